@@ -1,4 +1,17 @@
 //! The pure domain: state machines, statuses, quotas, plans and limits, usage, sealed secrets, and the one error that use-cases return.
 
+pub mod branches;
+pub mod errors;
 pub mod instances;
+pub mod limits;
+pub mod organizations;
+pub mod projects;
+pub mod regions;
 pub mod sealing;
+pub mod secrets;
+pub mod usage;
+pub mod versions;
+
+mod words;
+
+pub use errors::Error;

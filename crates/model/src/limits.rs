@@ -1,0 +1,127 @@
+//! Every limit in one table: quotas per plan, lengths, lifetimes and sizes. Everything else reads them from here.
+
+use crate::words::words;
+
+words! {
+    /// What an organization subscribes to.
+    Plan is a "plan" {
+        /// Costs nothing.
+        Free = "free",
+        /// The smallest paid plan.
+        Starter = "starter",
+        /// The usual paid plan.
+        Pro = "pro",
+        /// For larger teams, and for the operator's own organization.
+        Team = "team",
+        /// By contract.
+        Enterprise = "enterprise",
+    }
+}
+
+/// What a plan allows. An absent number means unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanLimits {
+    /// Projects that are neither paused nor deleted, branches not counted.
+    pub active_projects: Option<u32>,
+    /// Projects of one organization that have branches.
+    pub branched_parents: Option<u32>,
+    /// Branches of one project that are not merged.
+    pub branches_per_parent: Option<u32>,
+    /// Whether instance types beyond the smallest can be chosen.
+    pub larger_instances: bool,
+    /// Database size per project.
+    pub database_bytes: Option<u64>,
+    /// Stored objects per project.
+    pub storage_bytes: Option<u64>,
+    /// Bytes sent to clients per billing period.
+    pub egress_bytes: Option<u64>,
+    /// Function invocations per billing period.
+    pub function_calls: Option<u64>,
+}
+
+const MB: u64 = 1_000_000;
+const GB: u64 = 1_000_000_000;
+
+impl Plan {
+    /// What it allows.
+    #[must_use]
+    pub const fn limits(self) -> PlanLimits {
+        match self {
+            Self::Free => PlanLimits {
+                active_projects: Some(2),
+                branched_parents: Some(3),
+                branches_per_parent: Some(2),
+                larger_instances: false,
+                database_bytes: Some(500 * MB),
+                storage_bytes: Some(GB),
+                egress_bytes: Some(5 * GB),
+                function_calls: Some(100_000),
+            },
+            Self::Starter | Self::Pro | Self::Team => PlanLimits {
+                active_projects: None,
+                branched_parents: Some(3),
+                branches_per_parent: Some(2),
+                larger_instances: true,
+                database_bytes: None,
+                storage_bytes: None,
+                egress_bytes: None,
+                function_calls: None,
+            },
+            Self::Enterprise => PlanLimits {
+                active_projects: None,
+                branched_parents: None,
+                branches_per_parent: None,
+                larger_instances: true,
+                database_bytes: None,
+                storage_bytes: None,
+                egress_bytes: None,
+                function_calls: None,
+            },
+        }
+    }
+}
+
+/// Shortest name of a project or an organization, in characters.
+pub const NAME_MIN: usize = 2;
+/// Longest name of a project, a branch, an organization or an API key, in characters.
+pub const NAME_MAX: usize = 64;
+/// Longest e-mail address, in bytes.
+pub const EMAIL_MAX: usize = 254;
+/// Longest password, in bytes: hashing is not free.
+pub const PASSWORD_MAX: usize = 1024;
+/// Longest host name, in bytes.
+pub const HOST_MAX: usize = 253;
+/// Longest `Idempotency-Key`, in bytes.
+pub const IDEMPOTENCY_KEY_MAX: usize = 255;
+/// Largest request body of the control plane, in bytes.
+pub const REQUEST_BODY_MAX: usize = 1024 * 1024;
+/// Records in one batch of usage.
+pub const USAGE_BATCH_MAX: usize = 1000;
+/// API keys of one user that are not revoked.
+pub const API_KEYS_PER_USER: i64 = 50;
+/// Organizations one user may own.
+pub const ORGANIZATIONS_PER_USER: i64 = 50;
+
+/// Lifetime of an access token, in seconds.
+pub const ACCESS_TOKEN_SECONDS: i64 = 3600;
+/// Lifetime of a refresh token since its last use, in days.
+pub const REFRESH_TOKEN_DAYS: i64 = 30;
+/// How long a rotated refresh token still works, in seconds: parallel clients share one credentials file.
+pub const REFRESH_GRACE_SECONDS: i64 = 60;
+/// Lifetime of a user API key unless another is asked for, in days.
+pub const API_KEY_DAYS: i64 = 90;
+/// Longest lifetime of a user API key that does expire, in days.
+pub const API_KEY_DAYS_MAX: i64 = 3650;
+/// How long an `Idempotency-Key` is remembered, in hours.
+pub const IDEMPOTENCY_KEY_HOURS: i64 = 24;
+/// How long an identical create by the same caller is recognised without a key, in seconds.
+pub const DUPLICATE_CREATE_SECONDS: i64 = 60;
+/// Longest time a request is held until its operation is finished, in seconds.
+pub const WAIT_FOR_COMPLETION_SECONDS: u64 = 600;
+/// Sign-in attempts per account and address, at once and per minute.
+pub const LOGIN_ATTEMPTS: u32 = 10;
+
+/// Smallest disk of a project, in GiB.
+pub const DISK_GIB_MIN: i64 = 8;
+/// Largest disk of a project, in GiB.
+pub const DISK_GIB_MAX: i64 = 16_384;
