@@ -6,6 +6,8 @@
 mod compute;
 mod database;
 mod error;
+pub mod fake;
+pub mod suite;
 
 pub use compute::{Compute, ComputeReader, DataPlaneDescription, DataPlaneSpec};
 pub use database::{Database, DatabaseDescription, DatabaseReader, DatabaseSource, DatabaseSpec};
