@@ -1,0 +1,45 @@
+# Hearth: `make run` starts a cloud on this machine, `make test` proves it, `make bench` measures it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+export PATH := $(HOME)/.cargo/bin:$(or $(HEARTH_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hearth-ci)/tools/bin:$(PATH)
+# Every query is checked against the data in .sqlx, so that a build needs no database.
+export SQLX_OFFLINE := true
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help run test lint openapi bench
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: ## Install what is missing, build, and start the whole cloud. ARGS="--base-domain …" are passed on.
+	@.ci/install run
+	cargo build --locked --release -p hearth -p hearth-data-plane
+	exec $(TARGET)/release/hearth up $(ARGS)
+
+lint: ## Formatting, clippy, dependency rules.
+	@.ci/install test
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo deny --offline --log-level error check bans licenses sources
+
+test: ## Everything: lint, unit and integration tests, then journeys through a running cloud.
+	@.ci/install test
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo deny --offline --log-level error check bans licenses sources
+	cargo build --locked -p hearth -p hearth-data-plane
+	cargo test --locked --workspace --exclude tests
+	cargo test --locked -p tests --test it -- --test-threads=$(or $(HEARTH_TEST_THREADS),2)
+
+openapi: ## Write the control plane's OpenAPI document into the tree again.
+	BLESS=1 cargo test --locked -p control-plane openapi
+
+bench: ## Print the numbers of docs/ARCHITECTURE.md with their targets. ARGS="--only wake,gateway --sizes 0.1,1" narrows it down.
+	@.ci/install bench
+	cargo build --locked --release -p hearth -p hearth-data-plane
+	cargo bench --locked -p tests --bench numbers -- $(ARGS)

@@ -1,0 +1,79 @@
+//! What a cloud may have left behind: processes and mounts that mention its home.
+
+use std::{fs, path::Path};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// A process that belongs to a cloud.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Process id.
+    pub pid: i32,
+    /// Its command line.
+    pub command: String,
+}
+
+/// Processes whose command line, working folder or environment names the folder. Zombies are not processes any more.
+#[must_use]
+pub fn processes_of(folder: &Path) -> Vec<Process> {
+    let me = i32::try_from(std::process::id()).expect("a process id fits");
+    let needle = folder.to_str().expect("temporary folders have plain names");
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| *pid != me)
+        .filter_map(|pid| {
+            let command = read(pid, "cmdline").replace('\0', " ").trim().to_owned();
+            let folder = fs::read_link(format!("/proc/{pid}/cwd")).map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+            let mentions = command.contains(needle) || folder.starts_with(needle) || read(pid, "environ").contains(needle);
+            (mentions && !zombie(pid)).then_some(Process { pid, command })
+        })
+        .collect()
+}
+
+/// Mount points at or below the folder, innermost first.
+#[must_use]
+pub fn mounts_under(folder: &Path) -> Vec<String> {
+    let needle = folder.to_str().expect("temporary folders have plain names");
+    let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mut mounts: Vec<String> =
+        table.lines().filter_map(|line| line.split(' ').nth(1)).filter(|point| point.starts_with(needle)).map(str::to_owned).collect();
+    mounts.sort_by_key(|point| std::cmp::Reverse(point.len()));
+    mounts
+}
+
+/// Kills those processes and undoes those mounts; for a cloud whose test has failed.
+pub fn clear(folder: &Path) {
+    for process in processes_of(folder) {
+        // One that has ended meanwhile needs no killing.
+        let _ = kill(Pid::from_raw(process.pid), Signal::SIGKILL);
+    }
+    crate::wait::until_blocking(std::time::Duration::from_secs(5), || processes_of(folder).is_empty());
+    for mount in mounts_under(folder) {
+        let _ = nix::mount::umount2(mount.as_str(), nix::mount::MntFlags::MNT_DETACH);
+    }
+}
+
+/// Sum of the proportional set sizes of the processes, in bytes.
+#[must_use]
+pub fn proportional_set_bytes(processes: &[Process]) -> u64 {
+    processes.iter().filter_map(|process| proportional_set_kib(process.pid)).sum::<u64>() * 1024
+}
+
+fn proportional_set_kib(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("Pss:"))?.trim().trim_end_matches(" kB").trim().parse().ok()
+}
+
+fn read(pid: i32, file: &str) -> String {
+    fs::read(format!("/proc/{pid}/{file}")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+fn zombie(pid: i32) -> bool {
+    // The state follows the command's name, which is in parentheses and may hold anything.
+    read(pid, "stat").rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z') || rest.starts_with('X'))
+}

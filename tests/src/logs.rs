@@ -1,0 +1,73 @@
+//! Reads what a cloud logged: an ERROR line or a panic means that a person must act, so no test may cause one unannounced.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+/// Lines at level ERROR, and panics, in the logs of the cloud and of its data planes.
+#[must_use]
+pub fn alarms(log_folder: &Path, home: &Path) -> Vec<String> {
+    let mut files = files_below(log_folder, 1);
+    files.extend(files_below(&home.join("projects"), 4).into_iter().filter(|path| data_plane_log(path)));
+    let mut alarms = Vec::new();
+    for file in files {
+        let text = fs::read(&file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        alarms.extend(text.lines().filter(|line| alarming(line)).map(|line| format!("{}: {line}", file.display())));
+    }
+    alarms
+}
+
+/// The last lines of the newest log, to be shown with a failure.
+#[must_use]
+pub fn tail(log_folder: &Path, lines: usize) -> String {
+    let mut files = files_below(log_folder, 1);
+    files.sort();
+    let text: String = files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect();
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// Postgres has its own word "ERROR", for clients' mistakes; its logs are not looked at.
+fn data_plane_log(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.ends_with(".log") && !name.contains("postgres")
+}
+
+fn alarming(line: &str) -> bool {
+    if let Ok(Value::Object(fields)) = serde_json::from_str(line) {
+        return fields.get("level").and_then(Value::as_str) == Some("ERROR");
+    }
+    line.contains(" ERROR ") || line.contains("panicked at")
+}
+
+fn files_below(folder: &Path, depth: usize) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries
+        .flatten()
+        .flat_map(|entry| {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_file() => vec![path],
+                Ok(kind) if kind.is_dir() && depth > 1 => files_below(&path, depth - 1),
+                _ => Vec::new(),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alarming;
+
+    #[test]
+    fn errors_and_panics_alarm_and_the_rest_does_not() {
+        assert!(alarming(r#"{"level":"ERROR","fields":{"message":"disk gone"}}"#));
+        assert!(alarming("2026-01-01T00:00:00Z ERROR hearth::up: disk gone"));
+        assert!(alarming("thread 'main' panicked at src/main.rs:1:1:"));
+        assert!(!alarming(r#"{"level":"INFO","fields":{"message":"an ERROR in text"}}"#));
+        assert!(!alarming("2026-01-01T00:00:00Z  INFO hearth::up: ready"));
+    }
+}
