@@ -52,5 +52,8 @@ create table branches (
     -- The parent as it was at creation, for the three-way merge; replaced by the parent's new state after each merge.
     base jsonb,
     base_hash text,
+    -- The parent as it was at creation, kept so that a reset branch merges from there again.
+    origin jsonb,
+    origin_hash text,
     created_at timestamptz not null default now()
 );

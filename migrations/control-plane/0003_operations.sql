@@ -64,8 +64,9 @@ create table idempotency_keys (
     key text not null,
     -- Method and path, and a hash of the body, so that a key cannot be replayed with another request.
     request_fingerprint bytea not null,
+    -- Sealed: an answer may hold a key that is shown once.
     status int,
-    body jsonb,
+    body bytea,
     operation_id uuid,
     created_at timestamptz not null default now(),
     primary key (principal, key)
