@@ -20,6 +20,8 @@ pub enum Meaning {
     Conflict,
     /// As [`Self::Conflict`], where a client would misread a conflict.
     Locked,
+    /// The caller made it conditional, and the condition no longer holds.
+    PreconditionFailed,
     /// No valid credential.
     Unauthenticated,
     /// The caller may see it but not do this.
@@ -84,6 +86,11 @@ impl Error {
     /// The resource's state forbids it now, on a route where 409 means something else.
     pub fn locked(code: &'static str, message: impl Into<String>) -> Self {
         Self::of(Meaning::Locked, code, message)
+    }
+
+    /// A condition of the caller no longer holds.
+    pub fn precondition_failed(code: &'static str, message: impl Into<String>) -> Self {
+        Self::of(Meaning::PreconditionFailed, code, message)
     }
 
     /// No valid credential.

@@ -70,6 +70,13 @@ pub async fn list(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<Vec<
     Ok(rows.into_iter().map(ApiKey::from).collect())
 }
 
+/// How many keys of a user are not revoked.
+pub async fn count(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from api_keys where user_id = $1 and revoked_at is null"#, user_id.as_uuid())
+        .fetch_one(conn)
+        .await
+}
+
 /// Revokes a user's key. False when there is none.
 pub async fn revoke(conn: &mut PgConnection, user_id: UserId, id: ApiKeyId, at: DateTime<Utc>) -> sqlx::Result<bool> {
     let done = sqlx::query!(

@@ -4,6 +4,7 @@ pub mod activities;
 pub mod api_keys;
 pub mod audit_log;
 pub mod branches;
+pub mod heartbeats;
 pub mod idempotency_keys;
 pub mod members;
 pub mod operation_events;

@@ -29,7 +29,7 @@ pub async fn insert(
 
 /// How many live organizations a user owns. Locks the user's row, so that the limit holds for concurrent callers.
 pub async fn count_owned(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<i64> {
-    sqlx::query!("select id from users where id = $1 for no key update", user_id.as_uuid()).fetch_optional(&mut *conn).await?;
+    crate::users::lock(conn, user_id).await?;
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from members m join organizations o on o.id = m.organization_id
            where m.user_id = $1 and m.role = 'owner' and o.deleted_at is null"#,

@@ -309,6 +309,17 @@ pub async fn set_instance_type(conn: &mut PgConnection, id: ProjectId, instance_
     Ok(())
 }
 
+/// The disk a project is entitled to, in GiB.
+pub async fn disk_gib(conn: &mut PgConnection, id: ProjectId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!("select disk_gib from projects where id = $1", id.as_uuid()).fetch_one(conn).await
+}
+
+/// Changes the disk a project is entitled to, in GiB.
+pub async fn set_disk_gib(conn: &mut PgConnection, id: ProjectId, disk_gib: i64) -> sqlx::Result<()> {
+    sqlx::query!("update projects set disk_gib = $2, updated_at = now() where id = $1", id.as_uuid(), disk_gib).execute(conn).await?;
+    Ok(())
+}
+
 /// Changes the name and the custom domain.
 pub async fn set_profile(
     conn: &mut PgConnection,

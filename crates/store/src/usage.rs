@@ -169,13 +169,6 @@ pub async fn records(conn: &mut PgConnection, project_id: ProjectId) -> sqlx::Re
         .collect()
 }
 
-/// Which of these projects exist, deleted ones included.
-pub async fn known_projects(conn: &mut PgConnection, ids: &[ProjectId]) -> sqlx::Result<Vec<ProjectId>> {
-    let ids: Vec<Uuid> = ids.iter().copied().map(Uuid::from).collect();
-    let rows = sqlx::query_scalar!("select id from projects where id = any($1)", &ids).fetch_all(conn).await?;
-    Ok(rows.into_iter().map(ProjectId::from).collect())
-}
-
 /// Reduces records to one amount per project, day and metric.
 #[must_use]
 pub fn reduce(records: &[Record]) -> Vec<Day> {

@@ -120,3 +120,9 @@ pub async fn find(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<Us
     .await?;
     Ok(row.map(User::from))
 }
+
+/// Locks a user's row until the transaction ends, so that their limits hold for concurrent callers.
+pub async fn lock(conn: &mut PgConnection, id: UserId) -> sqlx::Result<()> {
+    sqlx::query!("select id from users where id = $1 for no key update", id.as_uuid()).fetch_optional(conn).await?;
+    Ok(())
+}
