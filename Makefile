@@ -25,13 +25,9 @@ lint: ## Formatting, clippy, dependency rules.
 	@.ci/install test
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo deny --offline --log-level error check bans licenses sources
+	cargo deny --locked --log-level error check bans licenses sources
 
-test: ## Everything: lint, unit and integration tests, then journeys through a running cloud.
-	@.ci/install test
-	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo deny --offline --log-level error check bans licenses sources
+test: lint ## Everything: lint, unit and integration tests, then journeys through a running cloud.
 	cargo build --locked -p hearth -p hearth-data-plane
 	cargo test --locked --workspace --exclude tests
 	cargo test --locked -p tests --test it -- --test-threads=$(or $(HEARTH_TEST_THREADS),2)

@@ -38,7 +38,8 @@ impl Resolve for Loopback {
 pub fn http_client(ca_pem: Option<&str>) -> Client {
     let mut builder = Client::builder().dns_resolver(Arc::new(Loopback)).timeout(Duration::from_secs(150)).no_proxy();
     if let Some(pem) = ca_pem {
-        builder = builder.add_root_certificate(Certificate::from_pem(pem.as_bytes()).expect("the certificate authority is PEM"));
+        builder = builder
+            .add_root_certificate(Certificate::from_pem(pem.as_bytes()).expect("the certificate authority is PEM"));
     }
     builder.build().expect("the client has no unusual settings")
 }
@@ -170,7 +171,6 @@ impl Api {
     }
 
     /// A request to be completed by the caller.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {

@@ -11,7 +11,10 @@ pub fn migration(name: &str) -> Option<String> {
     match fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(_) => {
-            eprintln!("SKIPPED: {} is not there; set HEARTH_FIXTURES to the folder that holds apps/{name}", path.display());
+            eprintln!(
+                "SKIPPED: {} is not there; set HEARTH_FIXTURES to the folder that holds apps/{name}",
+                path.display()
+            );
             None
         }
     }

@@ -13,6 +13,7 @@ use nix::{
     unistd::Pid,
 };
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::{
@@ -77,6 +78,8 @@ pub struct Cloud {
     ports: Ports,
     child: Option<Child>,
     starts: u32,
+    /// The local provider shows projects' folders to their users here, since the home itself is closed to them.
+    exposure: String,
     announcement: Option<Announcement>,
     tolerated: Vec<String>,
     finished: bool,
@@ -102,12 +105,15 @@ impl Cloud {
             .tempdir_in(base)
             .expect("the temporary folder is writable");
         fs::create_dir(folder.path().join("log")).expect("the folder is ours");
+        let hash = Sha256::digest(folder.path().join("home").as_os_str().as_encoded_bytes());
+        let exposure = format!("/run/hearth/{}", hex::encode(&hash[..6]));
         let mut cloud = Self {
             folder,
             options,
             ports: Ports::reserve(),
             child: None,
             starts: 0,
+            exposure,
             announcement: None,
             tolerated: Vec::new(),
             finished: false,
@@ -123,7 +129,8 @@ impl Cloud {
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "the cloud is running");
         self.starts += 1;
-        let log = File::create(self.log_folder().join(format!("hearth-{:03}.log", self.starts))).expect("the folder is ours");
+        let log =
+            File::create(self.log_folder().join(format!("hearth-{:03}.log", self.starts))).expect("the folder is ours");
         let child = self
             .command(&["up"])
             .stdin(Stdio::null())
@@ -215,21 +222,28 @@ impl Cloud {
     /// Processes of this cloud: `hearth up` itself, database servers, data planes.
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {
-        leftovers::processes_of(self.folder.path())
+        leftovers::processes_naming(&self.places())
     }
 
     /// Processes of one project.
     #[must_use]
     pub fn processes_of_project(&self, id: &str) -> Vec<Process> {
-        leftovers::processes_of(&self.home().join("projects").join(id))
+        leftovers::processes_naming(&[id])
+    }
+
+    /// Where projects have their folders: where their users reach them, else below the home.
+    #[must_use]
+    pub fn projects_folder(&self) -> PathBuf {
+        let exposed = Path::new(&self.exposure).join("data/projects");
+        if exposed.is_dir() { exposed } else { self.home().join("data/projects") }
     }
 
     /// Names of the folders that projects have on disk.
     #[must_use]
     pub fn project_folders(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.home().join("projects")) else { return Vec::new() };
-        let mut names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        names.retain(|name| name != "lost+found");
+        let Ok(entries) = fs::read_dir(self.projects_folder()) else { return Vec::new() };
+        let mut names: Vec<String> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }
@@ -245,7 +259,8 @@ impl Cloud {
     /// When it does not end by itself.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
-        let status = wait::until("hearth up ends after SIGTERM", STOP_LIMIT, || std::future::ready(self.exited())).await;
+        let status =
+            wait::until("hearth up ends after SIGTERM", STOP_LIMIT, || std::future::ready(self.exited())).await;
         self.child = None;
         status
     }
@@ -266,18 +281,24 @@ impl Cloud {
     /// # Panics
     /// When anything is left.
     pub async fn finish(mut self) {
+        let mut alarms = logs::alarms_of_projects(&self.projects_folder());
         if self.child.is_some() {
             let status = self.terminate().await;
             assert!(status.success(), "hearth up ended with {status}");
         }
         let processes = self.processes();
         assert!(processes.is_empty(), "processes are left: {processes:#?}");
-        let mounts = leftovers::mounts_under(self.folder.path());
+        let mounts = leftovers::mounts_under(&self.places());
         assert!(mounts.is_empty(), "mounts are left: {mounts:?}");
-        let mut alarms = logs::alarms(&self.log_folder(), &self.home());
+        alarms.extend(logs::alarms(&self.log_folder()));
         alarms.retain(|line| !self.tolerated.iter().any(|text| line.contains(text)));
         assert!(alarms.is_empty(), "alarming log lines:\n{}", alarms.join("\n"));
         self.finished = true;
+    }
+
+    /// What names this cloud in command lines, environments and mounts.
+    fn places(&self) -> [&str; 2] {
+        [self.folder.path().to_str().expect("temporary folders have plain names"), &self.exposure]
     }
 
     fn log_folder(&self) -> PathBuf {
@@ -294,7 +315,8 @@ impl Cloud {
 
     async fn serves(&mut self) -> bool {
         let Some(announcement) = read_announcement(&self.home()) else { return false };
-        let api = Api::new(&announcement.api_url, announcement.ca_pem.as_deref()).with_token(&announcement.admin.user_api_key);
+        let api = Api::new(&announcement.api_url, announcement.ca_pem.as_deref())
+            .with_token(&announcement.admin.user_api_key);
         let serves = api.try_get("/auth/v1/profile").await.is_some_and(|reply| reply.status == 200)
             && tokio::net::TcpStream::connect(self.ports.gateway_http).await.is_ok();
         self.announcement = Some(announcement);
@@ -315,7 +337,8 @@ impl Drop for Cloud {
             let _ = child.kill();
             let _ = child.wait();
         }
-        leftovers::clear(self.folder.path());
+        leftovers::clear(&self.places());
+        let _ = fs::remove_dir_all(&self.exposure);
         if !self.finished && std::env::var_os("HEARTH_TEST_KEEP").is_some() {
             self.folder.disable_cleanup(true);
             eprintln!("kept: {}", self.folder.path().display());

@@ -3,11 +3,7 @@
 use reqwest::{Client, Method, multipart};
 use serde_json::{Value, json};
 
-use crate::{
-    Cloud, Reply,
-    api::http_client,
-    wait,
-};
+use crate::{Cloud, Reply, api::http_client, wait};
 
 /// A data plane as its administrator, or as whoever a token belongs to.
 #[derive(Clone, Debug)]
@@ -59,7 +55,6 @@ impl DataPlane {
     }
 
     /// A request to be completed by the caller.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {

@@ -7,11 +7,19 @@ use std::{
 
 use serde_json::Value;
 
-/// Lines at level ERROR, and panics, in the logs of the cloud and of its data planes.
+/// Lines at level ERROR, and panics, in the logs of the cloud itself.
 #[must_use]
-pub fn alarms(log_folder: &Path, home: &Path) -> Vec<String> {
-    let mut files = files_below(log_folder, 1);
-    files.extend(files_below(&home.join("projects"), 4).into_iter().filter(|path| data_plane_log(path)));
+pub fn alarms(log_folder: &Path) -> Vec<String> {
+    alarms_in(files_below(log_folder, 1))
+}
+
+/// The same in the logs of the data planes; `projects` holds a folder for each.
+#[must_use]
+pub fn alarms_of_projects(projects: &Path) -> Vec<String> {
+    alarms_in(files_below(projects, 4).into_iter().filter(|path| data_plane_log(path)).collect())
+}
+
+fn alarms_in(files: Vec<PathBuf>) -> Vec<String> {
     let mut alarms = Vec::new();
     for file in files {
         let text = fs::read(&file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();

@@ -39,9 +39,17 @@ impl Ports {
             })
             .expect("fewer clouds at a time than there are port ranges");
         // All four are bound before any is released, so that they differ.
-        let listeners = [(); 4].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the kernel has a free port"));
+        let listeners =
+            [(); 4].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the kernel has a free port"));
         let [api, gateway_http, gateway_https, gateway_admin] =
             listeners.each_ref().map(|listener| listener.local_addr().expect("a bound socket has an address"));
-        Self { api, gateway_http, gateway_https, gateway_admin, first_project: FIRST_RANGE + index * RANGE, _marker: marker }
+        Self {
+            api,
+            gateway_http,
+            gateway_https,
+            gateway_admin,
+            first_project: FIRST_RANGE + index * RANGE,
+            _marker: marker,
+        }
     }
 }

@@ -1,1 +1,10 @@
 //! Whole-cloud tests: everything here drives the built binaries over HTTP and looks at the machine afterwards.
+
+mod architecture;
+mod bad_input;
+mod cli;
+mod crashes;
+mod gateway;
+mod journeys;
+mod lifecycle;
+mod load;

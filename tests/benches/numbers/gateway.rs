@@ -1,0 +1,91 @@
+//! The gateway against nginx, both in front of the same tiny upstream.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::Path,
+    process::Command,
+};
+
+use serde_json::json;
+use tests::{Cloud, api::http_client};
+
+use crate::{
+    Settings,
+    report::Report,
+    tools::{Beside, requests_per_second},
+};
+
+const HOST: &str = "benchmrk.us-east.localhost";
+const PROJECT: &str = "00000000-0000-4000-8000-00000000be9c";
+
+pub(crate) async fn measure(settings: &Settings, report: &mut Report) {
+    let cloud = Cloud::start().await;
+    let folder = tempfile::tempdir().expect("the temporary folder is writable");
+    let (upstream, proxy) = (free_address(), free_address());
+    fs::write(folder.path().join("nginx.conf"), configuration(folder.path(), upstream, proxy))
+        .expect("the folder is ours");
+    let mut nginx = Command::new("nginx");
+    nginx.arg("-c").arg(folder.path().join("nginx.conf")).arg("-p").arg(folder.path());
+    let nginx = Beside::start(nginx);
+    tests::wait::until("nginx listens", std::time::Duration::from_secs(5), || async {
+        tokio::net::TcpStream::connect(proxy).await.ok()
+    })
+    .await;
+    publish(&cloud, upstream).await;
+
+    let host = [format!("Host: {HOST}")];
+    let gateway = format!("http://{}/", cloud.ports().gateway_http);
+    // Once each to warm up, then in turn, so that neither has the quieter machine.
+    let (mut ours, mut theirs) = (0.0_f64, 0.0_f64);
+    requests_per_second(&gateway, &host, None, 1);
+    for _ in 0..2 {
+        theirs = theirs.max(requests_per_second(&format!("http://{proxy}/"), &host, None, settings.seconds));
+        ours = ours.max(requests_per_second(&gateway, &host, None, settings.seconds));
+    }
+    let share = ours / theirs * 100.0;
+    report.add(
+        "gateway proxy, small response, of nginx",
+        format!("{share:.0} % ({ours:.0} of {theirs:.0} requests/s)"),
+        "≥ 80 %",
+        Some(share >= 80.0),
+    );
+    drop(nginx);
+    cloud.finish().await;
+}
+
+/// A route like a project's, to the upstream.
+async fn publish(cloud: &Cloud, upstream: SocketAddr) {
+    let token = fs::read_to_string(cloud.home().join("internal.token")).expect("a cloud has a token");
+    let route = json!({ "project_id": PROJECT, "hosts": [HOST], "upstream": upstream, "state": "serving", "sleep_after_seconds": null });
+    let url = format!("http://{}/routes/{PROJECT}", cloud.ports().gateway_admin);
+    let response = http_client(None)
+        .put(url)
+        .bearer_auth(token.trim())
+        .json(&route)
+        .send()
+        .await
+        .expect("the gateway takes routes");
+    assert!(response.status().is_success(), "{}", response.status());
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the kernel has a free port");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+fn configuration(folder: &Path, upstream: SocketAddr, proxy: SocketAddr) -> String {
+    let folder = folder.display();
+    format!(
+        "daemon off; worker_processes 2; pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; keepalive_requests 100000000;
+  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+  upstream small {{ server {upstream}; keepalive 64; keepalive_requests 100000000; }}
+  server {{ listen {upstream}; location / {{ return 200 'ok'; }} }}
+  server {{ listen {proxy}; location / {{ proxy_pass http://small; proxy_http_version 1.1; proxy_set_header Connection ''; proxy_set_header Host $host; }} }}
+}}
+"
+    )
+}

@@ -1,0 +1,53 @@
+//! Dry run and merge between a project of 300 tables and its branch with 60 changes.
+
+use std::time::Instant;
+
+use tests::{Cloud, DataPlane, writer::Writer};
+
+use crate::report::Report;
+
+const TABLES: usize = 300;
+const CHANGES: usize = 60;
+
+pub(crate) async fn measure(report: &mut Report) {
+    let cloud = Cloud::start().await;
+    let api = cloud.api();
+    let project = api.new_project(cloud.organization(), "Wide").await;
+    let parent = DataPlane::of(&cloud, &project.id).await;
+    for number in 0..TABLES {
+        parent
+            .sql(&format!(
+                "create table t{number} (id bigint generated always as identity primary key, name text not null, amount numeric, at timestamptz default now());\
+                 create index t{number}_name_idx on t{number} (name)"
+            ))
+            .await;
+    }
+    parent.sql("create table written (number bigint)").await;
+    let branch = api.new_branch(&project.id, "wide", "full").await;
+    let on_branch = DataPlane::of(&cloud, &branch.id).await;
+    for number in 0..CHANGES {
+        on_branch
+            .sql(&format!(
+                "alter table t{number} add column extra text; create view v{number} as select id, extra from t{number}"
+            ))
+            .await;
+    }
+
+    let begun = Instant::now();
+    let dry = api.merge_dry_run(&branch.id).await;
+    let elapsed = begun.elapsed();
+    assert_eq!(dry["summary"]["conflicts"], 0);
+    let what = format!("merge dry run, {TABLES} tables, {} changes", dry["changes"].as_array().map_or(0, Vec::len));
+    report.add(what, format!("{} ms", elapsed.as_millis()), "≤ 2,000 ms", Some(elapsed.as_millis() <= 2000));
+
+    let writer = Writer::start(parent, "written", |number| serde_json::json!({ "number": number }));
+    let begun = Instant::now();
+    let _ = api.merge(&branch.id).await.expect(200);
+    let elapsed = begun.elapsed();
+    let written = writer.stop().await;
+    assert_eq!(written.failures, Vec::<String>::new());
+    report.add("merge apply", format!("{} ms", elapsed.as_millis()), "≤ 2,000 ms", Some(elapsed.as_millis() <= 2000));
+    let blocked = written.slowest.as_millis();
+    report.add("slowest write on the parent meanwhile", format!("{blocked} ms"), "≤ 500 ms", Some(blocked <= 500));
+    cloud.finish().await;
+}

@@ -1,0 +1,101 @@
+//! Programs the numbers are compared with: pgbench, wrk, nginx.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tests::{Cloud, DataPlane, postgres};
+
+/// Socket folder of a project's own Postgres.
+pub(crate) fn socket_folder(cloud: &Cloud, project: &str) -> PathBuf {
+    cloud.projects_folder().join(project).join("run")
+}
+
+/// `pgbench` against a project's database, past the data plane.
+pub(crate) fn pgbench(socket: &Path, arguments: &[&str]) -> Command {
+    let mut command =
+        Command::new(postgres::program("pgbench").expect("Postgres is installed with its contributed programs"));
+    command
+        .args(["-h", &socket.to_string_lossy(), "-p", &port(socket), "-U", "hearth_superuser"])
+        .args(arguments)
+        .arg("insforge");
+    command
+}
+
+/// The socket's port is in its name: `.s.PGSQL.<port>`.
+pub(crate) fn port(socket: &Path) -> String {
+    let entries = fs::read_dir(socket).expect("a served project has a socket folder");
+    entries
+        .flatten()
+        .find_map(|entry| entry.file_name().to_str()?.strip_prefix(".s.PGSQL.")?.parse::<u16>().ok())
+        .expect("a running Postgres has a socket")
+        .to_string()
+}
+
+/// Transactions per second of a pgbench run.
+pub(crate) fn transactions_per_second(mut command: Command) -> f64 {
+    number_after(&run(&mut command), "tps = ")
+}
+
+/// Requests per second of `wrk` with 64 clients.
+pub(crate) fn requests_per_second(url: &str, headers: &[String], script: Option<&Path>, seconds: u32) -> f64 {
+    let mut command = Command::new("wrk");
+    command.args(["-t2", "-c64", &format!("-d{seconds}s")]);
+    for header in headers {
+        command.args(["-H", header]);
+    }
+    if let Some(script) = script {
+        command.arg("-s").arg(script);
+    }
+    let text = run(command.arg(url));
+    assert!(!text.contains("Non-2xx"), "every answer is a success:\n{text}");
+    number_after(&text, "Requests/sec:")
+}
+
+/// Runs a program to its end.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}:\n{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+fn number_after(text: &str, mark: &str) -> f64 {
+    let rest = text.split_once(mark).unwrap_or_else(|| panic!("'{mark}' in:\n{text}")).1;
+    let number = rest.split_whitespace().next().unwrap_or_default();
+    number.parse().unwrap_or_else(|_| panic!("a number after '{mark}' in:\n{text}"))
+}
+
+/// A program that runs beside a measurement and ends with it.
+pub(crate) struct Beside(Child);
+
+impl Beside {
+    pub(crate) fn start(mut command: Command) -> Self {
+        Self(
+            command
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap_or_else(|error| panic!("{command:?}: {error}")),
+        )
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Time until a data plane answers 200, asked every few milliseconds.
+pub(crate) async fn until_served(data_plane: &DataPlane, begun: Instant) -> Duration {
+    while !data_plane.healthy().await {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{} never answers", data_plane.base());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    begun.elapsed()
+}

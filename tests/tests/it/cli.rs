@@ -1,0 +1,94 @@
+//! The command line: how `hearth up` refuses to start, what it writes, and the operator's commands.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::{PermissionsExt as _, chown},
+    process::Output,
+};
+
+use tests::Cloud;
+
+/// One sentence on standard error, status 1.
+#[track_caller]
+fn assert_refused(output: &Output, word: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let last = stderr.trim().lines().last().unwrap_or_default();
+    assert!(last.starts_with("hearth: "), "{stderr}");
+    assert!(last.contains(word), "'{word}' in: {last}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+/// A cloud that has stopped, so that its home can be started again in other ways.
+async fn stopped_cloud() -> Cloud {
+    let mut cloud = Cloud::start().await;
+    let status = cloud.terminate().await;
+    assert!(status.success(), "{status}");
+    cloud
+}
+
+#[tokio::test]
+async fn what_keeps_it_from_starting_is_said_in_one_sentence() {
+    let cloud = stopped_cloud().await;
+
+    let taken = TcpListener::bind(cloud.ports().api).expect("the port is free again");
+    let output = cloud.command(&["up"]).output().expect("hearth runs");
+    assert_refused(&output, &cloud.ports().api.port().to_string());
+    drop(taken);
+    assert_eq!(cloud.processes(), [], "a refused start leaves nothing running");
+
+    let output = cloud
+        .command(&["up"])
+        .env("HEARTH_DATA_PLANE_BINARY", "/nowhere/hearth-data-plane")
+        .output()
+        .expect("hearth runs");
+    assert_refused(&output, "/nowhere/hearth-data-plane");
+
+    if nix::unistd::geteuid().is_root() {
+        chown(cloud.home(), Some(12345), None).expect("root may change owners");
+        let output = cloud.command(&["up"]).output().expect("hearth runs");
+        assert_refused(&output, "belongs to");
+        chown(cloud.home(), Some(0), None).expect("root may change owners");
+    }
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn hearth_json_is_private_and_a_home_has_one_cloud() {
+    let cloud = Cloud::start().await;
+    let metadata = fs::metadata(cloud.home().join("hearth.json")).expect("it was announced");
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+
+    let output = cloud.command(&["up"]).output().expect("hearth runs");
+    assert_refused(&output, "home");
+    assert_eq!(cloud.api().get("/auth/v1/profile").await.status, 200, "the first one is not disturbed");
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn the_operator_sees_operations() {
+    let cloud = Cloud::start().await;
+    let api = cloud.api();
+    let project = api.new_project(cloud.organization(), "Watched").await;
+    let list = cloud.command(&["operations", "list"]).output().expect("hearth runs");
+    let text = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr));
+    assert!(text.contains("project_create") && text.contains("succeeded"), "{text}");
+
+    let restart = api.post_empty(&format!("/projects/v1/{}/restart?waitForCompletion=true", project.id)).await;
+    let id = restart.header("Hearth-Operation").expect("long work names its operation").to_owned();
+    let show = cloud.command(&["operations", "show", &id]).output().expect("hearth runs");
+    let text = String::from_utf8_lossy(&show.stdout).into_owned();
+    assert!(show.status.success(), "{}", String::from_utf8_lossy(&show.stderr));
+    assert!(text.contains("project_restart") && text.contains("succeeded"), "{text}");
+
+    // Only what is stuck can be tried again.
+    let retry = cloud.command(&["operations", "retry", &id]).output().expect("hearth runs");
+    assert_eq!(retry.status.code(), Some(1));
+    let operation = api.operation(&id).await;
+    assert_eq!(operation["state"], "succeeded", "{operation}");
+    let steps = operation["steps"].as_array().expect("an operation has steps");
+    assert!(!steps.is_empty() && steps.iter().all(|step| step["state"] == "done"), "{operation}");
+    cloud.finish().await;
+}
