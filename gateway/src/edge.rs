@@ -1,0 +1,21 @@
+//! What every connection of one gateway shares.
+
+use std::sync::Arc;
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{routes::Routes, waker::Waker};
+
+/// The shared state of one running gateway.
+pub(crate) struct Edge {
+    /// Who serves which host.
+    pub(crate) routes: Routes,
+    /// Starts and stops projects.
+    pub(crate) waker: Arc<dyn Waker>,
+    /// Cancelled when the gateway stops taking requests and finishes the ones it has.
+    pub(crate) draining: CancellationToken,
+    /// Cancelled when what is still open is cut.
+    pub(crate) cutting: CancellationToken,
+    /// Connections, tunnels and loops.
+    pub(crate) tasks: TaskTracker,
+}

@@ -1,0 +1,157 @@
+//! Accepting connections and serving HTTP on them, in clear text or behind TLS.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::Request;
+use hyper::{body::Incoming, server::conn, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    edge::Edge,
+    error::Error,
+    proxy::{self, Client},
+};
+
+/// Time for a whole request head, and so also for the silence between requests on one connection.
+const HEAD_LIMIT: Duration = Duration::from_secs(60);
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// Bytes of a request head; also what is read ahead per connection.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+const MAX_HEADERS: usize = 128;
+const MAX_STREAMS: u32 = 256;
+/// A client that vanished without a word is noticed after about these.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
+const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(120);
+/// Pause after the system refused another connection, for example because all file descriptors are in use.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Binds a listening address.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+}
+
+/// Accepts until the gateway drains; every connection runs in a task of its own.
+pub(crate) async fn run(edge: Arc<Edge>, listener: TcpListener, tls: Option<Arc<ServerConfig>>) {
+    let acceptor = tls.map(TlsAcceptor::from);
+    let mut starved = false;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = edge.draining.cancelled() => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if about_one_client(&error) => continue,
+            Err(error) => {
+                if !starved {
+                    tracing::warn!(error = %error, "no connection can be accepted");
+                }
+                starved = true;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        starved = false;
+        let connection = serve_stream(Arc::clone(&edge), stream, peer, acceptor.clone());
+        edge.tasks.spawn(cut_at_end(Arc::clone(&edge), connection));
+    }
+}
+
+async fn cut_at_end(edge: Arc<Edge>, connection: impl Future<Output = ()>) {
+    tokio::select! {
+        () = connection => {}
+        () = edge.cutting.cancelled() => {}
+    }
+}
+
+async fn serve_stream(edge: Arc<Edge>, stream: TcpStream, peer: SocketAddr, acceptor: Option<TlsAcceptor>) {
+    if let Err(error) = tune(&stream) {
+        tracing::debug!(error = %error, "connection ended before it began");
+        return;
+    }
+    let client = Arc::new(Client::new(peer.ip(), acceptor.is_some()));
+    let Some(acceptor) = acceptor else { return serve_http1(edge, stream, client).await };
+    match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => serve_http2(edge, stream, client).await,
+        Ok(Ok(stream)) => serve_http1(edge, stream, client).await,
+        Ok(Err(error)) => tracing::debug!(error = %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+async fn serve_http1<S>(edge: Arc<Edge>, stream: S, client: Arc<Client>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let draining = edge.draining.clone();
+    let service = service_fn(move |request: Request<Incoming>| proxy::serve(Arc::clone(&edge), Arc::clone(&client), request));
+    let connection = conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let outcome = tokio::select! {
+        biased;
+        outcome = connection.as_mut() => outcome,
+        () = draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    note_end(outcome);
+}
+
+async fn serve_http2<S>(edge: Arc<Edge>, stream: S, client: Arc<Client>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let draining = edge.draining.clone();
+    let service = service_fn(move |request: Request<Incoming>| proxy::serve(Arc::clone(&edge), Arc::clone(&client), request));
+    let connection = conn::http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEPALIVE_AFTER)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).expect("64 KiB fits"))
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let outcome = tokio::select! {
+        biased;
+        outcome = connection.as_mut() => outcome,
+        () = draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    note_end(outcome);
+}
+
+fn note_end(outcome: Result<(), hyper::Error>) {
+    if let Err(error) = outcome {
+        tracing::debug!(error = %telemetry::chain(&error), "connection ended");
+    }
+}
+
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY))?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_LIMIT))
+}
+
+fn about_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted
+    )
+}

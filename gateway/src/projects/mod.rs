@@ -1,0 +1,120 @@
+//! One routed project as the gateway sees it: its route, its upstream, whether it is awake, and how busy it is.
+
+mod activity;
+mod sleep;
+mod wake;
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use data_plane_contract::routes::{Route, RouteState};
+use ids::ProjectId;
+use tokio::sync::{Notify, watch};
+
+pub(crate) use activity::Visit;
+pub(crate) use wake::Refusal;
+
+use crate::{meter::Counters, proxy::Upstream};
+use activity::Activity;
+
+/// A project with a route. Shared by the route table and by every request under way.
+pub(crate) struct Project {
+    pub(crate) id: ProjectId,
+    pub(crate) counters: Arc<Counters>,
+    activity: Activity,
+    /// True while requests may go straight to the upstream: serving and awake. Read by every request, written under `state`.
+    clear: AtomicBool,
+    upstream: RwLock<Arc<Upstream>>,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+struct State {
+    route: Arc<Route>,
+    phase: Phase,
+}
+
+/// What the gateway believes about the project's processes.
+enum Phase {
+    /// They run, or the next connection attempt will tell otherwise.
+    Awake,
+    /// They are being stopped; requests wait for the outcome.
+    FallingAsleep,
+    /// They are stopped. `confirmed` is false when stopping failed and should be tried again.
+    Asleep { confirmed: bool },
+    /// They are being started; every request waits for the one attempt.
+    Waking(watch::Receiver<Option<Result<(), wake::Failure>>>),
+    /// The route is gone.
+    Withdrawn,
+}
+
+impl Project {
+    pub(crate) fn new(route: Route, counters: Arc<Counters>) -> Self {
+        Self {
+            id: route.project_id,
+            counters,
+            activity: Activity::starting_now(),
+            clear: AtomicBool::new(route.state == RouteState::Serving),
+            upstream: RwLock::new(Arc::new(Upstream::new(route.upstream))),
+            state: Mutex::new(State { route: Arc::new(route), phase: Phase::Awake }),
+            changed: Notify::new(),
+        }
+    }
+
+    /// The route as it was last pushed, with the address it was last woken at.
+    pub(crate) fn route(&self) -> Arc<Route> {
+        Arc::clone(&self.state().route)
+    }
+
+    /// Where requests go now.
+    pub(crate) fn current_upstream(&self) -> Arc<Upstream> {
+        Arc::clone(&self.upstream.read().expect("no holder of this lock panics"))
+    }
+
+    /// Takes over a pushed route. A new address, or a route that serves again after not serving, means processes were
+    /// started by whoever pushed it, so the project counts as awake until a connection is refused.
+    pub(crate) fn replace_route(&self, route: Route) {
+        let mut state = self.state();
+        let moved = route.upstream != state.route.upstream;
+        let resumed = route.state == RouteState::Serving && state.route.state != RouteState::Serving;
+        if moved || resumed {
+            self.point_to(route.upstream);
+            self.activity.touch();
+            if matches!(state.phase, Phase::Asleep { .. }) {
+                state.phase = Phase::Awake;
+            }
+        }
+        state.route = Arc::new(route);
+        self.publish(&state);
+    }
+
+    /// Ends the route: waiting requests are told so, running ones finish.
+    pub(crate) fn withdraw(&self) {
+        let mut state = self.state();
+        state.phase = Phase::Withdrawn;
+        self.publish(&state);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+
+    /// Sends the next requests to `address`, over new connections.
+    fn point_to(&self, address: SocketAddr) {
+        let upstream = Arc::new(Upstream::new(address));
+        let before = std::mem::replace(&mut *self.upstream.write().expect("no holder of this lock panics"), upstream);
+        before.disconnect();
+    }
+
+    /// Makes a change of state visible to requests. Sequentially consistent, because `begin_sleep` relies on it.
+    fn publish(&self, state: &State) {
+        let clear = state.route.state == RouteState::Serving && matches!(state.phase, Phase::Awake);
+        self.clear.store(clear, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+}

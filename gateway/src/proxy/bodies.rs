@@ -1,0 +1,153 @@
+//! Bodies in both directions: passed on frame by frame, never collected.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::upstream::Lease;
+use crate::projects::Visit;
+
+/// Longest silence of a client in the middle of a request body.
+const CLIENT_SILENCE: Duration = Duration::from_secs(60);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request body on its way to the upstream.
+pub(super) enum Inbound {
+    Empty,
+    Stream { body: Incoming, silence: Option<Pin<Box<Sleep>>> },
+}
+
+impl Inbound {
+    pub(super) const fn stream(body: Incoming) -> Self {
+        Self::Stream { body, silence: None }
+    }
+}
+
+impl Body for Inbound {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Self::Stream { body, silence } = &mut *self else { return Poll::Ready(None) };
+        match Pin::new(body).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                if let Some(timer) = silence {
+                    timer.as_mut().reset(Instant::now() + CLIENT_SILENCE);
+                }
+                Poll::Ready(frame.map(|result| result.map_err(Into::into)))
+            }
+            Poll::Pending => {
+                let timer = silence.get_or_insert_with(|| Box::pin(sleep(CLIENT_SILENCE)));
+                ready!(timer.as_mut().poll(cx));
+                let error = io::Error::new(io::ErrorKind::TimedOut, "the client stopped sending");
+                Poll::Ready(Some(Err(error.into())))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Stream { body, .. } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Stream { body, .. } => body.size_hint(),
+        }
+    }
+}
+
+/// A response body on its way to the client.
+pub(crate) enum Outgoing {
+    Whole(Option<Bytes>),
+    Streamed(Streamed),
+}
+
+impl Outgoing {
+    pub(super) const fn empty() -> Self {
+        Self::Whole(None)
+    }
+}
+
+/// A body from the upstream: counts what passes, keeps the visit open, and gives the connection back at its end.
+pub(crate) struct Streamed {
+    body: Incoming,
+    visit: Visit,
+    lease: Option<Lease>,
+}
+
+impl Streamed {
+    pub(super) fn new(body: Incoming, visit: Visit, lease: Lease) -> Self {
+        let mut streamed = Self { body, visit, lease: Some(lease) };
+        streamed.release_at_end();
+        streamed
+    }
+
+    fn release_at_end(&mut self) {
+        if self.body.is_end_stream()
+            && let Some(lease) = self.lease.take()
+        {
+            lease.release();
+        }
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        self.release_at_end();
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let streamed = match &mut *self {
+            Self::Whole(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Streamed(streamed) => streamed,
+        };
+        let frame = ready!(Pin::new(&mut streamed.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    streamed.visit.project().counters.egress(data.len() as u64);
+                }
+                streamed.release_at_end();
+            }
+            None => {
+                if let Some(lease) = streamed.lease.take() {
+                    lease.release();
+                }
+            }
+            Some(Err(_)) => streamed.lease = None,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Streamed(streamed) => streamed.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Streamed(streamed) => streamed.body.size_hint(),
+        }
+    }
+}
