@@ -1,0 +1,239 @@
+//! The catalog of a database as a set of facts: every addressable thing with its fields.
+//!
+//! Facts are addressed by [`Identity`], a kind and a path of SQL-quoted names, so that an identity can be used in a statement as it is.
+//! Oids, attribute numbers and dependency edges travel with a fact but are not part of what it says, and are not hashed.
+
+mod identity;
+mod kind;
+
+pub use identity::{Identity, join_path, quote_identifier, split_path, unquote_identifier};
+pub use kind::Kind;
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// The grantee that stands for an object's owner, whoever that is.
+pub const OWNER: &str = "@owner";
+
+/// Where a fact came from and how it is laid out; tells renames and column order, and is never hashed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// `class:oid:attnum` of the object, when it has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Position of a column in its table.
+    #[serde(default)]
+    pub position: i64,
+    /// Names and types of a view's columns, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub view_columns: Vec<String>,
+    /// The role that owns the object or the table it belongs to; statements about it run as this role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+}
+
+/// One addressable thing of a database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Unique address.
+    pub identity: Identity,
+    /// What it is.
+    pub kind: Kind,
+    /// The fact it cannot exist without, dropped together with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Identity>,
+    /// What is said of it; compared and merged field by field.
+    pub fields: IndexMap<String, Value>,
+    /// Facts it needs.
+    #[serde(default)]
+    pub depends_on: Vec<Identity>,
+    /// Where it came from.
+    #[serde(default)]
+    pub lineage: Lineage,
+}
+
+impl Fact {
+    /// A text field, empty when absent or null.
+    pub fn text(&self, field: &str) -> &str {
+        self.fields.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A text field that may be null.
+    pub fn optional(&self, field: &str) -> Option<&str> {
+        self.fields.get(field).and_then(Value::as_str)
+    }
+
+    /// A truth field, false when absent.
+    pub fn flag(&self, field: &str) -> bool {
+        self.fields.get(field).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// A list of texts, empty when absent or null.
+    pub fn list(&self, field: &str) -> Vec<&str> {
+        self.fields
+            .get(field)
+            .and_then(Value::as_array)
+            .map(|items| items.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default()
+    }
+
+    /// True when both say the same, whatever the order of their fields.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.fields == other.fields
+    }
+
+    /// SHA-256 of identity, kind and fields.
+    pub fn hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        self.feed(&mut hasher);
+        hex::encode(hasher.finalize())
+    }
+
+    fn feed(&self, hasher: &mut Sha256) {
+        hasher.update(self.identity.as_str().as_bytes());
+        hasher.update([0]);
+        let mut fields: Vec<_> = self.fields.iter().collect();
+        fields.sort_by(|left, right| left.0.cmp(right.0));
+        for (name, value) in fields {
+            hasher.update(name.as_bytes());
+            hasher.update([1]);
+            hasher.update(canonical(value).as_bytes());
+            hasher.update([2]);
+        }
+        hasher.update([3]);
+    }
+}
+
+/// All facts of one database, in the order of their identities.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// `server_version_num`; decides which privileges exist by default. Not hashed.
+    #[serde(default)]
+    pub server_version: u32,
+    #[serde(with = "fact_list")]
+    facts: BTreeMap<Identity, Fact>,
+}
+
+impl Catalog {
+    /// An empty catalog of a server of this version.
+    pub fn new(server_version: u32) -> Self {
+        Self { server_version, facts: BTreeMap::new() }
+    }
+
+    /// Adds or replaces a fact.
+    pub fn insert(&mut self, fact: Fact) {
+        self.facts.insert(fact.identity.clone(), fact);
+    }
+
+    /// Takes a fact out.
+    pub fn remove(&mut self, identity: &Identity) -> Option<Fact> {
+        self.facts.remove(identity)
+    }
+
+    /// Looks a fact up.
+    pub fn get(&self, identity: &Identity) -> Option<&Fact> {
+        self.facts.get(identity)
+    }
+
+    /// True when the fact is there.
+    pub fn contains(&self, identity: &Identity) -> bool {
+        self.facts.contains_key(identity)
+    }
+
+    /// Facts in the order of their identities.
+    pub fn iter(&self) -> impl Iterator<Item = &Fact> {
+        self.facts.values()
+    }
+
+    /// How many facts there are.
+    pub fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// True when there is no fact.
+    pub fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+    }
+
+    /// SHA-256 over all facts; equal when the databases say the same, apart from the order of columns.
+    pub fn hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        for fact in self.facts.values() {
+            fact.feed(&mut hasher);
+        }
+        hex::encode(hasher.finalize())
+    }
+
+    /// Names of user objects whose kind is not modelled, as `kind:name`.
+    pub fn unmodelled(&self) -> Vec<String> {
+        self.iter().filter(|fact| fact.kind == Kind::Unmodelled).map(|fact| fact.identity.path().to_owned()).collect()
+    }
+
+    /// Identities of the facts that differ, for a report of a failed prediction.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut out = Vec::new();
+        for fact in self.iter() {
+            match other.get(&fact.identity) {
+                None => out.push(format!("- {}", fact.identity)),
+                Some(there) if !there.says_the_same(fact) => {
+                    for name in fact.fields.keys().chain(there.fields.keys().filter(|name| !fact.fields.contains_key(*name))) {
+                        let (here, over) = (fact.fields.get(name), there.fields.get(name));
+                        if here != over {
+                            out.push(format!("~ {} {name}: {} ≠ {}", fact.identity, shown(here), shown(over)));
+                        }
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        out.extend(other.iter().filter(|fact| !self.contains(&fact.identity)).map(|fact| format!("+ {}", fact.identity)));
+        out
+    }
+}
+
+impl FromIterator<Fact> for Catalog {
+    fn from_iter<I: IntoIterator<Item = Fact>>(facts: I) -> Self {
+        Self { server_version: 0, facts: facts.into_iter().map(|fact| (fact.identity.clone(), fact)).collect() }
+    }
+}
+
+/// JSON text with the keys of objects sorted, so that equal values have equal texts.
+pub(crate) fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by(|left, right| left.0.cmp(right.0));
+            let inner: Vec<_> = entries.iter().map(|(key, item)| format!("{}:{}", Value::String((*key).clone()), canonical(item))).collect();
+            format!("{{{}}}", inner.join(","))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        scalar => scalar.to_string(),
+    }
+}
+
+fn shown(value: Option<&Value>) -> String {
+    value.map_or_else(|| "absent".to_owned(), canonical)
+}
+
+mod fact_list {
+    //! A catalog travels as a plain list of facts.
+
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Fact, Identity};
+
+    pub(super) fn serialize<S: Serializer>(facts: &BTreeMap<Identity, Fact>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(facts.values())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Identity, Fact>, D::Error> {
+        let facts = Vec::<Fact>::deserialize(deserializer)?;
+        Ok(facts.into_iter().map(|fact| (fact.identity.clone(), fact)).collect())
+    }
+}

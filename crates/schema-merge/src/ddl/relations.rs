@@ -1,0 +1,278 @@
+//! Statements for tables, columns, defaults, constraints and sequences.
+
+use serde_json::Value;
+
+use super::{Change, Piece, owner};
+use crate::catalog::{Catalog, Fact, Identity, Kind};
+
+/// `create table` with its columns in order and those defaults that can be inline.
+pub(crate) fn create_table(table: &Fact, columns: &[(&Fact, Option<&Fact>)]) -> Vec<Piece> {
+    let definitions: Vec<_> = columns.iter().map(|(column, default)| format!("  {}", column_definition(column, *default))).collect();
+    let body = if definitions.is_empty() { String::new() } else { format!("\n{}\n", definitions.join(",\n")) };
+    let unlogged = if table.flag("unlogged") { "unlogged " } else { "" };
+    let options = options_clause(&table.list("options"));
+    let mut pieces = vec![Piece::new(format!("create {unlogged}table {} ({body}){options}", table.identity.path()))];
+    pieces.extend(columns.iter().flat_map(|(column, _)| storage(None, column)));
+    pieces
+}
+
+/// A column as it stands in `create table` and `add column`.
+pub(crate) fn column_definition(column: &Fact, default: Option<&Fact>) -> String {
+    let mut text = format!("{} {}", column.identity.last(), column.text("type"));
+    if let Some(collation) = column.optional("collation") {
+        text += &format!(" collate {collation}");
+    }
+    if let Some(expression) = column.optional("generated") {
+        let kept = if column.flag("virtual") { "virtual" } else { "stored" };
+        text += &format!(" generated always as ({expression}) {kept}");
+    } else if let Some(identity) = identity(column) {
+        text += &format!(" {}", identity_clause(identity));
+    } else if let Some(default) = default {
+        text += &format!(" default {}", default.text("expression"));
+    }
+    if column.flag("not_null") {
+        text += " not null";
+    }
+    text
+}
+
+fn identity(column: &Fact) -> Option<&Value> {
+    column.fields.get("identity").filter(|identity| !identity.is_null())
+}
+
+fn identity_clause(identity: &Value) -> String {
+    let name = identity["sequence"].as_str().unwrap_or_default();
+    format!(
+        "generated {} as identity (sequence name {name} start with {} increment by {} minvalue {} maxvalue {} cache {}{})",
+        identity["mode"].as_str().unwrap_or("by default"),
+        identity["start"],
+        identity["increment"],
+        identity["minimum"],
+        identity["maximum"],
+        identity["cache"],
+        if identity["cycle"].as_bool().unwrap_or(false) { " cycle" } else { "" },
+    )
+}
+
+/// Storage options, each as a statement of its own.
+fn storage(from: Option<&Fact>, column: &Fact) -> Vec<Piece> {
+    let (table, name) = (column.identity.prefix(), column.identity.last());
+    let changed = |field: &str| column.fields.get(field) != from.and_then(|from| from.fields.get(field));
+    let given = |field: &str| column.fields.get(field).is_some_and(|value| !value.is_null());
+    let wanted = |field: &str| if from.is_some() { changed(field) } else { given(field) };
+    let mut clauses = Vec::new();
+    if wanted("storage") {
+        let word = match column.optional("storage") {
+            Some("p") => "plain",
+            Some("e") => "external",
+            Some("m") => "main",
+            Some("x") => "extended",
+            _ => "default",
+        };
+        clauses.push(format!("set storage {word}"));
+    }
+    if wanted("compression") {
+        let method = match column.optional("compression") {
+            Some("p") => "pglz",
+            Some("l") => "lz4",
+            _ => "default",
+        };
+        clauses.push(format!("set compression {method}"));
+    }
+    if wanted("statistics") {
+        let target = column.fields.get("statistics").and_then(Value::as_i64).unwrap_or(-1);
+        clauses.push(format!("set statistics {target}"));
+    }
+    clauses.extend(option_changes(&from.map(|from| from.list("options")).unwrap_or_default(), &column.list("options")));
+    clauses.into_iter().map(|clause| Piece::new(format!("alter table {table} alter column {name} {clause}"))).collect()
+}
+
+/// The statement that gives a column another type, converting through text where an enum is on one side.
+pub(crate) fn retype(column: &Fact, from_type: &str, through_text: bool) -> String {
+    let (table, name, to_type) = (column.identity.prefix(), column.identity.last(), column.text("type"));
+    let collation = column.optional("collation").map(|collation| format!(" collate {collation}")).unwrap_or_default();
+    let using = match (through_text, from_type.ends_with("[]")) {
+        (true, true) => format!("{name}::text[]::{to_type}"),
+        (true, false) => format!("{name}::text::{to_type}"),
+        (false, _) => format!("{name}::{to_type}"),
+    };
+    format!("alter table {table} alter column {name} type {to_type}{collation} using {using}")
+}
+
+fn names_enum(catalog: &Catalog, type_name: &str) -> bool {
+    catalog.contains(&Identity::new(Kind::Enum, type_name.trim_end_matches("[]")))
+}
+
+/// Changes a column where rows can be kept; the default is a fact of its own and is out of the way by then.
+pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change {
+    let (table, name) = (to.identity.prefix(), to.identity.last());
+    let step = |clause: String| Piece::new(format!("alter table {table} alter column {name} {clause}"));
+    let retyped = from.text("type") != to.text("type") || from.fields.get("collation") != to.fields.get("collation");
+    let mut pieces = Vec::new();
+    match (from.optional("generated"), to.optional("generated")) {
+        (Some(_), None) if from.flag("virtual") => return Change::Replace,
+        (Some(_), None) => pieces.push(step("drop expression".to_owned())),
+        (None, Some(_)) => return Change::Replace,
+        (Some(old), Some(new)) if old != new || retyped || from.flag("virtual") != to.flag("virtual") => return Change::Replace,
+        _ => {}
+    }
+    if identity(from).is_some() && identity(to).is_none() {
+        pieces.push(step("drop identity".to_owned()));
+    }
+    if retyped {
+        let through_text = names_enum(catalog, to.text("type"));
+        pieces.push(Piece::new(retype(to, from.text("type"), through_text)));
+    }
+    match (from.flag("not_null"), to.flag("not_null")) {
+        (false, true) if identity(to).is_some() => pieces.push(step("set not null".to_owned())),
+        (false, true) => pieces.push(Piece { after_data: true, ..step("set not null".to_owned()) }),
+        (true, false) => pieces.push(step("drop not null".to_owned())),
+        _ => {}
+    }
+    match (identity(from), identity(to)) {
+        (None, Some(new)) => pieces.push(step(format!("add {}", identity_clause(new)))),
+        (Some(old), Some(new)) if old != new => match identity_changes(old, new) {
+            Some(changes) => pieces.extend(changes.into_iter().map(|change| match change {
+                IdentityChange::Clause(clause) => step(clause),
+                IdentityChange::Statement(sql) => Piece::new(sql),
+            })),
+            None => return Change::Impossible("the sequence of an identity column moved to another schema"),
+        },
+        _ => {}
+    }
+    pieces.extend(storage(Some(from), to));
+    Change::InPlace(pieces)
+}
+
+enum IdentityChange {
+    Clause(String),
+    Statement(String),
+}
+
+fn identity_changes(old: &Value, new: &Value) -> Option<Vec<IdentityChange>> {
+    let mut changes = Vec::new();
+    let (old_name, new_name) = (old["sequence"].as_str().unwrap_or_default(), new["sequence"].as_str().unwrap_or_default());
+    if old_name != new_name {
+        let (before, after) = (Identity::new(Kind::Sequence, old_name), Identity::new(Kind::Sequence, new_name));
+        if before.prefix() != after.prefix() {
+            return None;
+        }
+        changes.push(IdentityChange::Statement(format!("alter sequence {old_name} rename to {}", after.last())));
+    }
+    let mut clauses = Vec::new();
+    if old["mode"] != new["mode"] {
+        clauses.push(format!("set generated {}", new["mode"].as_str().unwrap_or("by default")));
+    }
+    let numbers = [("minimum", "minvalue"), ("maximum", "maxvalue"), ("start", "start with"), ("increment", "increment by"), ("cache", "cache")];
+    let bounds_moved = old["type"] != new["type"];
+    for (field, word) in numbers {
+        if old[field] != new[field] || (bounds_moved && matches!(field, "minimum" | "maximum")) {
+            clauses.push(format!("set {word} {}", new[field]));
+        }
+    }
+    if old["cycle"] != new["cycle"] {
+        clauses.push(format!("set {}cycle", if new["cycle"].as_bool().unwrap_or(false) { "" } else { "no " }));
+    }
+    if !clauses.is_empty() {
+        changes.push(IdentityChange::Clause(clauses.join(" ")));
+    }
+    Some(changes)
+}
+
+/// `set default` of a column of a table or view.
+pub(crate) fn set_default(fact: &Fact) -> String {
+    format!("alter table {} alter column {} set default {}", fact.identity.prefix(), fact.identity.last(), fact.text("expression"))
+}
+
+/// `add constraint` with its own name.
+pub(crate) fn add_constraint(fact: &Fact) -> String {
+    format!("alter table {} add constraint {} {}", fact.identity.prefix(), fact.identity.last(), fact.text("definition"))
+}
+
+/// `cluster on` names the index without its schema.
+pub(crate) fn clustered_on(fact: &Fact) -> String {
+    let index = Identity::new(Kind::Index, fact.text("index"));
+    format!("alter table {} cluster on {}", fact.identity.path(), index.last())
+}
+
+/// A new table has row security neither enabled nor forced.
+pub(crate) fn row_security(from: Option<&Fact>, to: &Fact) -> Vec<Piece> {
+    let was = |field: &str| from.is_some_and(|from| from.flag(field));
+    let path = to.identity.path();
+    let mut pieces = Vec::new();
+    if was("enabled") != to.flag("enabled") {
+        pieces.push(Piece::new(format!("alter table {path} {} row level security", if to.flag("enabled") { "enable" } else { "disable" })));
+    }
+    if was("forced") != to.flag("forced") {
+        pieces.push(Piece::new(format!("alter table {path} {} row level security", if to.flag("forced") { "force" } else { "no force" })));
+    }
+    pieces
+}
+
+/// Changes options, persistence and owner of a table.
+pub(crate) fn alter_table(from: &Fact, to: &Fact) -> Change {
+    let path = to.identity.path();
+    let mut pieces = Vec::new();
+    if from.flag("unlogged") != to.flag("unlogged") {
+        pieces.push(Piece::new(format!("alter table {path} set {}", if to.flag("unlogged") { "unlogged" } else { "logged" })));
+    }
+    pieces.extend(option_changes(&from.list("options"), &to.list("options")).into_iter().map(|clause| Piece::new(format!("alter table {path} {clause}"))));
+    pieces.extend(owner(from, to, "table"));
+    Change::InPlace(pieces)
+}
+
+/// The clauses that turn one list of storage options into another.
+pub(crate) fn option_changes(from: &[&str], to: &[&str]) -> Vec<String> {
+    let key = |option: &str| option.split_once('=').map_or(option, |(key, _)| key).to_owned();
+    let dropped: Vec<_> = from.iter().map(|option| key(option)).filter(|name| !to.iter().any(|option| key(option) == *name)).collect();
+    let set: Vec<_> = to.iter().filter(|option| !from.contains(option)).copied().collect();
+    let mut clauses = Vec::new();
+    if !dropped.is_empty() {
+        clauses.push(format!("reset ({})", dropped.join(", ")));
+    }
+    if !set.is_empty() {
+        clauses.push(format!("set {}", option_list(&set)));
+    }
+    clauses
+}
+
+/// ` with (…)`, or nothing.
+pub(crate) fn options_clause(options: &[&str]) -> String {
+    if options.is_empty() { String::new() } else { format!(" with {}", option_list(options)) }
+}
+
+fn option_list(options: &[&str]) -> String {
+    let items: Vec<_> = options
+        .iter()
+        .map(|option| match option.split_once('=') {
+            Some((key, value)) => format!("{key} = {}", super::literal(value)),
+            None => (*option).to_owned(),
+        })
+        .collect();
+    format!("({})", items.join(", "))
+}
+
+/// All options of a sequence.
+pub(crate) fn sequence_options(fact: &Fact) -> String {
+    let number = |field: &str| fact.fields.get(field).cloned().unwrap_or(Value::Null);
+    format!(
+        " as {} increment by {} minvalue {} maxvalue {} start with {} cache {} {}cycle",
+        fact.text("type"),
+        number("increment"),
+        number("minimum"),
+        number("maximum"),
+        number("start"),
+        number("cache"),
+        if fact.flag("cycle") { "" } else { "no " },
+    )
+}
+
+/// All options at once, because Postgres checks them together.
+pub(crate) fn alter_sequence(from: &Fact, to: &Fact) -> Change {
+    let mut pieces = Vec::new();
+    if from.fields.iter().any(|(field, value)| field != "owner" && to.fields.get(field) != Some(value)) {
+        pieces.push(Piece::new(format!("alter sequence {}{}", to.identity.path(), sequence_options(to))));
+    }
+    pieces.extend(owner(from, to, "sequence"));
+    Change::InPlace(pieces)
+}

@@ -1,0 +1,198 @@
+//! Statements for functions, views and triggers: what is made of a text.
+
+use serde_json::Value;
+
+use super::{Change, Piece, literal, options_clause, owner};
+use crate::catalog::Fact;
+
+/// Settings whose stored value is a list of quoted names and must be written as a list of literals.
+const LIST_SETTINGS: [&str; 5] =
+    ["local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries", "temp_tablespaces"];
+
+/// `create or replace` of a function or procedure, put together from its fields.
+pub(crate) fn create(fact: &Fact) -> String {
+    let procedure = fact.text("kind") == "procedure";
+    let name = function_name(fact.identity.path());
+    let word = if procedure { "procedure" } else { "function" };
+    let mut text = format!("create or replace {word} {name}({})", fact.text("arguments"));
+    if let Some(returns) = fact.optional("returns").filter(|_| !procedure) {
+        text += &format!("\n returns {returns}");
+    }
+    text += &format!("\n language {}", fact.text("language"));
+    for attribute in attributes(fact) {
+        text += &format!("\n {attribute}");
+    }
+    if fact.flag("standard_body") {
+        format!("{text}\n{}", fact.text("body"))
+    } else {
+        let tag = dollar_tag(fact.text("body"));
+        format!("{text}\nas {tag}{}{tag}", fact.text("body"))
+    }
+}
+
+fn attributes(fact: &Fact) -> Vec<String> {
+    let mut out = Vec::new();
+    if fact.text("kind") != "procedure" {
+        if fact.text("kind") == "window" {
+            out.push("window".to_owned());
+        }
+        out.push(match fact.text("volatility") { "i" => "immutable", "s" => "stable", _ => "volatile" }.to_owned());
+        if fact.flag("strict") {
+            out.push("strict".to_owned());
+        }
+        if fact.flag("leakproof") {
+            out.push("leakproof".to_owned());
+        }
+        out.push(format!("parallel {}", match fact.text("parallel") { "s" => "safe", "r" => "restricted", _ => "unsafe" }));
+        out.push(format!("cost {}", number(fact, "cost")));
+        if number(fact, "rows") != "0" {
+            out.push(format!("rows {}", number(fact, "rows")));
+        }
+    }
+    if fact.flag("security_definer") {
+        out.push("security definer".to_owned());
+    }
+    out.extend(fact.list("config").into_iter().map(setting));
+    out
+}
+
+fn number(fact: &Fact, field: &str) -> String {
+    fact.fields.get(field).map(Value::to_string).unwrap_or_default()
+}
+
+fn setting(entry: &str) -> String {
+    let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+    if LIST_SETTINGS.contains(&name) {
+        let items: Vec<_> = split_list(value).iter().map(|item| literal(item)).collect();
+        let list = if items.is_empty() { "''".to_owned() } else { items.join(", ") };
+        return format!("set {name} to {list}");
+    }
+    format!("set {name} to {}", literal(value))
+}
+
+/// Splits a stored list of names, taking their quotes off.
+fn split_list(value: &str) -> Vec<String> {
+    let (mut items, mut current, mut quoted) = (Vec::new(), String::new(), false);
+    let mut characters = value.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                current.push('"');
+                characters.next();
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => items.push(std::mem::take(&mut current)),
+            ' ' if !quoted => {}
+            other => current.push(other),
+        }
+    }
+    if !value.is_empty() {
+        items.push(current);
+    }
+    items
+}
+
+fn dollar_tag(body: &str) -> String {
+    let mut tag = "$$".to_owned();
+    let mut count = 0;
+    while body.contains(&tag) || body.ends_with('$') && count == 0 {
+        tag = if count == 0 { "$body$".to_owned() } else { format!("$body{count}$") };
+        count += 1;
+    }
+    tag
+}
+
+/// The name in a function's path, without the types of its arguments.
+pub(crate) fn function_name(path: &str) -> &str {
+    let mut quoted = false;
+    for (index, character) in path.char_indices() {
+        match character {
+            '"' => quoted = !quoted,
+            '(' if !quoted => return &path[..index],
+            _ => {}
+        }
+    }
+    path
+}
+
+/// A function keeps its identity as long as names, defaults and result stay; else it is replaced with all that uses it.
+pub(crate) fn alter(from: &Fact, to: &Fact) -> Change {
+    if ["kind", "arguments", "returns"].iter().any(|field| from.fields.get(*field) != to.fields.get(*field)) {
+        return Change::Replace;
+    }
+    let mut pieces = Vec::new();
+    if from.fields.iter().any(|(field, value)| field != "owner" && to.fields.get(field) != Some(value)) {
+        pieces.push(Piece::new(create(to)));
+    }
+    pieces.extend(owner(from, to, "routine"));
+    Change::InPlace(pieces)
+}
+
+/// `create view` with its options.
+pub(crate) fn create_view(fact: &Fact, replace: bool) -> String {
+    let word = if replace { "create or replace view" } else { "create view" };
+    let definition = fact.text("definition").trim().trim_end_matches(';');
+    format!("{word} {}{} as\n{definition}", fact.identity.path(), options_clause(&fact.list("options")))
+}
+
+/// A view can be replaced in place when its columns stay and new ones only follow.
+pub(crate) fn alter_view(from: &Fact, to: &Fact) -> Change {
+    let (old, new) = (&from.lineage.view_columns, &to.lineage.view_columns);
+    let grows = !old.is_empty() && new.len() >= old.len() && new[..old.len()] == old[..];
+    if from.text("definition") != to.text("definition") && !grows {
+        return Change::Replace;
+    }
+    let mut pieces = Vec::new();
+    if from.text("definition") != to.text("definition") || from.fields.get("options") != to.fields.get("options") {
+        pieces.push(Piece::new(create_view(to, true)));
+    }
+    pieces.extend(owner(from, to, "view"));
+    Change::InPlace(pieces)
+}
+
+/// A trigger and, where it is not plainly enabled, its state.
+pub(crate) fn create_trigger(fact: &Fact) -> Vec<Piece> {
+    let mut pieces = vec![Piece::new(fact.text("definition"))];
+    if fact.text("enabled") != "O" {
+        pieces.push(Piece::new(trigger_state(fact)));
+    }
+    pieces
+}
+
+fn trigger_state(fact: &Fact) -> String {
+    let state = match fact.text("enabled") {
+        "D" => "disable",
+        "R" => "enable replica",
+        "A" => "enable always",
+        _ => "enable",
+    };
+    format!("alter table {} {state} trigger {}", fact.identity.prefix(), fact.identity.last())
+}
+
+/// Only the state of a trigger changes in place.
+pub(crate) fn alter_trigger(from: &Fact, to: &Fact) -> Change {
+    if from.text("definition") != to.text("definition") {
+        return Change::Replace;
+    }
+    Change::InPlace(vec![Piece::new(trigger_state(to))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_settings_become_literals() {
+        assert_eq!(setting("search_path=public, \"My Schema\""), "set search_path to 'public', 'My Schema'");
+        assert_eq!(setting("search_path=\"\""), "set search_path to ''");
+        assert_eq!(setting("work_mem=64MB"), "set work_mem to '64MB'");
+    }
+
+    #[test]
+    fn bodies_never_close_their_own_quotes() {
+        assert_eq!(dollar_tag("select 1"), "$$");
+        assert_eq!(dollar_tag("do $$ begin end $$"), "$body$");
+        assert_eq!(dollar_tag("$$ $body$ "), "$body1$");
+        assert_eq!(dollar_tag("cost $"), "$body$");
+    }
+}

@@ -1,0 +1,97 @@
+//! From Postgres' object addresses to identities of facts.
+
+use std::collections::{HashMap, HashSet};
+
+use super::rows;
+use crate::catalog::{Catalog, Identity};
+
+pub(super) const RELATION: i64 = 1259;
+pub(super) const TYPE: i64 = 1247;
+pub(super) const FUNCTION: i64 = 1255;
+pub(super) const DEFAULT: i64 = 2604;
+pub(super) const CONSTRAINT: i64 = 2606;
+pub(super) const NAMESPACE: i64 = 2615;
+pub(super) const RULE: i64 = 2618;
+pub(super) const TRIGGER: i64 = 2620;
+pub(super) const POLICY: i64 = 3256;
+pub(super) const EXTENSION: i64 = 3079;
+
+/// Which fact an address means. Objects of internal schemas mean none; members of an extension mean the extension.
+#[derive(Default)]
+pub(super) struct Addresses {
+    objects: HashMap<(i64, i64), Identity>,
+    columns: HashMap<(i64, i64), Identity>,
+    aliases: HashMap<(i64, i64), (i64, i64)>,
+    members: HashSet<(i64, i64)>,
+}
+
+impl Addresses {
+    pub(super) fn object(&mut self, class: i64, oid: i64, identity: &Identity) {
+        self.objects.insert((class, oid), identity.clone());
+    }
+
+    pub(super) fn column(&mut self, relation: i64, number: i64, identity: &Identity) {
+        self.columns.insert((relation, number), identity.clone());
+    }
+
+    pub(super) fn member(&mut self, class: i64, oid: i64, extension: &Identity) {
+        self.members.insert((class, oid));
+        self.object(class, oid, extension);
+    }
+
+    pub(super) fn is_member(&self, class: i64, oid: i64) -> bool {
+        self.members.contains(&(class, oid))
+    }
+
+    /// Rules stand for their view; row types for their relation; array types for their element.
+    pub(super) fn learn(&mut self, aliases: &rows::Aliases) {
+        for (rule, relation) in &aliases.rules {
+            self.aliases.insert((RULE, *rule), (RELATION, *relation));
+        }
+        for (oid, relation, element) in &aliases.types {
+            match (relation, element) {
+                (Some(relation), _) => self.aliases.insert((TYPE, *oid), (RELATION, *relation)),
+                (None, Some(element)) => self.aliases.insert((TYPE, *oid), (TYPE, *element)),
+                (None, None) => None,
+            };
+        }
+    }
+
+    pub(super) fn resolve(&self, class: i64, oid: i64, sub: i64) -> Option<&Identity> {
+        let mut address = (class, oid);
+        for _ in 0..4 {
+            if sub != 0 && address.0 == RELATION
+                && let Some(column) = self.columns.get(&(address.1, sub))
+            {
+                return Some(column);
+            }
+            if let Some(found) = self.objects.get(&address) {
+                return Some(found);
+            }
+            address = *self.aliases.get(&address)?;
+        }
+        None
+    }
+
+    /// Adds every dependency between two different facts to the dependent one.
+    pub(super) fn connect(&self, catalog: &mut Catalog, edges: &[rows::Edge]) {
+        let mut wanted: HashMap<&Identity, HashSet<&Identity>> = HashMap::new();
+        for (class, oid, sub, on_class, on_oid, on_sub) in edges {
+            if let (Some(from), Some(to)) = (self.resolve(*class, *oid, *sub), self.resolve(*on_class, *on_oid, *on_sub))
+                && from != to
+            {
+                wanted.entry(from).or_default().insert(to);
+            }
+        }
+        for (from, targets) in wanted {
+            let targets: Vec<Identity> = targets.into_iter().filter(|target| catalog.contains(target)).cloned().collect();
+            if let Some(mut fact) = catalog.remove(from) {
+                let parent = fact.parent.clone();
+                fact.depends_on.extend(targets.into_iter().filter(|target| Some(target) != parent.as_ref()));
+                fact.depends_on.sort();
+                fact.depends_on.dedup();
+                catalog.insert(fact);
+            }
+        }
+    }
+}

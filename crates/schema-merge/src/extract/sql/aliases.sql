@@ -1,0 +1,5 @@
+select json_build_object(
+  'rules', (select coalesce(json_agg(json_build_array(r.oid::bigint, r.ev_class::bigint)), '[]'::json)
+            from pg_rewrite r where r.oid >= 16384),
+  'types', (select coalesce(json_agg(json_build_array(t.oid::bigint, nullif(t.typrelid, 0)::bigint, nullif(t.typelem, 0)::bigint)), '[]'::json)
+            from pg_type t where t.oid >= 16384 and (t.typrelid <> 0 or t.typelem <> 0)))

@@ -1,0 +1,34 @@
+select coalesce(json_agg(json_build_object(
+         'relation', a.attrelid::bigint, 'number', a.attnum, 'name', quote_ident(a.attname),
+         'type', format_type(a.atttypid, a.atttypmod),
+         'collation', case when a.attcollation <> t.typcollation
+                           then (select quote_ident(cn.nspname) || '.' || quote_ident(k.collname)
+                                 from pg_collation k join pg_namespace cn on cn.oid = k.collnamespace where k.oid = a.attcollation) end,
+         'not_null', a.attnotnull,
+         'storage', case when a.attstorage <> t.typstorage then a.attstorage end,
+         'compression', nullif(a.attcompression, ''),
+         'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
+         'options', a.attoptions,
+         'generated', nullif(a.attgenerated, ''),
+         'expression', case when d.oid is not null then pg_get_expr(d.adbin, d.adrelid) end,
+         'expression_oid', d.oid::bigint,
+         'identity', case when a.attidentity <> '' then json_build_object(
+              'mode', case a.attidentity when 'a' then 'always' else 'by default' end,
+              'sequence', i.sequence, 'type', i.type, 'start', i.seqstart, 'increment', i.seqincrement,
+              'minimum', i.seqmin, 'maximum', i.seqmax, 'cache', i.seqcache, 'cycle', i.seqcycle) end,
+         'identity_oid', i.oid::bigint)
+         order by a.attrelid, a.attnum), '[]'::json)
+from pg_attribute a
+join pg_class c on c.oid = a.attrelid
+join pg_type t on t.oid = a.atttypid
+left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+left join (
+  select p.refobjid, p.refobjsubid, s.oid, quote_ident(sn.nspname) || '.' || quote_ident(s.relname) as sequence,
+         format_type(q.seqtypid, null) as type, q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache, q.seqcycle
+  from pg_depend p
+  join pg_class s on s.oid = p.objid and s.relkind = 'S'
+  join pg_namespace sn on sn.oid = s.relnamespace
+  join pg_sequence q on q.seqrelid = s.oid
+  where p.classid = 'pg_class'::regclass and p.refclassid = 'pg_class'::regclass and p.deptype = 'i'
+) i on i.refobjid = a.attrelid and i.refobjsubid = a.attnum
+where c.relkind = 'r' and c.relnamespace in ({user_schemas}) and a.attnum > 0 and not a.attisdropped

@@ -1,0 +1,49 @@
+//! The nearest thing the contract can name for a fact.
+
+use crate::catalog::{Catalog, Fact, Identity, Kind, unquote_identifier};
+use crate::report::{Object, ObjectType};
+
+/// The contract's object a fact is shown under, found by walking up to its table, function or policy.
+pub(crate) fn object_of(identity: &Identity, catalogs: &[&Catalog]) -> Object {
+    let mut current = identity.clone();
+    loop {
+        let fact = catalogs.iter().find_map(|catalog| catalog.get(&current));
+        let stops = fact.is_none_or(|fact| fact.kind == Kind::Policy || fact.parent.is_none());
+        match fact.and_then(|fact| fact.parent.clone()) {
+            Some(parent) if !stops => current = parent,
+            _ => return named(&current, fact),
+        }
+    }
+}
+
+fn named(identity: &Identity, fact: Option<&Fact>) -> Object {
+    let names = identity.names();
+    let plain = |parts: &[&str]| parts.iter().map(|part| unquote_identifier(part)).collect::<Vec<_>>().join(".");
+    let kind = fact.map_or(Kind::Unmodelled, |fact| fact.kind);
+    let (schema, object) = match (kind, names.as_slice()) {
+        (Kind::Schema | Kind::Extension, _) => (String::new(), plain(&names)),
+        (Kind::DefaultPrivilege, _) => (fact.map(|fact| unquote_identifier(fact.text("schema"))).unwrap_or_default(), format!("default privileges {}", identity.path())),
+        (Kind::Function, [schema, rest @ ..]) => (unquote_identifier(schema), rest.join(".")),
+        // What developers own on internal tables has no parent fact; its table is in its path.
+        (Kind::Trigger, [schema, table, ..]) | (Kind::RowSecurity, [schema, table]) => (unquote_identifier(schema), unquote_identifier(table)),
+        (_, [schema, rest @ ..]) if !rest.is_empty() => (unquote_identifier(schema), plain(rest)),
+        _ => (String::new(), plain(&names)),
+    };
+    let (object_type, word) = match kind {
+        Kind::Policy => (ObjectType::Policy, "policy"),
+        Kind::Function => (ObjectType::Function, "function"),
+        Kind::Trigger | Kind::RowSecurity => (ObjectType::Table, "table"),
+        other => (ObjectType::Table, other.word()),
+    };
+    Object { schema, object, object_type, kind: word.to_owned() }
+}
+
+/// True when the fact is the object itself and not a part of it.
+pub(super) fn is_whole(identity: &Identity, catalogs: &[&Catalog]) -> bool {
+    catalogs.iter().find_map(|catalog| catalog.get(identity)).is_some_and(|fact| {
+        matches!(
+            fact.kind,
+            Kind::Table | Kind::View | Kind::Function | Kind::Policy | Kind::Schema | Kind::Extension | Kind::Enum | Kind::Domain | Kind::Sequence | Kind::DefaultPrivilege
+        )
+    })
+}

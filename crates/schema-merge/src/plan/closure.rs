@@ -1,0 +1,193 @@
+//! What must go: removed facts, facts that cannot change in place, and everything that stands on them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Step, Unsupported};
+use crate::catalog::{Catalog, Fact, Identity, Kind};
+use crate::ddl::{self, Change};
+
+/// The outcome: sets of identities of the old catalog.
+#[derive(Default)]
+pub(super) struct Closure {
+    /// Dropped; those also in the new catalog are created again.
+    pub(super) gone: HashSet<Identity>,
+    /// Changed in place.
+    pub(super) altered: HashSet<Identity>,
+    /// Enums made anew under the same name.
+    pub(super) rebuilt_enums: HashSet<Identity>,
+    /// Columns whose type is rebuilt under them.
+    pub(super) retyped_by_enum: HashSet<Identity>,
+    pub(super) unsupported: Vec<Unsupported>,
+}
+
+struct Search<'a> {
+    from: &'a Catalog,
+    to: &'a Catalog,
+    dependents: HashMap<&'a Identity, Vec<&'a Fact>>,
+    found: Closure,
+    queue: Vec<Identity>,
+}
+
+pub(super) fn compute(from: &Catalog, to: &Catalog, data: &[Step]) -> Closure {
+    let mut dependents: HashMap<&Identity, Vec<&Fact>> = HashMap::new();
+    for fact in from.iter() {
+        for needed in fact.depends_on.iter().chain(&fact.parent) {
+            dependents.entry(needed).or_default().push(fact);
+        }
+    }
+    let mut search = Search { from, to, dependents, found: Closure::default(), queue: Vec::new() };
+    search.seed(data);
+    while let Some(identity) = search.queue.pop() {
+        search.spread(&identity);
+    }
+    search.retypes();
+    while let Some(identity) = search.queue.pop() {
+        search.spread(&identity);
+    }
+    let gone = &search.found.gone;
+    search.found.altered.retain(|identity| !gone.contains(identity));
+    search.found.retyped_by_enum.retain(|identity| !gone.contains(identity));
+    search.found
+}
+
+impl Search<'_> {
+    fn seed(&mut self, data: &[Step]) {
+        let new_labels = self.new_labels_in_use(data);
+        let (from, to) = (self.from, self.to);
+        for old in from.iter() {
+            let Some(new) = to.get(&old.identity) else {
+                self.remove(old);
+                continue;
+            };
+            if old.says_the_same(new) || old.kind == Kind::Grant {
+                continue;
+            }
+            if old.kind == Kind::Enum {
+                let additions = ddl::enum_additions(&old.identity, &old.list("labels"), &new.list("labels"));
+                if additions.is_none() || new_labels.contains(&old.identity) {
+                    self.found.rebuilt_enums.insert(old.identity.clone());
+                    self.go(&old.identity);
+                } else {
+                    self.found.altered.insert(old.identity.clone());
+                }
+                continue;
+            }
+            match ddl::alter(old, new, to) {
+                Change::InPlace(_) => {
+                    self.found.altered.insert(old.identity.clone());
+                }
+                Change::Replace => self.go(&old.identity),
+                Change::Impossible(reason) => self.found.unsupported.push(Unsupported::about(&old.identity, reason)),
+            }
+        }
+        for new in to.iter().filter(|new| new.kind == Kind::Unmodelled && !from.contains(&new.identity)) {
+            self.found.unsupported.push(Unsupported::about(&new.identity, "its kind is not modelled"));
+        }
+    }
+
+    fn remove(&mut self, old: &Fact) {
+        if old.kind == Kind::Unmodelled {
+            self.found.unsupported.push(Unsupported::about(&old.identity, "its kind is not modelled"));
+        } else {
+            self.go(&old.identity);
+        }
+    }
+
+    fn go(&mut self, identity: &Identity) {
+        if self.found.gone.insert(identity.clone()) {
+            self.queue.push(identity.clone());
+        }
+    }
+
+    /// Postgres refuses to use a label in the transaction that added it, so such an enum is made anew.
+    fn new_labels_in_use(&self, data: &[Step]) -> HashSet<Identity> {
+        let mut out = HashSet::new();
+        for new in self.to.iter().filter(|fact| fact.kind == Kind::Enum) {
+            let Some(old) = self.from.get(&new.identity) else { continue };
+            let known = old.list("labels");
+            for label in new.list("labels").into_iter().filter(|label| !known.contains(label)) {
+                let literal = ddl::literal(label);
+                let used = data.iter().any(|step| step.sql.contains(&literal)) || self.said_anew(&literal, &new.identity);
+                if used {
+                    out.insert(new.identity.clone());
+                }
+            }
+        }
+        out
+    }
+
+    fn said_anew(&self, literal: &str, type_identity: &Identity) -> bool {
+        self.to.iter().any(|fact| {
+            let evaluated = match fact.kind {
+                Kind::Default | Kind::Constraint | Kind::Index | Kind::View | Kind::Policy | Kind::Trigger | Kind::Column | Kind::Domain => true,
+                Kind::Function => fact.flag("standard_body") || fact.text("arguments").contains(literal),
+                _ => false,
+            };
+            evaluated
+                && fact.fields.values().any(|value| value.as_str().is_some_and(|text| text.contains(literal)))
+                && fact.fields.values().any(|value| value.as_str().is_some_and(|text| text.contains(type_identity.path())))
+                && self.from.get(&fact.identity).is_none_or(|old| !old.says_the_same(fact))
+        })
+    }
+
+    /// Decides the fate of everything that stands on something that goes.
+    fn spread(&mut self, identity: &Identity) {
+        let dependents = self.dependents.get(identity).cloned().unwrap_or_default();
+        let rebuilt = self.found.rebuilt_enums.contains(identity);
+        for dependent in dependents {
+            if self.found.gone.contains(&dependent.identity) {
+                continue;
+            }
+            let child = dependent.parent.as_ref() == Some(identity);
+            if child || dependent.kind.recreatable() && !self.lets_go(dependent, identity) || generated(dependent) {
+                self.go(&dependent.identity);
+            } else if dependent.kind == Kind::Column && rebuilt {
+                self.found.retyped_by_enum.insert(dependent.identity.clone());
+            } else if !self.lets_go(dependent, identity) {
+                let reason = format!("it uses {identity}, which is dropped or must be made anew");
+                self.found.unsupported.push(Unsupported::about(&dependent.identity, reason));
+            }
+        }
+    }
+
+    /// True when the dependent changes in place to a state that no longer needs the thing.
+    fn lets_go(&self, dependent: &Fact, needed: &Identity) -> bool {
+        self.found.altered.contains(&dependent.identity)
+            && self.to.get(&dependent.identity).is_some_and(|new| !new.depends_on.contains(needed) && new.parent.as_ref() != Some(needed))
+    }
+
+    /// A column cannot change its type under a view, policy, trigger, generated column or foreign key, nor under its default.
+    fn retypes(&mut self) {
+        let changed: Vec<Identity> = self
+            .found
+            .altered
+            .iter()
+            .filter(|identity| {
+                let (old, new) = (self.from.get(identity), self.to.get(identity));
+                old.zip(new).is_some_and(|(old, new)| {
+                    old.kind == Kind::Column && (old.text("type") != new.text("type") || old.fields.get("collation") != new.fields.get("collation"))
+                })
+            })
+            .chain(&self.found.retyped_by_enum)
+            .cloned()
+            .collect();
+        for column in changed {
+            for dependent in self.dependents.get(&column).cloned().unwrap_or_default() {
+                match dependent.kind {
+                    Kind::View | Kind::Policy | Kind::Trigger | Kind::Function | Kind::Default => self.go(&dependent.identity),
+                    Kind::Constraint if dependent.text("type") == "foreign" => self.go(&dependent.identity),
+                    Kind::Column if generated(dependent) => self.go(&dependent.identity),
+                    Kind::Unmodelled => {
+                        let reason = format!("it uses {column}, whose type changes");
+                        self.found.unsupported.push(Unsupported::about(&dependent.identity, reason));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn generated(fact: &Fact) -> bool {
+    fact.kind == Kind::Column && fact.optional("generated").is_some()
+}

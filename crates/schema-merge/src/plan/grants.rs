@@ -1,0 +1,115 @@
+//! Grants: from what an object has, or a new one will have by itself, to what it shall have.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::nodes::Builder;
+use crate::catalog::{Fact, Identity, Kind};
+use crate::ddl::{self, Piece};
+
+/// Privileges that go into one statement: object, column or sequence, grantee, way.
+type Group = (Identity, String, String, Way);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    TakeOption,
+    Take,
+    Give,
+    GiveWithOption,
+}
+
+/// Adds nodes for every privilege that differs.
+pub(super) fn plan(builder: &mut Builder<'_>) {
+    let (from, to) = (builder.from, builder.to);
+    let mut held: HashMap<Identity, Fact> = HashMap::new();
+    for fact in from.iter().filter(|fact| fact.kind == Kind::Grant && !builder.closure.gone.contains(&fact.identity)) {
+        held.insert(fact.identity.clone(), fact.clone());
+    }
+    // A grant that only goes still has to be taken when its object stays.
+    for fact in from.iter().filter(|fact| fact.kind == Kind::Grant && builder.closure.gone.contains(&fact.identity)) {
+        if fact.parent.as_ref().is_some_and(|parent| !builder.closure.gone.contains(parent)) {
+            held.insert(fact.identity.clone(), fact.clone());
+        }
+    }
+    for object in to.iter().filter(|object| builder.is_created(&object.identity)) {
+        let with_defaults = !builder.handed_over.contains(&object.identity);
+        for fact in builder.defaults.initial_grants(object, with_defaults) {
+            held.insert(fact.identity.clone(), fact);
+        }
+    }
+    let groups = differences(builder, &held);
+    add_nodes(builder, groups);
+}
+
+fn differences(builder: &Builder<'_>, held: &HashMap<Identity, Fact>) -> BTreeMap<Group, Vec<Fact>> {
+    let mut groups: BTreeMap<Group, Vec<Fact>> = BTreeMap::new();
+    let mut put = |fact: &Fact, way: Way| {
+        let Some(parent) = fact.parent.clone() else { return };
+        let part = format!("{}{}", fact.text("on"), fact.text("column"));
+        groups.entry((parent, part, fact.text("grantee").to_owned(), way)).or_default().push(fact.clone());
+    };
+    let mut stripped = Vec::new();
+    for fact in held.values() {
+        match builder.to.get(&fact.identity) {
+            None if fact.parent.as_ref().is_some_and(|parent| builder.to.contains(parent)) => {
+                if fact.text("on") == "object" {
+                    stripped.push((fact.parent.clone(), fact.text("grantee").to_owned(), fact.text("privilege").to_owned()));
+                }
+                put(fact, Way::Take);
+            }
+            Some(wanted) if fact.flag("grantable") && !wanted.flag("grantable") => put(wanted, Way::TakeOption),
+            _ => {}
+        }
+    }
+    for wanted in builder.to.iter().filter(|fact| fact.kind == Kind::Grant) {
+        let has = held.get(&wanted.identity);
+        // Taking a privilege on a table takes it on each column too.
+        let lost = matches!(wanted.text("on"), "column" | "view_column") && {
+            let table = wanted.parent.as_ref().and_then(|parent| builder.to.get(parent)).and_then(|column| column.parent.clone().or(Some(column.identity.clone())));
+            stripped.iter().any(|(object, grantee, privilege)| *object == table && grantee == wanted.text("grantee") && privilege == wanted.text("privilege"))
+        };
+        if lost || has.is_none_or(|has| wanted.flag("grantable") && !has.flag("grantable")) {
+            put(wanted, if wanted.flag("grantable") { Way::GiveWithOption } else { Way::Give });
+        }
+    }
+    groups
+}
+
+fn add_nodes(builder: &mut Builder<'_>, groups: BTreeMap<Group, Vec<Fact>>) {
+    let mut on_schema: HashMap<Identity, Vec<usize>> = HashMap::new();
+    let mut takes: HashMap<Identity, Vec<usize>> = HashMap::new();
+    let mut gives = Vec::new();
+    for ((parent, _, _, way), mut facts) in groups {
+        facts.sort_by(|left, right| left.identity.cmp(&right.identity));
+        let privileges: Vec<&str> = facts.iter().map(|fact| fact.text("privilege")).collect();
+        let mut sample = facts[0].clone();
+        sample.lineage.role = builder.to.get(&parent).and_then(|object| object.lineage.role.clone());
+        let sql = match way {
+            Way::Give | Way::GiveWithOption => ddl::grant_statement(&privileges, &sample, builder.to),
+            Way::Take => ddl::revoke_statement(&privileges, &sample, false, builder.to),
+            Way::TakeOption => ddl::revoke_statement(&privileges, &sample, true, builder.to),
+        };
+        let Some(sql) = sql else { continue };
+        let node = builder.push(&sample, 1, sample.lineage.role.clone(), vec![Piece::new(sql)], false);
+        let before = [builder.creating.get(&parent), builder.altering.get(&parent)];
+        let owner_change = builder.to.get(&parent).and_then(|object| object.parent.as_ref()).and_then(|table| builder.altering.get(table));
+        builder.edges.extend(before.into_iter().flatten().chain(owner_change).map(|first| (*first, node)));
+        if parent.as_str().starts_with("schema:") {
+            on_schema.entry(parent.clone()).or_default().push(node);
+        }
+        let table = builder.to.get(&parent).and_then(|object| object.parent.clone()).unwrap_or(parent);
+        match way {
+            Way::Take | Way::TakeOption => takes.entry(table).or_default().push(node),
+            Way::Give | Way::GiveWithOption => gives.push((table, node)),
+        }
+    }
+    for (table, node) in gives {
+        builder.edges.extend(takes.get(&table).into_iter().flatten().map(|first| (*first, node)));
+    }
+    let created: Vec<(Identity, usize)> = builder.creating.iter().map(|(identity, node)| (identity.clone(), *node)).collect();
+    for (identity, node) in created {
+        let schema = builder.to.get(&identity).and_then(|fact| fact.depends_on.iter().find(|needed| needed.as_str().starts_with("schema:")).cloned());
+        for first in schema.and_then(|schema| on_schema.get(&schema)).into_iter().flatten() {
+            builder.edges.push((*first, node));
+        }
+    }
+}

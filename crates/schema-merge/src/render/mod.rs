@@ -1,0 +1,106 @@
+//! The script a person reads: every statement in execution order under the contract's headings.
+
+use crate::merge::qualified;
+use crate::report::{Action, Conflict, DiffResult, MergePlan, Object, ObjectType, Origin, Statement};
+
+/// The plan as one SQL script. `generated_at` is printed as it is.
+pub fn rendered_sql(plan: &MergePlan, generated_at: &str) -> String {
+    let mut out = format!("-- Generated {generated_at}\n");
+    if plan.blocked() {
+        out += &banner(plan);
+    }
+    out += "BEGIN;\n";
+    migrations(plan, &mut out);
+    let (data, structure): (Vec<_>, Vec<_>) = plan.statements.iter().partition(|statement| statement.origin == Origin::Rows);
+    section(plan, &structure, "DDL", &mut out);
+    section(plan, &data, "DATA", &mut out);
+    out += "\nCOMMIT;\n";
+    out
+}
+
+/// The contract's result of a merge or a dry run.
+pub fn diff_result(plan: &MergePlan, generated_at: &str) -> DiffResult {
+    DiffResult {
+        summary: plan.summary,
+        rendered_sql: rendered_sql(plan, generated_at),
+        changes: plan.changes.clone(),
+        conflicts: plan.conflicts.clone(),
+        unsupported: plan.unsupported.clone(),
+        hazards: plan.hazards.clone(),
+        plan_hash: plan.plan_hash.clone(),
+    }
+}
+
+fn banner(plan: &MergePlan) -> String {
+    let mut out = String::new();
+    if plan.conflicts.is_empty() {
+        out += &format!("-- ⚠️ MERGE BLOCKED: {} change(s) cannot be merged. Nothing is applied.\n", plan.unsupported.len());
+    } else {
+        out += &format!("-- ⚠️ MERGE BLOCKED: {} conflict(s) detected. Nothing is applied until they are resolved.\n", plan.conflicts.len());
+    }
+    for conflict in &plan.conflicts {
+        out += &conflict_lines(conflict);
+    }
+    for entry in &plan.unsupported {
+        let name = if entry.schema.is_empty() { entry.name.clone() } else { format!("{}.{}", entry.schema, entry.name) };
+        out += &comment(&format!("[UNSUPPORTED] {} {name}: {}", entry.kind, entry.reason));
+    }
+    out + "\n"
+}
+
+fn conflict_lines(conflict: &Conflict) -> String {
+    let hash = |value: &Option<String>| value.clone().unwrap_or_else(|| "(absent)".to_owned());
+    let mut out = format!("--\n-- [CONFLICT] {} {}\n", conflict.object.object_type.word(), qualified(&conflict.object));
+    out += &format!("--   parent_t0_hash:  {}\n", hash(&conflict.parent_t0_hash));
+    out += &format!("--   parent_now_hash: {}\n", hash(&conflict.parent_now_hash));
+    out += &format!("--   branch_now_hash: {}\n", hash(&conflict.branch_now_hash));
+    for field in &conflict.fields {
+        out += &comment(&format!("  {} {}: base {} · parent {} · branch {}", field.fact, field.field, field.base, field.target, field.source));
+    }
+    out + &comment(&format!("  hint: {}", conflict.hint))
+}
+
+/// A comment that no line break can end.
+fn comment(text: &str) -> String {
+    text.lines().map(|line| format!("-- {line}\n")).collect()
+}
+
+/// Migrations are shown verbatim, commented out: their structure is in the DDL below and their rows in DATA.
+fn migrations(plan: &MergePlan, out: &mut String) {
+    let mut any = false;
+    for change in plan.changes.iter().filter(|change| change.object.object_type == ObjectType::Migration) {
+        if !any {
+            *out += "\n-- ===== MIGRATION =====\n";
+            any = true;
+        }
+        *out += &format!("-- [MIGRATION] {} ({}), recorded below; its statements:\n", qualified(&change.object), change.action.word());
+        *out += &comment(&change.sql.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"));
+    }
+}
+
+fn section(plan: &MergePlan, statements: &[&Statement], lead: &str, out: &mut String) {
+    if statements.iter().all(|statement| statement.origin == Origin::Session) {
+        return;
+    }
+    *out += &format!("\n-- ===== {lead} =====\n");
+    let (mut last, mut role): (Option<&Object>, Option<&str>) = (None, None);
+    for statement in statements {
+        if let Some(object) = statement.object.as_ref().filter(|object| last != Some(*object)) {
+            let tag = if object.object_type == ObjectType::Migration { "MIGRATION" } else { lead };
+            *out += &format!("\n-- [{tag}] {} {} ({})\n", object.kind, qualified(object), what(plan, object));
+            last = Some(object);
+        }
+        if statement.role_hint.as_deref() != role {
+            role = statement.role_hint.as_deref();
+            *out += &role.map_or_else(|| "reset role;\n".to_owned(), |role| format!("set local role {role};\n"));
+        }
+        *out += &format!("{};\n", statement.sql);
+    }
+    if role.is_some() {
+        *out += "reset role;\n";
+    }
+}
+
+fn what(plan: &MergePlan, object: &Object) -> &'static str {
+    plan.changes.iter().find(|change| change.object == *object).map_or("recreate", |change: &_| Action::word(change.action))
+}

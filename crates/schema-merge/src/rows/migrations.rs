@@ -1,0 +1,194 @@
+//! Migrations: a set keyed by version, compared as numbers of any length.
+
+use std::cmp::Ordering;
+
+use serde_json::json;
+
+use super::{DEVELOPER_ROLE, RowsMerged, hash};
+use crate::catalog::{Identity, Kind};
+use crate::ddl::literal;
+use crate::plan::{Step, Unsupported};
+use crate::report::{Action, Change, Conflict, FieldConflict, Hazard, Object, ObjectType, Origin, Statement};
+use crate::snapshot::Migration;
+
+pub(super) fn merge(merged: &mut RowsMerged, base: &[Migration], target: &[Migration], source: &[Migration]) {
+    let latest = target.iter().map(|row| row.version.as_str()).max_by(|left, right| compare(left, right));
+    let find = |rows: &'_ [Migration], version: &str| rows.iter().find(|row| compare(&row.version, version) == Ordering::Equal).cloned();
+    let mut ours: Vec<&Migration> = source.iter().collect();
+    ours.sort_by(|left, right| compare(&left.version, &right.version));
+    for row in ours {
+        let old = find(base, &row.version);
+        if old.as_ref() == Some(row) {
+            continue;
+        }
+        match find(target, &row.version) {
+            Some(theirs) if theirs.statements == row.statements && theirs.name == row.name => {}
+            Some(theirs) => {
+                let hint = format!("Version {} holds different migrations on the two sides. Give the branch's one a newer version.", row.version);
+                merged.conflicts.push(conflict(old.as_ref(), Some(&theirs), row, hint));
+            }
+            None if latest.is_some_and(|latest| compare(&row.version, latest) != Ordering::Greater) => {
+                let hint = format!("Version {} is not newer than the parent's latest ({}). Give it a newer version on the branch.", row.version, latest.unwrap_or_default());
+                merged.conflicts.push(conflict(old.as_ref(), None, row, hint));
+            }
+            None => add(merged, row),
+        }
+    }
+    for row in base.iter().filter(|row| find(source, &row.version).is_none() && find(target, &row.version).is_some()) {
+        let detail = "the branch has no record of this migration any more; the parent's stays".to_owned();
+        merged.hazards.push(Hazard { class: "row_kept".to_owned(), object: format!("migration {}", row.version), detail });
+    }
+}
+
+/// Numeric order of digit strings of any length.
+pub(super) fn compare(left: &str, right: &str) -> Ordering {
+    let (left, right) = (left.trim_start_matches('0'), right.trim_start_matches('0'));
+    left.len().cmp(&right.len()).then_with(|| left.cmp(right))
+}
+
+fn object(row: &Migration) -> Object {
+    Object { schema: "system".to_owned(), object: row.version.clone(), object_type: ObjectType::Migration, kind: "migration".to_owned() }
+}
+
+fn conflict(base: Option<&Migration>, target: Option<&Migration>, source: &Migration, hint: String) -> Conflict {
+    let value = |row: &Migration| json!({ "version": row.version, "name": row.name, "statements": row.statements });
+    let hashed = |row: Option<&Migration>| row.map(|row| hash(&value(row)));
+    let shown = |row: Option<&Migration>| row.map(|row| json!(row.statements)).unwrap_or_default();
+    Conflict {
+        object: object(source),
+        parent_t0_hash: hashed(base),
+        parent_now_hash: hashed(target),
+        branch_now_hash: hashed(Some(source)),
+        hint,
+        class: "S27".to_owned(),
+        fields: vec![FieldConflict {
+            fact: format!("migration:{}", source.version),
+            field: "statements".to_owned(),
+            base: shown(base),
+            target: shown(target),
+            source: shown(Some(source)),
+        }],
+    }
+}
+
+fn add(merged: &mut RowsMerged, row: &Migration) {
+    let object = object(row);
+    for (index, statement) in row.statements.iter().enumerate() {
+        match classify(statement) {
+            Class::Structure => {}
+            Class::Data => {
+                let subject = Identity::new(Kind::Unmodelled, format!("migration:{}", row.version));
+                let sql = statement.trim().trim_end_matches(';').to_owned();
+                merged.data.push((Step { sql, role: Some(DEVELOPER_ROLE.to_owned()), subject, destructive: false, data: true }, object.clone()));
+                let detail = format!("statement {} changes data and is run again on the parent", index + 1);
+                merged.hazards.push(Hazard { class: "data_statement".to_owned(), object: format!("migration {}", row.version), detail });
+            }
+            Class::Refused(reason) => merged.unsupported.push(Unsupported {
+                kind: "migration".to_owned(),
+                schema: "system".to_owned(),
+                name: format!("{} statement {}", row.version, index + 1),
+                reason: reason.to_owned(),
+            }),
+        }
+    }
+    let statements: Vec<_> = row.statements.iter().map(|statement| literal(statement)).collect();
+    let sql = format!(
+        "insert into system.custom_migrations (version, name, statements)\nvalues ({}, {}, array[{}]::text[])\non conflict (version) do nothing",
+        literal(&row.version),
+        literal(&row.name),
+        statements.join(", "),
+    );
+    let verbatim: Vec<_> = row.statements.iter().map(|statement| format!("{};", statement.trim().trim_end_matches(';'))).collect();
+    merged.changes.push(Change { object: object.clone(), action: Action::Add, sql: verbatim.join("\n"), destructive: false });
+    merged.statements.push(Statement { sql, role_hint: None, origin: Origin::Rows, object: Some(object) });
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Class {
+    /// The catalog difference does it.
+    Structure,
+    /// Only running it again does it.
+    Data,
+    Refused(&'static str),
+}
+
+/// What a statement is, by its first words.
+fn classify(statement: &str) -> Class {
+    let words = leading_words(statement, 400);
+    let word = |index: usize| words.get(index).map(String::as_str).unwrap_or_default();
+    match word(0) {
+        "" | "begin" | "commit" | "rollback" | "start" | "end" | "savepoint" | "release" | "set" | "reset" | "notify" | "analyze" | "vacuum" | "explain" | "show" => Class::Structure,
+        "create" if fills_a_table(&words) => Class::Refused("it fills a table from a query, which neither the catalog nor a replay can repeat: insert the rows with a statement of their own"),
+        "create" | "alter" | "drop" | "comment" | "grant" | "revoke" | "security" | "reassign" | "cluster" | "reindex" | "import" => Class::Structure,
+        "refresh" => Class::Refused("materialized views are not modelled"),
+        "copy" => Class::Refused("its rows are not part of the statement"),
+        _ => Class::Data,
+    }
+}
+
+fn fills_a_table(words: &[String]) -> bool {
+    let table = words.iter().take(4).any(|word| word == "table");
+    let as_at = words.iter().position(|word| word == "as");
+    table && as_at.and_then(|index| words.get(index + 1)).is_some_and(|next| ["select", "with", "values", "table", "execute"].contains(&next.as_str()))
+}
+
+/// The first words outside comments, strings and parentheses, in lower case.
+fn leading_words(statement: &str, most: usize) -> Vec<String> {
+    let (mut words, mut current, mut depth, mut rest) = (Vec::new(), String::new(), 0_i32, statement);
+    while let Some(character) = rest.chars().next() {
+        let skip = if rest.starts_with("--") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else if character == '\'' || character == '"' {
+            rest[1..].find(character).map_or(rest.len(), |end| end + 2)
+        } else {
+            0
+        };
+        let ends_word = skip > 0 || !(character.is_alphanumeric() || character == '_');
+        if ends_word && !current.is_empty() {
+            words.push(std::mem::take(&mut current));
+        }
+        if words.len() >= most {
+            break;
+        }
+        if skip > 0 {
+            rest = &rest[skip..];
+            continue;
+        }
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ if !ends_word && depth == 0 => current.extend(character.to_lowercase()),
+            _ => {}
+        }
+        rest = &rest[character.len_utf8()..];
+    }
+    if !current.is_empty() {
+        words.push(current);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert_eq!(compare("9", "10"), Ordering::Less);
+        assert_eq!(compare("0010", "10"), Ordering::Equal);
+        assert_eq!(compare("20260101000000000000000000000000001", "3"), Ordering::Greater);
+    }
+
+    #[test]
+    fn statements_are_told_apart() {
+        assert_eq!(classify("-- seed\ninsert into t values (1)"), Class::Data);
+        assert_eq!(classify("/* x */ DO $$ begin end $$"), Class::Data);
+        assert_eq!(classify("with x as (select 1) insert into t select * from x"), Class::Data);
+        assert_eq!(classify("CREATE TABLE t (a int default (1))"), Class::Structure);
+        assert!(matches!(classify("create table t as select 1"), Class::Refused(_)));
+        assert_eq!(classify("create view v as select 1"), Class::Structure);
+        assert_eq!(classify("alter table t add column a int generated always as (1) stored"), Class::Structure);
+    }
+}

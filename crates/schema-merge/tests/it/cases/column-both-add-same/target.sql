@@ -1,0 +1,1 @@
+alter table notes add column a int not null default 1;

@@ -1,0 +1,1 @@
+alter table t drop column b; alter table t add column b int generated always as (a * 3) stored; create index t_b on t (b); alter table t alter c drop expression; alter table t add column d text generated always as (case when a > 0 then 'p' else 'n' end) stored;

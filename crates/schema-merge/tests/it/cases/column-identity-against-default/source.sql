@@ -1,0 +1,1 @@
+alter table t alter id add generated always as identity;

@@ -1,0 +1,1 @@
+alter table notes alter body set storage external; alter table notes alter body set statistics 500; alter table notes alter title set (n_distinct = 5); alter table notes add column big text; alter table notes alter big set storage main;

@@ -1,0 +1,1 @@
+alter table t drop constraint n_ok; alter table t alter n drop default; alter table t alter n type integer using n::integer; alter table t alter n set default 5; alter table t add constraint n_ok check (n > 0);

@@ -1,0 +1,1 @@
+comment on table notes is 'a2'; comment on column notes.body is null; comment on column notes.title is 'it''s \ here'; comment on constraint notes_pkey on notes is 'key'; comment on sequence notes_id_seq is 'ids';

@@ -1,0 +1,1 @@
+comment on table notes is 'a3';

@@ -1,0 +1,1 @@
+alter table notes drop constraint score_ok; alter table notes add constraint title_once unique (title) deferrable initially deferred; alter table notes add constraint not_valid check (score < 100) not valid;

@@ -1,0 +1,1 @@
+alter table notes add constraint body_ok check (body <> '');

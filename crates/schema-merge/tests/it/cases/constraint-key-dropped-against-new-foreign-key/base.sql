@@ -1,0 +1,1 @@
+create table p (id int constraint p_key primary key);

@@ -1,0 +1,1 @@
+alter table c drop constraint c_p; alter table p drop constraint p_key; alter table p add constraint p_key2 primary key (id, code); alter table p add constraint p_id_once unique (id); alter table c add constraint c_p foreign key (p_id) references p (id) on delete set null;

@@ -1,0 +1,1 @@
+alter table t rename constraint a_old to a_new;

@@ -1,0 +1,1 @@
+alter domain email add constraint short check (length(value) < 100); alter domain email set not null; create domain positive as int default 1 not null check (value > 0); alter table t add column p positive;

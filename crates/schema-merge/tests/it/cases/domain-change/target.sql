@@ -1,0 +1,1 @@
+alter domain email set default 'a@b';

@@ -1,0 +1,1 @@
+create type status as enum ('draft', 'review', 'done'); create table t (id int primary key, s status);

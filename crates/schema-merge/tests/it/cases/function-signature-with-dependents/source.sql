@@ -1,0 +1,1 @@
+drop view v; drop policy p on notes; alter table notes drop constraint c; drop function visible(int); create function visible(number int) returns boolean language sql as 'select number > 0'; create policy p on notes using (visible(score)); alter table notes add constraint c check (visible(score)); create view v as select visible(score) as ok from notes;

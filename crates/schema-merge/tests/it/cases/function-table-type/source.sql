@@ -1,0 +1,1 @@
+create function notes_of(n notes) returns text language sql as 'select n.title';

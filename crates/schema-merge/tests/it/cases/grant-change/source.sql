@@ -1,0 +1,1 @@
+revoke insert on notes from anon; grant update (title, body), select (title) on notes to anon with grant option; grant usage on sequence s to anon; revoke execute on function f() from public; grant select on notes_id_seq to anon;

@@ -1,0 +1,1 @@
+grant select (body) on notes to anon;

@@ -1,0 +1,1 @@
+drop index i1; create unique index i1 on notes (title desc) include (score) where score > 0; drop index i2; create index i3 on notes using hash (body); create index i4 on notes (lower(title) text_pattern_ops) with (fillfactor=80); comment on index i1 is 'by title';

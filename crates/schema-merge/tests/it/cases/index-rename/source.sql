@@ -1,0 +1,1 @@
+alter index i1 rename to i2;

@@ -1,0 +1,1 @@
+create view thing as select 1 as one;

@@ -1,0 +1,1 @@
+alter policy a on notes to authenticated; alter policy b on notes using (score > 2) with check (score > 3); drop policy c on notes; create policy d on notes as restrictive for update using (true) with check (id > 0); alter table notes force row level security; comment on policy d on notes is 'd';

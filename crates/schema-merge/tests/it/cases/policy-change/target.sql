@@ -1,0 +1,1 @@
+create policy e on notes for delete using (false);

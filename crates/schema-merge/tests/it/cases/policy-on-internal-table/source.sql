@@ -1,0 +1,1 @@
+alter table storage.objects enable row level security; create policy own on storage.objects for select to authenticated using (uploaded_by = auth.uid()::text); create function paid() returns trigger language plpgsql as 'begin return new; end'; create trigger on_paid after insert on payments.payment_history for each row execute function paid();

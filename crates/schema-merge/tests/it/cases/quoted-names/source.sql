@@ -1,0 +1,1 @@
+alter table "My Table" add column "A ""b""" int default 1; alter policy "p x" on "My Table" using ("Weird.Col" > 1); create index "I.x" on "My Table" ("Weird.Col"); grant select ("Weird.Col") on "My Table" to anon; create function "F x"(a int) returns int language sql as 'select 1'; comment on function "F x"(int) is 'f';

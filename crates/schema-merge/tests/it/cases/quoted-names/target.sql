@@ -1,0 +1,1 @@
+alter table "My Table" drop column "select";

@@ -1,0 +1,1 @@
+create schema app; grant usage on schema app to anon; create table app.t (id int primary key); comment on schema app is 'ours'; create schema extensions; create extension citext with schema extensions; alter table app.t add column e extensions.citext;

@@ -1,0 +1,1 @@
+alter sequence s1 cache 10;

@@ -1,0 +1,1 @@
+create table articles (id int);

@@ -1,0 +1,1 @@
+create table cache (k text not null, v text); create unique index cache_k on cache (k);

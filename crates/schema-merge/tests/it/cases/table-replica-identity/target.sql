@@ -1,0 +1,1 @@
+alter table cache add column z int;

@@ -1,0 +1,1 @@
+create table cache (k text, v text);

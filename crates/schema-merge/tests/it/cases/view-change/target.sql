@@ -1,0 +1,1 @@
+create view other as select 1 as one;

@@ -1,0 +1,1 @@
+drop view w; drop view v; create view v as select id, upper(title) as heading from notes; create view w with (security_barrier=true) as select id from v; grant select on w to anon; comment on view w is 'w';

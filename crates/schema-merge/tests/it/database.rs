@@ -1,0 +1,102 @@
+//! Databases for tests: made from scripts, read as catalogs, changed by plans.
+
+use schema_merge::{Catalog, Snapshot, extract, rows};
+use tokio_postgres::{Client, GenericClient, NoTls};
+
+use crate::cluster::Cluster;
+
+/// Roles and internal schemas as far as developers' scripts need them.
+const PRELUDE: &str = include_str!("prelude.sql");
+
+pub(crate) async fn connect(cluster: &Cluster, database: &str) -> Client {
+    let (client, connection) = cluster.config(database).connect(NoTls).await.expect("the test database answers");
+    tokio::spawn(connection);
+    client
+}
+
+/// Makes a database by copying another.
+pub(crate) async fn copy(cluster: &Cluster, name: &str, template: &str) {
+    let admin = connect(cluster, "postgres").await;
+    admin.batch_execute(&format!("create database {name} template {template} strategy file_copy")).await.expect("the database can be copied");
+}
+
+pub(crate) async fn drop(cluster: &Cluster, name: &str) {
+    let admin = connect(cluster, "postgres").await;
+    admin.batch_execute(&format!("drop database if exists {name} with (force)")).await.expect("the database can be dropped");
+}
+
+/// Makes a database with the prelude in it.
+pub(crate) async fn prepare(cluster: &Cluster, name: &str) {
+    copy(cluster, name, "template0").await;
+    run(cluster, name, PRELUDE).await;
+}
+
+/// Runs a script as the developer's role.
+pub(crate) async fn run_as_developer(cluster: &Cluster, name: &str, script: &str) {
+    run(cluster, name, &format!("set role project_admin;\n{script}")).await;
+}
+
+pub(crate) async fn run(cluster: &Cluster, name: &str, script: &str) {
+    let client = connect(cluster, name).await;
+    if let Err(error) = client.batch_execute(script).await {
+        panic!("a script failed on {name}: {}", describe(&error));
+    }
+    close(cluster, client, name).await;
+}
+
+/// Waits until a connection is gone, because a template may have none.
+async fn close(cluster: &Cluster, client: Client, name: &str) {
+    std::mem::drop(client);
+    let admin = connect(cluster, "postgres").await;
+    let query = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where datname = $1";
+    admin.query_one(query, &[&name]).await.expect("connections can be closed");
+}
+
+pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |error| format!("{error} {:?} {:?}", error.detail(), error.where_()))
+}
+
+pub(crate) async fn catalog(client: &impl GenericClient) -> Catalog {
+    client.batch_execute("set search_path to ''").await.expect("a setting");
+    let mut answers = Vec::new();
+    for query in extract::queries() {
+        let row = client.query_one(query.sql.as_str(), &[]).await;
+        let row = row.unwrap_or_else(|error| panic!("extract query {}: {}", query.name, describe(&error)));
+        answers.push((query.name, row.get::<_, serde_json::Value>(0)));
+    }
+    extract::assemble(answers).expect("answers have the expected shape")
+}
+
+pub(crate) async fn snapshot(client: &impl GenericClient) -> Snapshot {
+    let catalog = catalog(client).await;
+    let mut answers = Vec::new();
+    for query in rows::queries() {
+        let exists: bool = client.query_one("select to_regclass($1) is not null", &[&query.requires]).await.expect("a lookup").get(0);
+        if exists {
+            let row = client.query_one(query.sql.as_str(), &[]).await.unwrap_or_else(|error| panic!("row query {}: {}", query.name, describe(&error)));
+            answers.push((query.name, row.get::<_, serde_json::Value>(0)));
+        }
+    }
+    let (configuration, edge_functions, migrations) = rows::assemble(answers).expect("answers have the expected shape");
+    Snapshot { catalog, configuration, edge_functions, migrations }
+}
+
+pub(crate) async fn snapshot_of(cluster: &Cluster, name: &str) -> Snapshot {
+    snapshot(&connect(cluster, name).await).await
+}
+
+/// Runs statements with their roles; says which one failed.
+pub(crate) async fn apply(client: &impl GenericClient, statements: impl IntoIterator<Item = (String, Option<String>)>) -> Result<(), String> {
+    client.batch_execute("set local check_function_bodies to off; set local search_path to ''").await.expect("settings");
+    let mut current: Option<String> = None;
+    for (sql, role) in statements {
+        if role != current {
+            let change = role.as_ref().map_or_else(|| "reset role".to_owned(), |role| format!("set local role {role}"));
+            client.batch_execute(&change).await.map_err(|error| format!("{change}: {}", describe(&error)))?;
+            current = role;
+        }
+        client.batch_execute(&sql).await.map_err(|error| format!("{}\n  in: {sql}", describe(&error)))?;
+    }
+    client.batch_execute("reset role").await.expect("a role can be reset");
+    Ok(())
+}

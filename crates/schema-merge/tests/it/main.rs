@@ -1,0 +1,8 @@
+//! The merge proved on a real Postgres: plans are run, and the catalog they lead to is read back.
+
+mod applications;
+mod cases;
+mod cluster;
+mod database;
+mod planning_time;
+mod rows;
