@@ -31,6 +31,17 @@ pub enum StepError {
         #[source]
         cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// The outside world said no and is provably unchanged by this operation: it unwinds, even past the point of no return.
+    #[error("{public}")]
+    Refused {
+        /// Stable machine-readable reason, such as `branch.parent_busy`.
+        code: String,
+        /// What a user may read.
+        public: String,
+        /// What only an operator may read.
+        #[source]
+        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
 }
 
 impl StepError {
@@ -44,6 +55,36 @@ impl StepError {
         Self::Permanent { code: code.into(), public: public.into(), cause: None }
     }
 
+    /// A failure worth another attempt, without a cause to show an operator.
+    pub fn again(public: impl Into<String>) -> Self {
+        Self::Transient { public: public.into(), cause: None }
+    }
+
+    /// A refusal that provably changed nothing and unwinds the operation wherever it is, with a stable code.
+    pub fn refused(code: impl Into<String>, public: impl Into<String>) -> Self {
+        Self::Refused { code: code.into(), public: public.into(), cause: None }
+    }
+
+    /// Adds what only an operator may read.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        match &mut self {
+            Self::Transient { cause, .. } | Self::Permanent { cause, .. } | Self::Refused { cause, .. } => {
+                *cause = Some(reason.into())
+            }
+        }
+        self
+    }
+
+    /// The stable reason of a failure that another attempt cannot help.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Transient { .. } => None,
+            Self::Permanent { code, .. } | Self::Refused { code, .. } => Some(code),
+        }
+    }
+
     /// Whether another attempt may help.
     #[must_use]
     pub fn retryable(&self) -> bool {
@@ -54,7 +95,8 @@ impl StepError {
 /// How often and how fast a step is tried again. Delays double from `first_delay` to `max_delay`, with jitter.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// Attempts in all, the first included. Undo steps and steps after the point of no return ignore this and go on.
+    /// Attempts in all, the first included. Undo steps and steps after the point of no return go on regardless: after so many attempts
+    /// in a row the operation is called stuck and is tried at growing intervals.
     pub max_attempts: u32,
     /// Delay before the second attempt.
     pub first_delay: Duration,
@@ -75,6 +117,8 @@ pub struct StepContext {
     pub operation_id: OperationId,
     /// 1 for the first attempt.
     pub attempt: u32,
+    /// Fencing token of the lease under which it runs: writes to the control database are made only while it is the newest.
+    pub fence: i64,
 }
 
 /// The body of a step: reads the input, may change the state, touches the world through `world`.
@@ -101,7 +145,10 @@ impl<W, I, S> Step<W, I, S> {
     /// A step with the default retry policy and a 60-second limit.
     pub fn new<F>(name: &'static str, run: F) -> Self
     where
-        F: for<'a> Fn(StepContext, &'a W, &'a I, &'a mut S) -> BoxFuture<'a, Result<(), StepError>> + Send + Sync + 'static,
+        F: for<'a> Fn(StepContext, &'a W, &'a I, &'a mut S) -> BoxFuture<'a, Result<(), StepError>>
+            + Send
+            + Sync
+            + 'static,
     {
         Self {
             name,
@@ -117,7 +164,10 @@ impl<W, I, S> Step<W, I, S> {
     #[must_use]
     pub fn undo<F>(mut self, undo: F) -> Self
     where
-        F: for<'a> Fn(StepContext, &'a W, &'a I, &'a mut S) -> BoxFuture<'a, Result<(), StepError>> + Send + Sync + 'static,
+        F: for<'a> Fn(StepContext, &'a W, &'a I, &'a mut S) -> BoxFuture<'a, Result<(), StepError>>
+            + Send
+            + Sync
+            + 'static,
     {
         self.undo = Some(Arc::new(undo));
         self
@@ -159,9 +209,14 @@ pub trait Saga: Send + Sync + 'static {
     /// The steps in order.
     fn steps() -> Vec<Step<Self::World, Self::Input, Self::State>>;
 
-    /// What the operation reports when it succeeded, from its final state.
+    /// What the operation reports at its end, from its final state. Kept on failure too, unless null.
     fn result(_input: &Self::Input, _state: &Self::State) -> serde_json::Value {
         serde_json::Value::Null
+    }
+
+    /// Whether a saga in this state only goes forward. For sagas whose point of no return depends on what they find; the others mark a step.
+    fn only_forward(_state: &Self::State) -> bool {
+        false
     }
 
     /// After this long the operation is flagged to the operator; it goes on all the same.

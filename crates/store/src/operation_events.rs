@@ -19,7 +19,11 @@ pub struct OperationEvent {
 }
 
 /// The operation's events after `after_id` (0 for all), oldest first.
-pub async fn events_after(conn: &mut PgConnection, id: OperationId, after_id: i64) -> sqlx::Result<Vec<OperationEvent>> {
+pub async fn events_after(
+    conn: &mut PgConnection,
+    id: OperationId,
+    after_id: i64,
+) -> sqlx::Result<Vec<OperationEvent>> {
     sqlx::query_as!(
         OperationEvent,
         "select id, kind, body, created_at from operation_events where operation_id = $1 and id > $2 order by id limit 1000",

@@ -1,7 +1,6 @@
 //! Leases on operations: who works on which, until when. Every lease carries a fencing token; a worker whose token is no longer the newest
 //! can write nothing.
 
-use chrono::{DateTime, Utc};
 use ids::{OperationId, WorkerId};
 use sqlx::{PgConnection, postgres::types::PgInterval};
 
@@ -15,7 +14,11 @@ pub struct LeaseDuration {
 }
 
 fn interval(milliseconds: u64) -> PgInterval {
-    PgInterval { months: 0, days: 0, microseconds: i64::try_from(milliseconds.saturating_mul(1000)).unwrap_or(i64::MAX) }
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: i64::try_from(milliseconds.saturating_mul(1000)).unwrap_or(i64::MAX),
+    }
 }
 
 /// Takes the lease of the operation that has been due longest among these kinds, with a new fencing token. None when nothing is due.
@@ -50,19 +53,13 @@ pub async fn claim_due(
     }
 }
 
-/// When the earliest waiting operation of these kinds becomes due or its lease runs out; None when none waits.
-pub async fn next_due_at(conn: &mut PgConnection, kinds: &[String]) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar!(
-        "select min(greatest(next_try_at, lease_expires_at)) from operations
-         where state in ('queued', 'running', 'unwinding', 'stuck') and kind = any($1)",
-        kinds,
-    )
-    .fetch_one(conn)
-    .await
-}
-
 /// Prolongs a lease. False when it is no longer the newest: its holder must stop.
-pub async fn heartbeat(conn: &mut PgConnection, id: OperationId, fence: i64, lease: LeaseDuration) -> sqlx::Result<bool> {
+pub async fn heartbeat(
+    conn: &mut PgConnection,
+    id: OperationId,
+    fence: i64,
+    lease: LeaseDuration,
+) -> sqlx::Result<bool> {
     let held = sqlx::query!(
         "update operations set lease_expires_at = now() + $3::interval
          where id = $1 and fence = $2 and state in ('queued', 'running', 'unwinding', 'stuck')",
@@ -75,8 +72,26 @@ pub async fn heartbeat(conn: &mut PgConnection, id: OperationId, fence: i64, lea
     Ok(held.rows_affected() == 1)
 }
 
+/// Locks the operation for the rest of the transaction if the lease is the newest. False when it is stale: the transaction must write nothing.
+pub async fn hold(conn: &mut PgConnection, id: OperationId, fence: i64) -> sqlx::Result<bool> {
+    let held = sqlx::query_scalar!(
+        "select id from operations
+         where id = $1 and fence = $2 and state in ('queued', 'running', 'unwinding', 'stuck') for update",
+        id.as_uuid(),
+        fence,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(held.is_some())
+}
+
 /// Gives a lease back; the operation is due again after `delay_milliseconds`. False when the lease is stale.
-pub async fn release(conn: &mut PgConnection, id: OperationId, fence: i64, delay_milliseconds: u64) -> sqlx::Result<bool> {
+pub async fn release(
+    conn: &mut PgConnection,
+    id: OperationId,
+    fence: i64,
+    delay_milliseconds: u64,
+) -> sqlx::Result<bool> {
     let released = sqlx::query!(
         r#"with released as (
                update operations set lease_expires_at = null, next_try_at = now() + $3::interval, updated_at = now()
@@ -94,7 +109,12 @@ pub async fn release(conn: &mut PgConnection, id: OperationId, fence: i64, delay
 }
 
 /// Sets the deadline of an operation that was recorded without one. False when the lease is stale.
-pub async fn set_deadline(conn: &mut PgConnection, id: OperationId, fence: i64, after_milliseconds: u64) -> sqlx::Result<bool> {
+pub async fn set_deadline(
+    conn: &mut PgConnection,
+    id: OperationId,
+    fence: i64,
+    after_milliseconds: u64,
+) -> sqlx::Result<bool> {
     let updated = sqlx::query!(
         "update operations set deadline_at = coalesce(deadline_at, created_at + $3::interval) where id = $1 and fence = $2",
         id.as_uuid(),

@@ -107,7 +107,12 @@ pub async fn steps(conn: &mut PgConnection, id: OperationId) -> sqlx::Result<Vec
 }
 
 /// Records the steps an operation will take, all pending. Steps already recorded stay. False when the lease is stale.
-pub async fn record_steps(conn: &mut PgConnection, id: OperationId, fence: i64, names: &[String]) -> sqlx::Result<bool> {
+pub async fn record_steps(
+    conn: &mut PgConnection,
+    id: OperationId,
+    fence: i64,
+    names: &[String],
+) -> sqlx::Result<bool> {
     let held = sqlx::query!(
         r#"with held as (
                select id from operations where id = $1 and fence = $2 for update
@@ -132,7 +137,7 @@ pub async fn record_steps(conn: &mut PgConnection, id: OperationId, fence: i64, 
 pub struct StepChange {
     /// Zero-based place in the saga.
     pub position: i32,
-    /// Its state from now on. Running and undoing count one more attempt.
+    /// Its state from now on. Running and undoing, without an error, count one more attempt.
     pub state: StepState,
     /// Why the attempt failed, fit for users; absent leaves what is recorded.
     pub error: Option<String>,
@@ -169,7 +174,7 @@ pub struct Failure {
 pub struct Transition<'a> {
     /// The operation's state from now on. A finished state gives the lease back.
     pub state: OperationState,
-    /// The saga's state; absent leaves what is recorded.
+    /// The saga's state; absent leaves what is recorded. Forgotten at the end.
     pub saga_state: Option<&'a Value>,
     /// What it reports; absent leaves what is recorded.
     pub result: Option<&'a Value>,
@@ -179,8 +184,13 @@ pub struct Transition<'a> {
     pub steps: &'a [StepChange],
 }
 
-/// Moves an operation on and announces it. False when the lease is stale: nothing was written and its holder must stop.
-pub async fn advance(conn: &mut PgConnection, id: OperationId, fence: i64, transition: &Transition<'_>) -> sqlx::Result<bool> {
+/// Moves an operation on and announces it; its end also tells the project why it failed, or that it did not. False when the lease is stale: nothing was written and its holder must stop.
+pub async fn advance(
+    conn: &mut PgConnection,
+    id: OperationId,
+    fence: i64,
+    transition: &Transition<'_>,
+) -> sqlx::Result<bool> {
     let positions: Vec<i32> = transition.steps.iter().map(|step| step.position).collect();
     let states: Vec<String> = transition.steps.iter().map(|step| step.state.as_str().to_owned()).collect();
     let errors: Vec<Option<String>> = transition.steps.iter().map(|step| step.error.clone()).collect();
@@ -190,18 +200,18 @@ pub async fn advance(conn: &mut PgConnection, id: OperationId, fence: i64, trans
                where id = $1 and fence = $2 and state in ('queued', 'running', 'unwinding', 'stuck') for update
            ), held as (
                update operations set
-                   state = $3, saga_state = coalesce($4, saga_state), result = coalesce($5, result),
+                   state = $3, saga_state = case when $3 not in ('succeeded', 'failed') then coalesce($4, saga_state) end, result = coalesce($5, result),
                    error_code = coalesce($6, error_code), error = coalesce($7, error), error_detail = coalesce($8, error_detail),
                    updated_at = now(),
                    finished_at = case when $3 in ('succeeded', 'failed') then now() end,
                    lease_expires_at = case when $3 in ('succeeded', 'failed') then null else lease_expires_at end
                from before where operations.id = before.id
-               returning operations.id, before.state as previous, operations.error_code, operations.error
+               returning operations.id, operations.project_id, before.state as previous, operations.error_code, operations.error
            ), changed as (
                update operation_steps as step set
                    state = change.state,
-                   attempts = step.attempts + (change.state = 'running')::int,
-                   undo_attempts = step.undo_attempts + (change.state = 'undoing')::int,
+                   attempts = step.attempts + (change.state = 'running' and change.error is null)::int,
+                   undo_attempts = step.undo_attempts + (change.state = 'undoing' and change.error is null)::int,
                    last_error = coalesce(change.error, step.last_error),
                    started_at = coalesce(step.started_at, now()),
                    finished_at = case when change.state in ('done', 'failed', 'undone') then now() end
@@ -221,6 +231,9 @@ pub async fn advance(conn: &mut PgConnection, id: OperationId, fence: i64, trans
                    from held where held.previous is distinct from $3
                    order by rank, position
                ) as event
+           ), told as (
+               update projects set last_operation_error = case when $3 = 'failed' then held.error end
+               from held where projects.id = held.project_id and $3 in ('succeeded', 'failed')
            )
            select pg_notify('hearth_operations', held.id::text) from held"#,
         id.as_uuid(),

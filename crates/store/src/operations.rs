@@ -273,7 +273,11 @@ pub async fn running_for_project(conn: &mut PgConnection, project_id: ProjectId)
 }
 
 /// The project's newest operations, newest first.
-pub async fn list_for_project(conn: &mut PgConnection, project_id: ProjectId, limit: i64) -> sqlx::Result<Vec<Operation>> {
+pub async fn list_for_project(
+    conn: &mut PgConnection,
+    project_id: ProjectId,
+    limit: i64,
+) -> sqlx::Result<Vec<Operation>> {
     let rows = sqlx::query_as!(
         Row,
         "select id, kind, organization_id, project_id, state, input, saga_state, result, error_code, error, error_detail, started_by,
@@ -352,4 +356,24 @@ pub async fn retry(conn: &mut PgConnection, id: OperationId) -> sqlx::Result<boo
 pub async fn announce_due(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select pg_notify('hearth_operations_due', '')").fetch_one(conn).await?;
     Ok(())
+}
+
+/// Makes the transaction the only one that sweeps, until it ends. False when another one does.
+pub async fn lock_sweep(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock(hashtext('hearth_orphan_sweep')) as "locked!""#)
+        .fetch_one(conn)
+        .await
+}
+
+/// Whether this id was the throw-away clone of a merge that has ended.
+pub async fn ended_rehearsal(conn: &mut PgConnection, id: ProjectId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from operations
+               where kind = 'branch_merge' and state in ('succeeded', 'failed') and input ->> 'rehearsal_id' = $1
+           ) as "ended!""#,
+        id.to_string(),
+    )
+    .fetch_one(conn)
+    .await
 }

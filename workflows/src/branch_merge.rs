@@ -1,0 +1,113 @@
+//! Merges a branch into its parent: plans, rehearses the plan on a throw-away clone of the parent, and applies it in one transaction. When the
+//! parent changes meanwhile it plans again, a bounded number of times. A dry run ends after the rehearsal. A failure leaves the parent as it
+//! was and no clone behind.
+
+use ids::ProjectId;
+use saga::{OperationKind, Saga, operations::BranchMergeInput};
+use serde_json::Value;
+
+use crate::{
+    World,
+    activities::{
+        Outcome, branch, data_plane, database,
+        merge::{self, MergeState},
+    },
+    pace,
+};
+
+/// The saga.
+#[derive(Debug)]
+pub struct BranchMerge;
+
+/// The names of one round's steps.
+struct Names {
+    plan: &'static str,
+    clone: &'static str,
+    boot: &'static str,
+    rehearse: &'static str,
+    discard: &'static str,
+    apply: &'static str,
+}
+
+macro_rules! names {
+    ($suffix:literal) => {
+        Names {
+            plan: concat!("plan", $suffix),
+            clone: concat!("clone", $suffix),
+            boot: concat!("boot", $suffix),
+            rehearse: concat!("rehearse", $suffix),
+            discard: concat!("discard", $suffix),
+            apply: concat!("apply", $suffix),
+        }
+    };
+}
+
+/// A plan is made again when the parent has changed since; after the last round the parent is called busy.
+const ROUNDS: [Names; 3] = [names!(""), names!("_again"), names!("_last")];
+
+type Step = saga::Step<World, BranchMergeInput, MergeState>;
+
+impl Saga for BranchMerge {
+    const KIND: OperationKind = OperationKind::BranchMerge;
+    type Input = BranchMergeInput;
+    type State = MergeState;
+    type World = World;
+
+    fn steps() -> Vec<Step> {
+        let mut steps = vec![
+            Step::new("wake_parent", |_, world, input, _| Box::pin(wake(world, input.parent_id))),
+            Step::new("wake_branch", |_, world, input, _| Box::pin(wake(world, input.branch_id))),
+        ];
+        for (index, names) in ROUNDS.iter().enumerate() {
+            steps.extend(round(names, index + 1 == ROUNDS.len()));
+        }
+        steps.push(Step::new("record", |context, world, input, state| {
+            Box::pin(async move {
+                match state.merged(input) {
+                    Some(base) => branch::mark_merged(context, world, input.branch_id, base).await,
+                    None => Ok(()),
+                }
+            })
+        }));
+        steps
+    }
+
+    /// Point of no return: between the decision to apply and the parent's refusal it is unknown whether the parent was changed, and once
+    /// it was, the merge has happened.
+    fn only_forward(state: &MergeState) -> bool {
+        state.committing || state.applied
+    }
+
+    fn result(_input: &BranchMergeInput, state: &MergeState) -> Value {
+        state.report()
+    }
+}
+
+async fn wake(world: &World, project_id: ProjectId) -> Outcome {
+    database::start(world, project_id).await?;
+    data_plane::ensure(world, project_id).await.map(drop)
+}
+
+/// The steps of one round. Each does nothing when an earlier round has settled the merge.
+fn round(names: &'static Names, last: bool) -> Vec<Step> {
+    vec![
+        Step::new(names.plan, |_, world, input, state| Box::pin(merge::plan(world, input, state)))
+            .timeout(pace::APPLY_TIMEOUT),
+        Step::new(names.clone, |_, world, input, state| Box::pin(merge::clone_parent(world, input, state)))
+            .undo(|_, world, input, _| Box::pin(database::drop(world, input.rehearsal_id)))
+            .timeout(pace::CLONE_TIMEOUT),
+        Step::new(names.boot, |_, world, input, state| Box::pin(merge::boot_clone(world, input, state)))
+            .undo(|_, world, input, _| Box::pin(data_plane::drop(world, input.rehearsal_id))),
+        Step::new(names.rehearse, move |context, world, input, state| {
+            Box::pin(merge::rehearse(context, world, input, state, last))
+        })
+        .retry(pace::BUSY)
+        .timeout(pace::APPLY_TIMEOUT),
+        Step::new(names.discard, |_, world, input, state| Box::pin(merge::discard_clone(world, input, state))),
+        Step::new(names.apply, move |context, world, input, state| {
+            Box::pin(merge::apply(context, world, input, state, last))
+        })
+        .retry(pace::BUSY)
+        .timeout(pace::APPLY_TIMEOUT),
+    ]
+}
