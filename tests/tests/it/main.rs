@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod cli;
 mod crashes;
+mod documentation;
 mod gateway;
 mod journeys;
 mod lifecycle;
