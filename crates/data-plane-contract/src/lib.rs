@@ -20,3 +20,6 @@ pub const CONTROL_PLANE_URL_VARIABLE: &str = "HEARTH_CONTROL_PLANE_URL";
 
 /// Environment variable that is `1` on a branch: schedules exist there but fire only when enabled there.
 pub const BRANCH_VARIABLE: &str = "HEARTH_BRANCH";
+
+/// The version of the InsForge backend whose wire a data plane of this build speaks; clients switch features on by it.
+pub const COMPATIBLE_VERSION: &str = "2.3.1";

@@ -1,0 +1,58 @@
+//! `hearth.json`: where this cloud is and how to sign in, for people, scripts and tests. Private to the operator.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{failure::Failure, home::write_private};
+
+/// The first user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Admin {
+    pub(crate) email: String,
+    pub(crate) password: String,
+    pub(crate) user_api_key: String,
+}
+
+/// The content of `hearth.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Announcement {
+    pub(crate) api_url: String,
+    pub(crate) gateway_http_url: String,
+    pub(crate) gateway_https_url: String,
+    /// The certificate authority that signed the gateway's certificate; absent with the operator's own certificate.
+    pub(crate) ca_pem: Option<String>,
+    pub(crate) admin: Admin,
+    pub(crate) organization_id: String,
+}
+
+impl Announcement {
+    /// What an earlier start wrote, if anything.
+    pub(crate) fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
+    }
+
+    /// Writes it, mode 0600.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_vec_pretty(self).expect("plain strings serialise");
+        write_private(path, &text).map_err(|cause| Failure::io("write", path, cause))
+    }
+
+    /// Says on standard output where everything is. A closed pipe must not stop the cloud.
+    pub(crate) fn print(&self, path: &Path) {
+        let Self { api_url, gateway_http_url, gateway_https_url, admin, .. } = self;
+        let text = format!(
+            "\nHearth is ready.\n  API        {api_url}\n  Gateway    {gateway_http_url}  {gateway_https_url}\n  \
+             Sign in    {}  {}\n  API key    {}\n  Details    {}\nStop with Ctrl-C.\n",
+            admin.email,
+            admin.password,
+            admin.user_api_key,
+            path.display()
+        );
+        let _closed = io::stdout().write_all(text.as_bytes());
+    }
+}

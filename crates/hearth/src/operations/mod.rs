@@ -1,0 +1,65 @@
+//! `hearth operations`: what the control database of a running cloud says of its durable operations.
+
+mod connection;
+mod report;
+
+use ids::OperationId;
+use sqlx::PgConnection;
+use store::operations::{OperationFilter, OperationState};
+
+use crate::{
+    failure::Failure,
+    home::Home,
+    settings::{OperationsCommand, OperationsSettings},
+};
+
+/// Runs one of the subcommands.
+pub(crate) async fn run(settings: OperationsSettings) -> Result<(), Failure> {
+    let home = Home::locate(&settings.home)?;
+    let mut conn = connection::open(&home).await?;
+    match settings.command {
+        OperationsCommand::List { state, limit } => list(&mut conn, state, limit).await,
+        OperationsCommand::Show { id } => show(&mut conn, id).await,
+        OperationsCommand::Retry { id } => retry(&mut conn, id).await,
+    }
+}
+
+async fn list(conn: &mut PgConnection, state: Option<String>, limit: i64) -> Result<(), Failure> {
+    let states = match state {
+        Some(text) => vec![text.parse::<OperationState>().map_err(|cause| Failure::new(format!("{cause}.")))?],
+        None => Vec::new(),
+    };
+    let filter = OperationFilter { states, kind: None };
+    let mut operations = store::operations::list(conn, &filter, limit.clamp(1, 10_000)).await.map_err(unreadable)?;
+    operations.sort_by_key(|operation| operation.state.finished());
+    report::print(&report::table(&operations));
+    Ok(())
+}
+
+async fn show(conn: &mut PgConnection, id: OperationId) -> Result<(), Failure> {
+    let operation = store::operations::find(conn, id).await.map_err(unreadable)?.ok_or_else(|| missing(id))?;
+    let steps = store::operations::steps(conn, id).await.map_err(unreadable)?;
+    report::print(&report::detail(&operation, &steps));
+    Ok(())
+}
+
+async fn retry(conn: &mut PgConnection, id: OperationId) -> Result<(), Failure> {
+    if store::operations::retry(conn, id).await.map_err(unreadable)? {
+        report::print(&format!("Operation {id} is tried again now.\n"));
+        return Ok(());
+    }
+    let operation = store::operations::find(conn, id).await.map_err(unreadable)?.ok_or_else(|| missing(id))?;
+    Err(Failure::new(if operation.state.finished() {
+        format!("Operation {id} has {}: there is nothing to try again.", operation.state.as_str())
+    } else {
+        format!("A worker is busy with operation {id} at this moment.")
+    }))
+}
+
+fn missing(id: OperationId) -> Failure {
+    Failure::new(format!("There is no operation {id}."))
+}
+
+fn unreadable(cause: sqlx::Error) -> Failure {
+    Failure::caused("Could not read the control database", cause)
+}

@@ -1,0 +1,116 @@
+//! Every setting of every role: flags, each with an environment variable; nothing else reads the environment.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// The cloud that hosts backends: control plane, worker, gateway and local provider in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "hearth", version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to log: a `tracing` filter such as `info` or `info,workflows=debug`.
+    #[arg(long, global = true, env = "HEARTH_LOG", default_value = "warn,hearth=info")]
+    pub(crate) log: String,
+    /// Log JSON lines instead of text.
+    #[arg(long, global = true, env = "HEARTH_LOG_JSON")]
+    pub(crate) log_json: bool,
+    /// The role to run.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The roles and the operator's commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole cloud on this machine.
+    Up(Box<UpSettings>),
+    /// Run only the gateway: projects of this home are served and woken; neither control plane nor control database is needed.
+    Gateway(Box<UpSettings>),
+    /// Look at durable operations and try stuck ones again.
+    Operations(OperationsSettings),
+}
+
+/// The folder that holds everything.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HomeSettings {
+    /// Folder for all state [default: ~/.hearth].
+    #[arg(long, env = "HEARTH_HOME")]
+    pub(crate) home: Option<PathBuf>,
+}
+
+/// Settings of `hearth up` and of the roles it is made of.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UpSettings {
+    #[command(flatten)]
+    pub(crate) home: HomeSettings,
+    /// Domain under which projects get their hosts.
+    #[arg(long, env = "HEARTH_BASE_DOMAIN", default_value = "localhost")]
+    pub(crate) base_domain: String,
+    /// Address of the control plane's API.
+    #[arg(long, env = "HEARTH_API_ADDR", default_value = "127.0.0.1:7100")]
+    pub(crate) api_addr: SocketAddr,
+    /// Address of the gateway for plain HTTP.
+    #[arg(long, env = "HEARTH_GATEWAY_HTTP_ADDR", default_value = "127.0.0.1:7180")]
+    pub(crate) gateway_http_addr: SocketAddr,
+    /// Address of the gateway for HTTPS.
+    #[arg(long, env = "HEARTH_GATEWAY_HTTPS_ADDR", default_value = "127.0.0.1:7143")]
+    pub(crate) gateway_https_addr: SocketAddr,
+    /// Address on which the gateway takes routes.
+    #[arg(long, env = "HEARTH_GATEWAY_ADMIN_ADDR", default_value = "127.0.0.1:7181")]
+    pub(crate) gateway_admin_addr: SocketAddr,
+    /// Certificate chain (PEM) for HTTPS instead of the local certificate authority's.
+    #[arg(long, env = "HEARTH_TLS_CERT", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of that certificate.
+    #[arg(long, env = "HEARTH_TLS_KEY", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Idle time after which a project sleeps, in seconds; 0 means never.
+    #[arg(long, env = "HEARTH_SLEEP_AFTER_SECONDS", default_value_t = 900)]
+    pub(crate) sleep_after_seconds: u64,
+    /// Do not make a reflink pool for projects, even where clones would be instant with one.
+    #[arg(long, env = "HEARTH_NO_POOL")]
+    pub(crate) no_pool: bool,
+    /// The data-plane binary [default: hearth-data-plane beside this one].
+    #[arg(long, env = "HEARTH_DATA_PLANE_BINARY")]
+    pub(crate) data_plane_binary: Option<PathBuf>,
+    /// Folders with further Postgres distributions, each holding `bin/postgres`.
+    #[arg(long = "postgres-distribution", env = "HEARTH_POSTGRES_DISTRIBUTIONS", value_delimiter = ':')]
+    pub(crate) postgres_distributions: Vec<PathBuf>,
+    /// First port of the thousands that data planes listen on.
+    #[arg(long, env = "HEARTH_FIRST_PROJECT_PORT", default_value_t = 20000)]
+    pub(crate) first_project_port: u16,
+}
+
+/// Settings of `hearth operations`.
+#[derive(Debug, Args)]
+pub(crate) struct OperationsSettings {
+    #[command(flatten)]
+    pub(crate) home: HomeSettings,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: OperationsCommand,
+}
+
+/// What an operator does with operations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperationsCommand {
+    /// The newest operations, unfinished ones first.
+    List {
+        /// Only those in this state: queued, running, unwinding, stuck, succeeded, failed.
+        #[arg(long)]
+        state: Option<String>,
+        /// At most this many.
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
+    },
+    /// One operation with its steps.
+    Show {
+        /// Operation id.
+        id: ids::OperationId,
+    },
+    /// Try a stuck operation again now.
+    Retry {
+        /// Operation id.
+        id: ids::OperationId,
+    },
+}

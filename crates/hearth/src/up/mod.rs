@@ -1,0 +1,94 @@
+//! `hearth up`: control database, control plane, worker, gateway and local provider in one process; and `hearth gateway`, the edge alone.
+//!
+//! Everything is started in the order in which it is needed and stopped in reverse, also when a later part fails to start.
+
+mod edge;
+mod parts;
+mod waker;
+
+use std::sync::Arc;
+
+use providers_local::LocalNode;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    announcement::Announcement,
+    failure::Failure,
+    home::Home,
+    settings::UpSettings,
+    up::parts::{Parts, Progress},
+};
+
+/// Runs the whole cloud until Ctrl-C or SIGTERM.
+pub(crate) async fn run(settings: UpSettings) -> Result<(), Failure> {
+    let mut stop = StopSignals::listen()?;
+    let home = Home::locate(&settings.home)?;
+    home.prepare()?;
+    let _lock = home.lock()?;
+    let progress = Progress::default();
+    let mut parts = Parts::default();
+    let started = tokio::select! {
+        outcome = parts.start(&settings, &home, &progress) => outcome.map(Some),
+        () = stop.received() => Ok(None),
+    };
+    let outcome = match started {
+        Ok(Some(announcement)) => serve(&home, &announcement, &mut stop).await,
+        Ok(None) => Ok(()),
+        Err(failure) => Err(failure),
+    };
+    progress.step("stopping: projects are checkpointed");
+    let stopped = parts.stop().await;
+    outcome.and(stopped)
+}
+
+async fn serve(home: &Home, announcement: &Announcement, stop: &mut StopSignals) -> Result<(), Failure> {
+    let path = home.join("hearth.json");
+    announcement.write(&path)?;
+    announcement.print(&path);
+    stop.received().await;
+    Ok(())
+}
+
+/// Serves and wakes this home's projects without control plane or control database, until Ctrl-C or SIGTERM.
+pub(crate) async fn run_gateway(settings: UpSettings) -> Result<(), Failure> {
+    let mut stop = StopSignals::listen()?;
+    let home = Home::locate(&settings.home)?;
+    home.prepare()?;
+    let _lock = home.lock()?;
+    let node = edge::open_node(&settings, &home).await?;
+    let gateway = match edge::start_gateway(&settings, &home, Arc::clone(&node)).await {
+        Ok(gateway) => gateway,
+        Err(failure) => {
+            stop_node(&node).await?;
+            return Err(failure);
+        }
+    };
+    println!("Gateway is ready on http://{} and https://{}. Stop with Ctrl-C.", settings.gateway_http_addr, settings.gateway_https_addr);
+    stop.received().await;
+    gateway.shutdown().await;
+    stop_node(&node).await
+}
+
+async fn stop_node(node: &LocalNode) -> Result<(), Failure> {
+    node.shutdown().await.map_err(|cause| Failure::caused("Could not stop every project", cause))
+}
+
+/// The two signals that end a role.
+struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|cause| Failure::caused("Could not listen for signals", cause));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

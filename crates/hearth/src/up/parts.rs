@@ -1,0 +1,320 @@
+//! The parts of a running cloud, in the order in which they start.
+
+use std::{
+    io::Write as _,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use clock::{Clock as _, SystemClock};
+use control_plane::{Bootstrapped, Seams};
+use gateway::GatewayHandle;
+use providers_local::{
+    DEFAULT_UIDS, LocalNode,
+    postgres::{ControlDatabase, ControlSettings},
+};
+use secrecy::ExposeSecret as _;
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use workflows::{EmbeddedEngine, GatewayAddresses, Worker, World};
+
+use super::edge;
+use crate::{
+    announcement::{Admin, Announcement},
+    failure::Failure,
+    home::Home,
+    settings::UpSettings,
+};
+
+const CONTROL_CONNECTIONS: u32 = 60;
+/// Requests that are under way when the cloud stops get this long.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What is running, filled as it starts; `stop` takes it apart in reverse.
+#[derive(Default)]
+pub(crate) struct Parts {
+    control_database: Option<ControlDatabase>,
+    pool: Option<PgPool>,
+    node: Option<Arc<LocalNode>>,
+    gateway: Option<GatewayHandle>,
+    api: Option<Api>,
+    worker: Option<Worker>,
+    supervision: Option<Supervision>,
+}
+
+struct Api {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+struct Supervision {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Parts {
+    /// Starts everything and says where it is.
+    pub(crate) async fn start(
+        &mut self,
+        settings: &UpSettings,
+        home: &Home,
+        progress: &Progress,
+    ) -> Result<Announcement, Failure> {
+        // The address is taken first, so that a clash is noticed before anything is made.
+        let listener = listen(settings.api_addr, "--api-addr").await?;
+        for (address, flag) in [
+            (settings.gateway_http_addr, "--gateway-http-addr"),
+            (settings.gateway_https_addr, "--gateway-https-addr"),
+            (settings.gateway_admin_addr, "--gateway-admin-addr"),
+        ] {
+            drop(listen(address, flag).await?);
+        }
+        progress.step("starting the control database");
+        let pool = self.start_control_database(settings, home).await?;
+        progress.step("preparing this machine for projects");
+        let node = edge::open_node(settings, home).await?;
+        self.node = Some(Arc::clone(&node));
+        progress.step("preparing the template of new projects (takes seconds the first time)");
+        node.prepare_template().await.map_err(|cause| Failure::caused("Could not make the template of new projects", cause))?;
+        progress.step("starting the gateway");
+        self.gateway = Some(edge::start_gateway(settings, home, Arc::clone(&node)).await?);
+        progress.step("starting the control plane and the worker");
+        self.start_api(settings, home, &pool, listener).await?;
+        self.start_worker(settings, home, &pool, &node)?;
+        self.start_supervision(node);
+        self.announce(settings, home, &pool).await
+    }
+
+    async fn start_control_database(&mut self, settings: &UpSettings, home: &Home) -> Result<PgPool, Failure> {
+        let database = ControlDatabase::start(&ControlSettings {
+            home: home.path().to_owned(),
+            distribution: edge::distributions(settings)?.remove(0),
+            max_connections: CONTROL_CONNECTIONS + 10,
+            uids: DEFAULT_UIDS,
+        })
+        .await
+        .map_err(|cause| Failure::caused("Could not start the control database", cause))?;
+        let options = connect_options(&database);
+        self.control_database = Some(database);
+        let pool = sqlx::postgres::PgPoolOptions::new()
+            .max_connections(CONTROL_CONNECTIONS)
+            .connect_with(options)
+            .await
+            .map_err(|cause| Failure::caused("Could not connect to the control database", cause))?;
+        self.pool = Some(pool.clone());
+        store::migrate(&pool).await.map_err(|cause| Failure::caused("Could not bring the control database up to date", cause))?;
+        Ok(pool)
+    }
+
+    async fn start_api(
+        &mut self,
+        settings: &UpSettings,
+        home: &Home,
+        pool: &PgPool,
+        listener: TcpListener,
+    ) -> Result<(), Failure> {
+        let config = control_plane::Config {
+            base_domain: settings.base_domain.clone(),
+            gateway: control_plane::Gateway {
+                https_port: Some(settings.gateway_https_addr.port()),
+                http_port: settings.gateway_http_addr.port(),
+            },
+            latest_version: data_plane_contract::COMPATIBLE_VERSION.parse().expect("our own version is a version"),
+            sleep_after_seconds: sleep_after_seconds(settings)?,
+            internal_token: home.internal_token()?,
+        };
+        let seams = Seams {
+            pool: pool.clone(),
+            engine: Arc::new(EmbeddedEngine::new(pool.clone())),
+            clock: SystemClock::shared(),
+            master_key: home.master_key()?,
+        };
+        let state = control_plane::state(config, seams)
+            .await
+            .map_err(|cause| Failure::caused("Could not start the control plane", cause))?;
+        let service = control_plane::router(state).into_make_service_with_connect_info::<SocketAddr>();
+        let (stop, mut stopped) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            axum::serve(listener, service)
+                .with_graceful_shutdown(async move {
+                    // An error means that the sender is gone, which is a stop too.
+                    let _gone = stopped.wait_for(|stop| *stop).await;
+                })
+                .await
+        });
+        self.api = Some(Api { stop, task });
+        Ok(())
+    }
+
+    fn start_worker(
+        &mut self,
+        settings: &UpSettings,
+        home: &Home,
+        pool: &PgPool,
+        node: &Arc<LocalNode>,
+    ) -> Result<(), Failure> {
+        let world = World {
+            pool: pool.clone(),
+            database: Arc::clone(node) as Arc<dyn providers::Database>,
+            compute: Arc::clone(node) as Arc<dyn providers::Compute>,
+            gateway: GatewayAddresses {
+                admin_url: format!("http://{}", settings.gateway_admin_addr),
+                http_url: format!("http://{}", settings.gateway_http_addr),
+            },
+            http: workflows::http_client().map_err(|cause| Failure::caused("Could not make an HTTP client", cause))?,
+            internal_token: home.internal_token()?,
+            master_key: home.master_key()?,
+            clock: SystemClock::shared(),
+            base_domain: settings.base_domain.clone(),
+            control_plane_url: format!("http://{}", settings.api_addr),
+            public_url: format!("https://{{host}}:{}", settings.gateway_https_addr.port()),
+        };
+        self.worker =
+            Some(Worker::start(world, workflows::Settings::default(), workflows::orphan_sweep::Settings::default()));
+        Ok(())
+    }
+
+    fn start_supervision(&mut self, node: Arc<LocalNode>) {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            // Projects that were awake when the cloud stopped are woken beside everything else; requests wake theirs sooner.
+            let resumed = async {
+                if let Err(error) = node.resume().await {
+                    tracing::warn!(error = telemetry::chain(&error), "not every project could be resumed; requests wake them");
+                }
+            };
+            tokio::join!(resumed, node.supervise(stopped));
+        });
+        self.supervision = Some(Supervision { stop, task });
+    }
+
+    async fn announce(&mut self, settings: &UpSettings, home: &Home, pool: &PgPool) -> Result<Announcement, Failure> {
+        let (admin, organization_id) = self.administrator(home, pool).await?;
+        let gateway = self.gateway.as_ref().expect("the gateway was started before");
+        Ok(Announcement {
+            api_url: format!("http://{}", settings.api_addr),
+            gateway_http_url: format!("http://{}", settings.gateway_http_addr),
+            gateway_https_url: format!("https://{}", settings.gateway_https_addr),
+            ca_pem: gateway.ca_pem().map(ToOwned::to_owned),
+            admin,
+            organization_id,
+        })
+    }
+
+    /// The first user: made now, or read from what an earlier start wrote.
+    async fn administrator(&self, home: &Home, pool: &PgPool) -> Result<(Admin, String), Failure> {
+        let failed = |cause| Failure::caused("Could not make the first user", cause);
+        let path = home.join("hearth.json");
+        let mut transaction = pool.begin().await.map_err(failed)?;
+        let made = control_plane::bootstrap(&mut transaction, &SystemClock).await.map_err(failed)?;
+        let administrator = match made {
+            Some(Bootstrapped { email, password, user_api_key, organization_id }) => {
+                let admin = Admin {
+                    email,
+                    password: password.expose_secret().to_owned(),
+                    user_api_key: user_api_key.expose_secret().to_owned(),
+                };
+                // Written before the commit: a crash between the two makes the next start begin again.
+                let draft = Announcement {
+                    api_url: String::new(),
+                    gateway_http_url: String::new(),
+                    gateway_https_url: String::new(),
+                    ca_pem: None,
+                    admin: admin.clone(),
+                    organization_id: organization_id.to_string(),
+                };
+                draft.write(&path)?;
+                (admin, organization_id.to_string())
+            }
+            None => match Announcement::read(&path) {
+                Some(earlier) => (earlier.admin, earlier.organization_id),
+                None => {
+                    return Err(Failure::new(format!(
+                        "The first credentials are not in {}: restore that file.",
+                        path.display()
+                    )));
+                }
+            },
+        };
+        transaction.commit().await.map_err(failed)?;
+        Ok(administrator)
+    }
+
+    /// Stops everything that was started, last first; the first failure is reported after all was tried.
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        let mut outcome = Ok(());
+        if let Some(api) = self.api {
+            api.stop.send_replace(true);
+            if tokio::time::timeout(DRAIN, api.task).await.is_err() {
+                tracing::warn!("requests to the control plane were still open when it stopped");
+            }
+        }
+        if let Some(worker) = self.worker {
+            worker.shutdown().await;
+        }
+        if let Some(supervision) = self.supervision {
+            supervision.stop.cancel();
+            if let Err(cause) = supervision.task.await {
+                outcome = Err(Failure::caused("Supervision of projects ended badly", cause));
+            }
+        }
+        if let Some(gateway) = self.gateway {
+            gateway.shutdown().await;
+        }
+        if let Some(node) = self.node {
+            outcome = outcome.and(super::stop_node(&node).await);
+        }
+        if let Some(pool) = self.pool {
+            pool.close().await;
+        }
+        if let Some(database) = self.control_database {
+            let stopped = database.stop().await;
+            outcome = outcome.and(stopped.map_err(|cause| Failure::caused("Could not stop the control database", cause)));
+        }
+        outcome
+    }
+}
+
+fn connect_options(database: &ControlDatabase) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(database.socket_folder())
+        .port(database.port())
+        .username(database.user())
+        .database(database.database())
+}
+
+fn sleep_after_seconds(settings: &UpSettings) -> Result<Option<i64>, Failure> {
+    match settings.sleep_after_seconds {
+        0 => Ok(None),
+        seconds => i64::try_from(seconds).map(Some).map_err(|_| Failure::new("--sleep-after-seconds is too large.")),
+    }
+}
+
+async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            Failure::new(format!("The address {address} is already in use: stop what listens there or choose another with {flag}."))
+        }
+        _ => Failure::caused(format!("Could not listen on {address}, given by {flag}"), cause),
+    })
+}
+
+/// Says on standard output what is being done, with the time since the start.
+pub(crate) struct Progress(Instant);
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Progress {
+    /// The next thing that is done.
+    pub(crate) fn step(&self, text: &str) {
+        // A closed pipe must not stop the cloud.
+        let _closed = writeln!(std::io::stdout(), "[{:5.1} s] {text}", self.0.elapsed().as_secs_f64());
+    }
+}

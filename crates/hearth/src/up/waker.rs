@@ -1,0 +1,30 @@
+//! Lets the gateway wake and put to sleep the projects of the local provider, in this process.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use gateway::{WakeError, Waker};
+use ids::ProjectId;
+use providers_local::LocalNode;
+
+/// The local provider as the gateway sees it.
+pub(crate) struct LocalWaker(pub(crate) Arc<LocalNode>);
+
+#[async_trait]
+impl Waker for LocalWaker {
+    async fn wake(&self, project_id: ProjectId) -> Result<SocketAddr, WakeError> {
+        self.0.wake(project_id).await.map_err(explain)
+    }
+
+    async fn sleep(&self, project_id: ProjectId, idle_for: Duration) -> Result<bool, WakeError> {
+        self.0.sleep(project_id, idle_for).await.map_err(explain)
+    }
+}
+
+fn explain(error: providers::Error) -> WakeError {
+    match error {
+        providers::Error::Missing(_) => WakeError::Unknown,
+        providers::Error::Refused(reason) | providers::Error::Full(reason) => WakeError::Refused(reason),
+        transient @ providers::Error::Transient { .. } => WakeError::Failed(Box::new(transient)),
+    }
+}
