@@ -1,0 +1,3 @@
+//! Measures creating, cloning and waking.
+
+fn main() {}

@@ -1,0 +1,23 @@
+//! Postgres as a program: finding distributions, and running one cluster. Knows no projects.
+
+mod cluster;
+mod control;
+mod distribution;
+mod settings;
+
+pub use cluster::Cluster;
+pub use control::{ControlDatabase, ControlSettings};
+pub use distribution::{Distribution, find_distributions};
+pub use settings::{Settings, control_settings, project_settings};
+
+/// The bootstrap superuser of a project's cluster; only the provider and internal migrations use it.
+pub const SUPERUSER: &str = "hearth_superuser";
+
+/// The role that owns a project's database and its internal schemas.
+pub const OWNER_ROLE: &str = "postgres";
+
+/// A project's database.
+pub const DATABASE: &str = "insforge";
+
+/// Every cluster has a socket folder of its own, so all use the same number.
+pub const PORT: u16 = 5432;

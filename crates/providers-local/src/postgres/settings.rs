@@ -1,0 +1,113 @@
+//! `postgresql.conf` of a project's cluster and of the control database. Every start writes it anew, so a new release or size takes effect.
+
+use std::{fmt::Write as _, path::Path};
+
+use model::instances::InstanceSize;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Named settings in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings(Vec<(&'static str, String)>);
+
+impl Settings {
+    /// The file. The socket folder is the only way in.
+    #[must_use]
+    pub fn render(&self, sockets: &Path) -> String {
+        let mut text = String::from("# Written by Hearth at every start; changes here are lost.\n");
+        let sockets = sockets.display().to_string();
+        let own = [("unix_socket_directories", sockets.as_str()), ("unix_socket_permissions", "0700"), ("listen_addresses", "")];
+        for (name, value) in own.into_iter().chain(self.0.iter().map(|(name, value)| (*name, value.as_str()))) {
+            writeln!(text, "{name} = '{}'", value.replace('\'', "''")).expect("writing to a string");
+        }
+        text
+    }
+
+    /// The value of one setting.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn common() -> Vec<(&'static str, String)> {
+    let fixed = [
+        ("huge_pages", "off"),
+        ("jit", "off"),
+        ("wal_level", "replica"),
+        // After a kill and on the first start of a clone the default would sync every file one by one: seconds instead of a tenth.
+        ("recovery_init_sync_method", "syncfs"),
+        ("log_destination", "stderr"),
+        ("logging_collector", "off"),
+        ("log_line_prefix", "%m [%p] "),
+        ("log_timezone", "UTC"),
+        ("timezone", "UTC"),
+        ("password_encryption", "scram-sha-256"),
+        ("lc_messages", "C"),
+    ];
+    fixed.into_iter().map(|(name, value)| (name, value.to_owned())).collect()
+}
+
+/// A project's cluster: quiet when idle (5.9 MB and no CPU), growing with the instance.
+#[must_use]
+pub fn project_settings(size: InstanceSize) -> Settings {
+    let memory_mib = size.memory_bytes / MIB;
+    let small = memory_mib <= 1024;
+    let workers = (size.cpu_millicpus / 1000).clamp(1, 16);
+    let mut settings = common();
+    settings.extend([
+        ("shared_buffers", format!("{}MB", if small { 16 } else { memory_mib / 4 })),
+        ("max_connections", if small { 40 } else { (memory_mib / 32).clamp(60, 500) }.to_string()),
+        ("work_mem", format!("{}kB", (memory_mib * 1024 / 256).clamp(2048, 65_536))),
+        ("maintenance_work_mem", format!("{}MB", (memory_mib / 16).clamp(16, 2048))),
+        ("effective_cache_size", format!("{}MB", memory_mib / 2)),
+        ("max_worker_processes", (workers + 1).to_string()),
+        ("max_parallel_workers", if small { 0 } else { workers }.to_string()),
+        ("max_logical_replication_workers", "0".to_owned()),
+        ("max_wal_senders", "2".to_owned()),
+        // Live clones hold their write-ahead log by a temporary slot each.
+        ("max_replication_slots", "10".to_owned()),
+        ("min_wal_size", "16MB".to_owned()),
+        ("max_wal_size", format!("{}MB", if small { 64 } else { (memory_mib / 4).clamp(256, 8192) })),
+        ("checkpoint_timeout", "1h".to_owned()),
+        ("autovacuum_max_workers", if small { 1 } else { 3 }.to_string()),
+        ("autovacuum_naptime", "10min".to_owned()),
+        ("bgwriter_delay", "10s".to_owned()),
+        ("bgwriter_lru_maxpages", if small { 0 } else { 100 }.to_string()),
+        ("wal_writer_delay", "10s".to_owned()),
+    ]);
+    Settings(settings)
+}
+
+/// The control database: always on, many connections, everything durable.
+#[must_use]
+pub fn control_settings(max_connections: u32) -> Settings {
+    let mut settings = common();
+    settings.extend([
+        ("shared_buffers", "128MB".to_owned()),
+        ("max_connections", max_connections.to_string()),
+        ("fsync", "on".to_owned()),
+        ("synchronous_commit", "on".to_owned()),
+        ("full_page_writes", "on".to_owned()),
+        ("max_wal_size", "1GB".to_owned()),
+        ("checkpoint_timeout", "5min".to_owned()),
+    ]);
+    Settings(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::instances::InstanceType;
+
+    #[test]
+    fn settings_grow_with_the_instance_and_are_quoted() {
+        let nano = project_settings(InstanceType::Nano.size());
+        assert_eq!(nano.get("shared_buffers"), Some("16MB"));
+        assert_eq!(nano.get("max_connections"), Some("40"));
+        let large = project_settings(InstanceType::Large.size());
+        assert_eq!(large.get("shared_buffers"), Some("2048MB"));
+        let text = nano.render(Path::new("/it's"));
+        assert!(text.contains("unix_socket_directories = '/it''s'\n") && text.contains("listen_addresses = ''\n"), "{text}");
+    }
+}
