@@ -16,7 +16,7 @@ const [lead] = succeeded(
   'a lead',
   await ada.client.database
     .from('leads')
-    .insert([{ company_name: 'Acme', contact_name: 'Wile', current_stage_id: stages[0].id, tags: ['warm', 'desert'], user_id: ada.user.id }])
+    .insert([{ company_name: 'Acme', contact_name: 'Wile', industry: 'mail order', current_stage_id: stages[0].id, tags: ['warm', 'desert'], user_id: ada.user.id }])
     .select('id, tags, stage:lead_stages(name)'),
 );
 equal('the tags of the lead', lead.tags, ['warm', 'desert']);

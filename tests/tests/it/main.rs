@@ -1,7 +1,9 @@
 //! Whole-cloud tests: everything here drives the built binaries over HTTP and looks at the machine afterwards.
 
+mod accounts;
 mod architecture;
 mod bad_input;
+mod branches;
 mod cli;
 mod crashes;
 mod documentation;
@@ -9,3 +11,4 @@ mod gateway;
 mod journeys;
 mod lifecycle;
 mod load;
+mod operations;
