@@ -1,0 +1,72 @@
+//! The wire: one file per resource with its routes, its `In` and `Out` structs and its handlers. Knows HTTP and no rules.
+
+mod api_keys;
+mod auth;
+mod branches;
+mod internal;
+pub(crate) mod openapi;
+pub(crate) mod operations;
+mod organizations;
+mod platform;
+mod projects;
+mod usage;
+
+use axum::{
+    Json, Router,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use http::{HeaderName, HeaderValue, StatusCode};
+use ids::OperationId;
+use serde::Serialize;
+
+use crate::{app::Failure, state::State};
+
+/// Names the operation that goes on after an answer.
+pub(crate) const OPERATION_HEADER: HeaderName = HeaderName::from_static("hearth-operation");
+
+/// The result of a handler.
+type Answer<T> = Result<T, Failure>;
+
+/// Routes for everybody.
+pub(crate) fn public() -> Router<State> {
+    Router::new().merge(auth::public()).merge(platform::routes()).merge(internal::routes()).merge(openapi::routes())
+}
+
+/// Routes for users.
+pub(crate) fn authenticated() -> Router<State> {
+    Router::new()
+        .merge(auth::authenticated())
+        .merge(api_keys::routes())
+        .merge(organizations::routes())
+        .merge(projects::routes())
+        .merge(branches::routes())
+        .merge(operations::routes())
+        .merge(usage::routes())
+}
+
+pub(crate) fn operation_value(id: OperationId) -> HeaderValue {
+    HeaderValue::from_str(&id.to_string()).expect("a UUID is a header value")
+}
+
+/// A JSON body that names the operation that goes on after it.
+struct WithOperation<T> {
+    status: StatusCode,
+    body: T,
+    operation_id: Option<OperationId>,
+}
+
+impl<T: Serialize> IntoResponse for WithOperation<T> {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body)).into_response();
+        if let Some(id) = self.operation_id {
+            response.headers_mut().insert(OPERATION_HEADER, operation_value(id));
+        }
+        response
+    }
+}
+
+/// A time as the wire writes it.
+fn time(at: DateTime<Utc>) -> String {
+    clock::iso_millis(at)
+}

@@ -1,0 +1,80 @@
+//! The OpenAPI document, generated from the handlers.
+
+use axum::{Json, Router, routing::get};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+use crate::state::State;
+
+/// Adds the bearer scheme.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Hearth control plane", description = "Accounts, organizations, projects, branches, operations and usage."),
+    security(("bearer" = [])),
+    modifiers(&Bearer),
+    paths(
+        super::auth::log_in,
+        super::auth::exchange_token,
+        super::auth::get_profile,
+        super::api_keys::list_api_keys,
+        super::api_keys::create_api_key,
+        super::api_keys::revoke_api_key,
+        super::organizations::list_organizations,
+        super::organizations::create_organization,
+        super::organizations::update_organization,
+        super::organizations::delete_organization,
+        super::organizations::get_subscription_status,
+        super::organizations::get_billing_cycles,
+        super::projects::list_projects,
+        super::projects::create_project,
+        super::projects::get_project,
+        super::projects::update_project,
+        super::projects::delete_project,
+        super::projects::get_access_api_key,
+        super::projects::pause_project,
+        super::projects::restore_project,
+        super::projects::restart_project,
+        super::projects::upgrade_instance,
+        super::branches::list_branches,
+        super::branches::create_branch,
+        super::branches::get_branch,
+        super::branches::delete_branch,
+        super::branches::reset_branch,
+        super::branches::merge_branch,
+        super::operations::get_operation,
+        super::operations::list_operations,
+        super::operations::follow_operation,
+        super::usage::get_organization_usage,
+        super::platform::get_latest_version,
+        super::platform::get_signing_keys,
+        super::platform::get_health,
+    )
+)]
+struct Document;
+
+/// The OpenAPI document as pretty JSON, ending in a newline.
+#[must_use]
+pub fn document() -> String {
+    let mut text = Document::openapi().to_pretty_json().expect("the document is plain data");
+    text.push('\n');
+    text
+}
+
+pub(super) fn routes() -> Router<State> {
+    Router::new().route("/openapi.json", get(get_document))
+}
+
+async fn get_document() -> Json<utoipa::openapi::OpenApi> {
+    Json(Document::openapi())
+}

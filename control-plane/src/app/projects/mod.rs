@@ -1,0 +1,98 @@
+//! Projects: reading them, and what all their use-cases share.
+
+pub(crate) mod change;
+pub(crate) mod create;
+pub(crate) mod lifecycle;
+
+use ids::{OrganizationId, ProjectId};
+use model::{
+    Error,
+    projects::{Activity, Status, operation_status, status},
+};
+use secrecy::SecretString;
+use sqlx::PgConnection;
+use store::{activities::Running, projects::Project};
+
+use super::{
+    Ctx, Failure,
+    audit::{self, Subject},
+    organizations,
+};
+use crate::state::State;
+
+/// A project with what runs on it now.
+#[derive(Clone, Debug)]
+pub(crate) struct ProjectView {
+    pub(crate) project: Project,
+    pub(crate) running: Option<Running>,
+}
+
+impl ProjectView {
+    fn activity(&self) -> Option<Activity> {
+        self.running.map(|running| running.activity)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        status(self.project.intent, self.project.observed, self.activity())
+    }
+
+    pub(crate) fn operation_status(&self) -> Option<&'static str> {
+        operation_status(self.activity())
+    }
+}
+
+pub(crate) fn not_found() -> Error {
+    Error::not_found("project.not_found", "Project")
+}
+
+/// The project or branch, if the caller may see it.
+pub(crate) async fn find(conn: &mut PgConnection, ctx: &Ctx, id: ProjectId) -> Result<Project, Failure> {
+    Ok(store::projects::find_owned(conn, ctx.user.id, id).await?.ok_or_else(not_found)?)
+}
+
+/// As [`find`], and nobody else takes a decision about it before this transaction ends.
+pub(crate) async fn find_locked(conn: &mut PgConnection, ctx: &Ctx, id: ProjectId) -> Result<Project, Failure> {
+    find(conn, ctx, id).await?;
+    store::projects::lock(conn, id).await?;
+    find(conn, ctx, id).await
+}
+
+/// Adds what runs on each.
+pub(crate) async fn views(conn: &mut PgConnection, projects: Vec<Project>) -> Result<Vec<ProjectView>, Failure> {
+    let ids: Vec<ProjectId> = projects.iter().map(|project| project.id).collect();
+    let running = store::activities::running(conn, &ids).await?;
+    Ok(projects.into_iter().map(|project| ProjectView { running: running.get(&project.id).copied(), project }).collect())
+}
+
+pub(crate) async fn view(conn: &mut PgConnection, project: Project) -> Result<ProjectView, Failure> {
+    let running = store::activities::running(conn, &[project.id]).await?.remove(&project.id);
+    Ok(ProjectView { project, running })
+}
+
+/// The project as it is now.
+pub(crate) async fn get(state: &State, ctx: &Ctx, id: ProjectId) -> Result<ProjectView, Failure> {
+    let mut conn = state.connection().await?;
+    let project = find(&mut conn, ctx, id).await?;
+    view(&mut conn, project).await
+}
+
+/// The projects of an organization, without branches.
+pub(crate) async fn list(state: &State, ctx: &Ctx, organization_id: OrganizationId) -> Result<Vec<ProjectView>, Failure> {
+    let mut conn = state.connection().await?;
+    organizations::find(&mut conn, ctx, organization_id).await?;
+    let projects = store::projects::list(&mut conn, organization_id).await?;
+    views(&mut conn, projects).await
+}
+
+/// The admin key. Every reading is audited, because it is the master key of a project's data.
+pub(crate) async fn access_api_key(state: &State, ctx: &Ctx, id: ProjectId) -> Result<SecretString, Failure> {
+    let mut tx = state.begin().await?;
+    let project = find(&mut tx, ctx, id).await?;
+    let sealed = store::project_secrets::find(&mut tx, id).await?.ok_or_else(not_found)?;
+    let subject = Subject { organization_id: Some(project.organization_id), project_id: Some(id), ..Subject::default() };
+    let audit_id = audit::open(&mut tx, state, ctx, "project.read_api_key", subject).await?;
+    let key = sealed.open_api_key(&state.master_key, id).map_err(Error::internal)?;
+    audit::close_done(&mut tx, state, audit_id).await?;
+    tx.commit().await?;
+    Ok(key)
+}

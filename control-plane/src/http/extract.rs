@@ -1,0 +1,77 @@
+//! Extractors that answer with our error body: ids in paths, queries, and JSON bodies.
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query as AxumQuery, Request},
+};
+use http::request::Parts;
+use http_kit::body::{BodyError, read_json};
+use ids::{ApiKeyId, OperationId, OrganizationId, ProjectId};
+use model::Error;
+use serde::de::DeserializeOwned;
+
+use crate::app::Failure;
+
+/// A JSON body; an empty one counts as `{}`.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|_| Error::invalid("body", "The request body is too large or was cut off"))?;
+        read_json(&bytes).map(Self).map_err(|error| {
+            let text = error.to_string();
+            Failure(match error {
+                BodyError::Field { field: Some(field), .. } => Error::invalid(field, text),
+                BodyError::Field { field: None, .. } | BodyError::Syntax => Error::malformed(text),
+            })
+        })
+    }
+}
+
+/// Query parameters.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let query = AxumQuery::<T>::from_request_parts(parts, state).await;
+        let AxumQuery(value) = query.map_err(|error| Error::malformed(format!("The query cannot be read: {}", error.body_text())))?;
+        Ok(Self(value))
+    }
+}
+
+macro_rules! path_ids {
+    ($($(#[$doc:meta])* $name:ident($id:ty) else $code:literal, $what:literal;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name(pub(crate) $id);
+
+        impl<S: Send + Sync> FromRequestParts<S> for $name {
+            type Rejection = Failure;
+
+            /// A text that is no id names nothing, which is what the caller is told.
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+                let not_found = || Error::not_found($code, $what);
+                let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| not_found())?;
+                Ok(Self(text.parse().map_err(|_| not_found())?))
+            }
+        }
+    )*};
+}
+
+path_ids! {
+    /// The organization in the path.
+    OrganizationPath(OrganizationId) else "organization.not_found", "Organization";
+    /// The project or branch in the path.
+    ProjectPath(ProjectId) else "project.not_found", "Project";
+    /// The branch in the path.
+    BranchPath(ProjectId) else "branch.not_found", "Branch";
+    /// The operation in the path.
+    OperationPath(OperationId) else "operation.not_found", "Operation";
+    /// The API key in the path.
+    ApiKeyPath(ApiKeyId) else "api_key.not_found", "API key";
+}
