@@ -1,6 +1,10 @@
 //! Who owns a project's files and runs its processes: its own uid when the operator is root, the operator otherwise.
 
-use std::{fs, io, os::unix::fs as unix_fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::{self as unix_fs, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +44,23 @@ pub(crate) fn folder(path: &Path, mode: u32, owner: Option<Owner>) -> io::Result
         unix_fs::chown(path, Some(owner.uid), Some(owner.gid))?;
     }
     Ok(())
+}
+
+/// Gives a folder and all in it to another owner; links themselves, not what they lead to.
+pub(crate) fn hand_over(path: &Path, owner: Owner) -> io::Result<()> {
+    for entry in walk(path)? {
+        unix_fs::lchown(entry, Some(owner.uid), Some(owner.gid))?;
+    }
+    Ok(())
+}
+
+fn walk(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = vec![path.to_owned()];
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() { found.extend(walk(&entry.path())?) } else { found.push(entry.path()) }
+    }
+    Ok(found)
 }
 
 /// Writes a file whole or not at all, durably, readable by its owner only.

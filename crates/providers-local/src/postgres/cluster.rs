@@ -14,11 +14,13 @@ use tokio_postgres::{Client, NoTls};
 
 use super::{Distribution, PORT, Settings};
 use crate::{
-    failure::{Doing as _, remove_file},
-    owner::{Owner, write_whole},
+    failure::{Doing as _, remove_file, remove_folder},
+    owner::{Owner, folder, hand_over, private_folder, write_whole},
     process::{Identity, Launch, Noted, Watched, kill_strays, last_line},
 };
 
+/// The unprivileged user that every system has.
+const NOBODY: u32 = 65_534;
 const POLL: Duration = Duration::from_millis(1);
 /// Replaying a large write-ahead log takes long; anything quicker is noticed at once.
 const START_PATIENCE: Duration = Duration::from_mins(5);
@@ -46,11 +48,25 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Makes an empty cluster. Not durable until synced.
+    /// Makes an empty cluster where nothing is. Not durable until synced.
     ///
     /// # Errors
     /// Transient, with the last line `initdb` wrote.
     pub async fn initialise(&self, segment_mib: u32) -> Result<()> {
+        let Some(owner) = self.owner else { return self.run_initdb(&self.data, None, segment_mib).await };
+        // `initdb` insists on a user with a name, which a project's has not. Others who run under the name cannot enter, for the group is ours.
+        let doing = || format!("making {}", self.data.display());
+        let named = Owner { uid: NOBODY, gid: owner.gid };
+        let closed = self.data.with_extension("initdb");
+        remove_folder(&closed).and_then(|()| folder(&closed, 0o710, Some(Owner { uid: 0, gid: owner.gid }))).doing(doing)?;
+        let data = closed.join("pgdata");
+        private_folder(&data, Some(named)).doing(doing)?;
+        self.run_initdb(&data, Some(named), segment_mib).await?;
+        hand_over(&data, owner).and_then(|()| remove_folder(&self.data)).doing(doing)?;
+        fs::rename(&data, &self.data).and_then(|()| remove_folder(&closed)).doing(doing)
+    }
+
+    async fn run_initdb(&self, data: &Path, owner: Option<Owner>, segment_mib: u32) -> Result<()> {
         let arguments = [
             "--no-sync".into(),
             "--locale=C.UTF-8".into(),
@@ -60,15 +76,16 @@ impl Cluster {
             format!("--wal-segsize={segment_mib}").into(),
             format!("--username={}", self.superuser).into(),
             OsString::from("-D"),
-            self.data.clone().into(),
+            data.into(),
         ];
         let program = self.distribution.program("initdb");
-        let output = self.launch(&program, arguments.into()).command().output().await.doing(|| "running initdb")?;
+        let launch = Launch { owner, folder: Path::new("/"), ..self.launch(&program, arguments.into()) };
+        let output = launch.command().output().await.doing(|| "running initdb")?;
         if output.status.success() {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(Error::transient(format!("making a cluster in {}", self.data.display()), said.lines().last().unwrap_or("it said nothing").to_owned()))
+        Err(Error::transient(format!("making a cluster in {}", data.display()), said.lines().last().unwrap_or("it said nothing").to_owned()))
     }
 
     /// Writes its configuration.
