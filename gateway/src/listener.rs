@@ -22,9 +22,9 @@ use crate::{
 /// Time for a whole request head, and so also for the silence between requests on one connection.
 const HEAD_LIMIT: Duration = Duration::from_secs(60);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// Bytes of a request head; also what is read ahead per connection.
+/// Bytes of a request head. Its fields are at most a hundred, the limit of the HTTP library that costs no allocation.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
-const MAX_HEADERS: usize = 128;
+const READ_AHEAD_BYTES: usize = 128 * 1024;
 const MAX_STREAMS: u32 = 256;
 /// A client that vanished without a word is noticed after about these.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
@@ -92,12 +92,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let draining = edge.draining.clone();
-    let service = service_fn(move |request: Request<Incoming>| proxy::serve(Arc::clone(&edge), Arc::clone(&client), request));
+    let service =
+        service_fn(move |request: Request<Incoming>| proxy::serve(Arc::clone(&edge), Arc::clone(&client), request));
     let connection = conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD_BYTES)
+        .max_buf_size(READ_AHEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
@@ -117,7 +118,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let draining = edge.draining.clone();
-    let service = service_fn(move |request: Request<Incoming>| proxy::serve(Arc::clone(&edge), Arc::clone(&client), request));
+    let service =
+        service_fn(move |request: Request<Incoming>| proxy::serve(Arc::clone(&edge), Arc::clone(&client), request));
     let connection = conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEPALIVE_AFTER)
@@ -152,6 +154,9 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
 fn about_one_client(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
     )
 }

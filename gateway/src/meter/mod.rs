@@ -21,8 +21,8 @@ use tokio::{sync::Notify, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use shipping::Shipping;
-pub(crate) use spool::Spool;
 use spool::Measured;
+pub(crate) use spool::Spool;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -136,7 +136,9 @@ impl Meter {
             let outcome = work(&mut spool);
             let full = spool.full();
             if full && !meter.full.swap(full, Ordering::Relaxed) {
-                tracing::warn!("the usage spool is full; counting goes on in memory until the control plane takes records");
+                tracing::warn!(
+                    "the usage spool is full; counting goes on in memory until the control plane takes records"
+                );
             }
             meter.full.store(full, Ordering::Relaxed);
             outcome

@@ -38,7 +38,8 @@ enum ShipError {
 
 impl Shipping {
     pub(crate) fn new(target: UsageTarget) -> Result<Self, Error> {
-        let client = reqwest::Client::builder().timeout(REQUEST_LIMIT).no_proxy().build().map_err(Error::UsageClient)?;
+        let client =
+            reqwest::Client::builder().timeout(REQUEST_LIMIT).no_proxy().build().map_err(Error::UsageClient)?;
         let url = format!("{}/internal/v1/usage-records", target.control_plane_url.trim_end_matches('/'));
         Ok(Self { client, url, target })
     }

@@ -9,11 +9,7 @@ use tokio::{
 };
 
 use super::{Phase, Project};
-use crate::{
-    edge::Edge,
-    proxy::Upstream,
-    waker::WakeError,
-};
+use crate::{edge::Edge, proxy::Upstream, waker::WakeError};
 
 /// How long one start may take before it counts as failed.
 const WAKE_LIMIT: Duration = Duration::from_secs(30);

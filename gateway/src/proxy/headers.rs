@@ -109,7 +109,12 @@ fn name_request(headers: &mut HeaderMap, request_id: HeaderValue) {
 
 /// The comma-separated tokens of all headers of one name.
 fn listed<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
 }
 
 fn drop_hop_headers(headers: &mut HeaderMap) {
@@ -184,7 +189,16 @@ mod tests {
                 .header("x-real-ip", "10.0.0.1")
                 .header("authorization", "Bearer x"),
         );
-        for gone in ["connection", "x-secret-hop", "keep-alive", "transfer-encoding", "content-length", "upgrade", "forwarded", "x-real-ip"] {
+        for gone in [
+            "connection",
+            "x-secret-hop",
+            "keep-alive",
+            "transfer-encoding",
+            "content-length",
+            "upgrade",
+            "forwarded",
+            "x-real-ip",
+        ] {
             assert!(!headers.contains_key(gone), "{gone}");
         }
         assert_eq!(headers["x-forwarded-for"], "192.0.2.7");
@@ -199,7 +213,10 @@ mod tests {
     #[test]
     fn upgrades_survive_and_request_ids_pass() {
         let headers = prepared(
-            Request::get("/").header("connection", "Upgrade").header("upgrade", "websocket").header("x-request-id", "mine"),
+            Request::get("/")
+                .header("connection", "Upgrade")
+                .header("upgrade", "websocket")
+                .header("x-request-id", "mine"),
         );
         assert_eq!(headers["connection"], "upgrade");
         assert_eq!(headers["upgrade"], "websocket");

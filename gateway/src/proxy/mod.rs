@@ -32,7 +32,11 @@ pub(crate) async fn serve(
     Ok(forward(&edge, &client, request).await.unwrap_or_else(Reply::into_response))
 }
 
-async fn forward(edge: &Arc<Edge>, client: &Client, mut request: Request<Incoming>) -> Result<Response<Outgoing>, Reply> {
+async fn forward(
+    edge: &Arc<Edge>,
+    client: &Client,
+    mut request: Request<Incoming>,
+) -> Result<Response<Outgoing>, Reply> {
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Reply::MethodNotAllowed);
     }

@@ -28,14 +28,18 @@ impl Reply {
         match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "INVALID_INPUT", "The request target is not a path"),
             Self::BadHost => (StatusCode::BAD_REQUEST, "INVALID_INPUT", "The request names no host, or more than one"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This method is not served"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This method is not served")
+            }
             Self::UnknownHost => (StatusCode::NOT_FOUND, "NOT_FOUND", "No project is served at this host"),
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND", "Endpoint not found"),
             Self::Paused => (StatusCode::SERVICE_UNAVAILABLE, "PROJECT_PAUSED", "This project is paused"),
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "PROJECT_UNAVAILABLE", "This project is not available now; try again")
             }
-            Self::BadGateway => (StatusCode::BAD_GATEWAY, "BAD_GATEWAY", "The project closed the connection without an answer"),
+            Self::BadGateway => {
+                (StatusCode::BAD_GATEWAY, "BAD_GATEWAY", "The project closed the connection without an answer")
+            }
             Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT", "The project did not answer in time"),
         }
     }

@@ -81,7 +81,8 @@ async fn connection(edge: &Arc<Edge>, visit: &Visit, fresh: bool, deadline: Inst
 
 /// A copy of a request without body that may be sent twice.
 fn replayable(request: &Request<Inbound>) -> Option<request::Parts> {
-    let idempotent = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
+    let idempotent =
+        matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
     if !idempotent || !matches!(request.body(), Inbound::Empty) {
         return None;
     }

@@ -12,7 +12,8 @@ use ids::ProjectId;
 /// All routes in `folder` with their files, in name order. Unreadable ones are set aside, unfinished ones deleted.
 pub(super) fn load(folder: &Path) -> io::Result<Vec<(PathBuf, Route)>> {
     fs::create_dir_all(folder)?;
-    let mut paths = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut paths =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
     paths.sort();
     let mut routes = Vec::new();
     for path in paths {

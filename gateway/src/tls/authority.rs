@@ -63,8 +63,8 @@ impl Authority {
     }
 
     fn from_pem(pem: String, key: &str, key_path: PathBuf) -> Result<Self, Error> {
-        let key = KeyPair::from_pem(key)
-            .map_err(|error| Error::Certificate { path: key_path, reason: error.to_string() })?;
+        let key =
+            KeyPair::from_pem(key).map_err(|error| Error::Certificate { path: key_path, reason: error.to_string() })?;
         Ok(Self { pem, issuer: Issuer::new(authority_params(), key) })
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Tls {
 }
 
 enum Origin {
-    Local { authority: Authority, names: Vec<String> },
+    Local { authority: Box<Authority>, names: Vec<String> },
     Files { certificate: PathBuf, key: PathBuf },
 }
 
@@ -48,7 +48,7 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let origin = match &config.tls {
             TlsSource::LocalCa => {
-                Origin::Local { authority: Authority::open(&config.ca_folder)?, names: local_names(config) }
+                Origin::Local { authority: Box::new(Authority::open(&config.ca_folder)?), names: local_names(config) }
             }
             TlsSource::PemFiles { certificate, key } => {
                 Origin::Files { certificate: certificate.clone(), key: key.clone() }

@@ -1,10 +1,6 @@
 //! The operator's own certificate and key.
 
-use std::{
-    fs,
-    path::Path,
-    time::SystemTime,
-};
+use std::{fs, path::Path, time::SystemTime};
 
 use rustls::{
     crypto::CryptoProvider,
