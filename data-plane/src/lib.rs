@@ -1,1 +1,31 @@
-//! (skeleton)
+//! The backend of one project: authentication, database, storage, secrets and functions over one Postgres.
+//!
+//! `config` is read once; `state::App` holds what handlers share; `http` surrounds every request; each area is a module with a `router()`.
+
+pub mod activity;
+pub mod audit;
+pub mod auth;
+pub mod authentication;
+pub mod config;
+mod dashboard;
+pub mod database;
+pub mod encryption;
+pub mod events;
+mod functions;
+mod health;
+pub mod http;
+mod logs;
+mod metadata;
+pub mod metering;
+pub mod migrations;
+mod platform;
+pub mod pools;
+pub mod schema;
+pub mod schema_changes;
+mod secrets;
+pub mod serve;
+pub mod startup;
+pub mod state;
+mod storage;
+pub mod transaction;
+mod usage;

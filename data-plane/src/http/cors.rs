@@ -1,0 +1,44 @@
+//! Cross-origin rules: every origin is reflected, credentials allowed, and every `OPTIONS` is answered here.
+
+use axum::{body::Body, extract::Request, middleware::Next, response::Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+/// Answers `OPTIONS`, and adds the headers to every other response.
+pub(super) async fn apply(request: Request, next: Next) -> Response {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    if request.method() == Method::OPTIONS {
+        return preflight(request.headers(), origin);
+    }
+    let mut response = next.run(request).await;
+    add_common(response.headers_mut(), origin);
+    response
+}
+
+fn preflight(asked: &HeaderMap, origin: Option<HeaderValue>) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    add_common(headers, origin);
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,DELETE"),
+    );
+    headers.append(header::VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+    if let Some(wanted) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    response
+}
+
+fn add_common(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+    if let Some(origin) = origin {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Content-Range,Preference-Applied"),
+    );
+}

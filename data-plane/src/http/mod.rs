@@ -1,0 +1,61 @@
+//! The HTTP surface: the router with what surrounds every request, and the pieces that areas build their handlers from.
+
+use std::sync::Arc;
+
+use axum::{Router, extract::OriginalUri, middleware};
+use http::{HeaderValue, header};
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+
+use crate::state::App;
+
+mod body;
+pub mod cookies;
+mod cors;
+mod error;
+mod observe;
+mod paginated;
+mod request;
+mod sqlstate;
+pub mod validation;
+
+pub use body::{JsonBody, content_type, read};
+pub use error::{Error, Result};
+pub use paginated::paginated;
+pub use request::{ClientAddress, Query};
+
+/// Every route of the process.
+pub fn router(app: Arc<App>) -> Router {
+    let api = Router::new()
+        .nest("/auth", crate::auth::router())
+        .nest("/database", crate::database::router())
+        .nest("/secrets", crate::secrets::router())
+        .nest("/storage", crate::storage::router())
+        .nest("/metadata", crate::metadata::router())
+        .nest("/functions", crate::functions::router())
+        .nest("/usage", crate::usage::router())
+        .nest("/logs", crate::logs::router())
+        .nest("/dashboard", crate::dashboard::router())
+        .merge(crate::health::router());
+    Router::new()
+        .nest("/api", api)
+        .merge(crate::auth::well_known())
+        .merge(crate::functions::invocation())
+        .nest(data_plane_contract::PLATFORM_PREFIX, crate::platform::router().merge(crate::schema::router()))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_found)
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(middleware::from_fn(cors::apply))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::HeaderName::from_static("x-powered-by"),
+            HeaderValue::from_static("Express"),
+        ))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), observe::observe))
+        .with_state(app)
+}
+
+async fn not_found(OriginalUri(uri): OriginalUri) -> Error {
+    let url = uri.path_and_query().map_or("/", |path| path.as_str());
+    Error::not_found("NOT_FOUND", format!("Endpoint {url} not found"))
+        .with_next_actions("Please check the API documentation for available endpoints")
+}

@@ -1,0 +1,79 @@
+//! Facts about a request that several areas need: the client's address and query parameters.
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use http::request::Parts;
+
+use super::{Error, Result};
+use crate::state::App;
+
+/// The client's address as far as trusted proxies vouch for it.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub Option<IpAddr>);
+
+impl ClientAddress {
+    pub(crate) fn of(parts: &Parts, trusted_hops: usize) -> Self {
+        let socket = parts
+            .extensions
+            .get::<ConnectInfo<std::net::SocketAddr>>()
+            .map(|ConnectInfo(address)| address.ip());
+        let forwarded: Vec<&str> = parts
+            .headers
+            .get_all("x-forwarded-for")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|text| text.split(','))
+            .map(str::trim)
+            .collect();
+        // Hop 0 is the socket itself; each trusted hop lets one more entry, from the right, be believed.
+        let believed = forwarded.iter().rev().take(trusted_hops).last().and_then(|text| text.parse().ok());
+        Self(believed.or(socket))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(parts, app.config.trusted_hops()))
+    }
+}
+
+/// Query parameters, the last of equal names.
+#[derive(Clone, Debug, Default)]
+pub struct Query(HashMap<String, String>);
+
+impl Query {
+    /// The value of a parameter.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// A whole number within bounds, `default` when absent.
+    ///
+    /// # Errors
+    /// 400 `INVALID_INPUT` naming the parameter.
+    pub fn integer(&self, name: &str, default: i64, min: i64, max: i64) -> Result<i64> {
+        let Some(text) = self.get(name).filter(|text| !text.is_empty()) else {
+            return Ok(default);
+        };
+        let number: i64 = text
+            .parse()
+            .map_err(|_| Error::invalid_input(format!("{name}: Expected number, received nan")))?;
+        if number < min {
+            return Err(Error::invalid_input(format!("{name}: Number must be greater than or equal to {min}")));
+        }
+        Ok(number.min(max))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let text = parts.uri.query().unwrap_or_default();
+        Ok(Self(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect()))
+    }
+}

@@ -1,0 +1,12 @@
+//! The metadata area.
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::state::App;
+
+/// Routes of this area.
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+}

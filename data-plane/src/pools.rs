@@ -1,0 +1,132 @@
+//! Connections to the project's Postgres: one pool for internal work, one for tenants' SQL, and single superuser connections for migrations.
+//!
+//! Idle connections are closed by [`Pools::close_idle`], so that a project nobody uses costs no backend process.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use hmac::{Hmac, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+use tokio_postgres::NoTls;
+
+use crate::config::Config;
+
+/// Session user of all tenants' SQL.
+pub const TENANT_USER: &str = "authenticator";
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Both pools and what is needed to connect outside them.
+pub struct Pools {
+    /// For internal work, as `POSTGRES_USER`.
+    pub internal: Pool,
+    /// For tenants' SQL, as [`TENANT_USER`]; use it through [`crate::transaction`].
+    pub tenant: Pool,
+    superuser: tokio_postgres::Config,
+    listener: tokio_postgres::Config,
+}
+
+impl Pools {
+    /// Pools that connect when first used.
+    ///
+    /// # Errors
+    /// The pool refuses its own settings, which is a fault of ours.
+    pub fn new(config: &Config) -> Result<Self, deadpool_postgres::BuildError> {
+        let internal = connection(config, &config.postgres_user, Some(&config.postgres_password));
+        let tenant_password = tenant_password(&config.jwt_secret);
+        let tenant = connection(config, TENANT_USER, Some(&tenant_password));
+        let superuser_name = config.superuser.as_deref().unwrap_or(&config.postgres_user);
+        Ok(Self {
+            internal: pool(internal.clone(), config.internal_connections)?,
+            tenant: pool(tenant, config.tenant_connections)?,
+            superuser: connection(config, superuser_name, Some(&config.postgres_password)),
+            listener: internal,
+        })
+    }
+
+    /// A connection for internal work.
+    ///
+    /// # Errors
+    /// Postgres cannot be reached, or all connections stay busy.
+    pub async fn internal(&self) -> Result<Object, PoolError> {
+        self.internal.get().await
+    }
+
+    /// One superuser connection, for migrations only. The task that drives it ends with the client.
+    ///
+    /// # Errors
+    /// Postgres cannot be reached.
+    pub async fn superuser(&self) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+        let (client, connection) = self.superuser.connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// One connection of the internal user whose notifications the caller reads itself.
+    ///
+    /// # Errors
+    /// Postgres cannot be reached.
+    pub async fn listener(
+        &self,
+    ) -> Result<
+        (
+            tokio_postgres::Client,
+            tokio_postgres::Connection<tokio_postgres::Socket, tokio_postgres::tls::NoTlsStream>,
+        ),
+        tokio_postgres::Error,
+    > {
+        self.listener.connect(NoTls).await
+    }
+
+    /// Closes connections unused for `idle`; true when none is left.
+    pub fn close_idle(&self, idle: Duration) -> bool {
+        let mut left = 0;
+        for pool in [&self.internal, &self.tenant] {
+            pool.retain(|_, metrics| metrics.last_used() < idle);
+            left += pool.status().size;
+        }
+        left == 0
+    }
+
+    /// Closes everything; later calls fail.
+    pub fn close(&self) {
+        self.internal.close();
+        self.tenant.close();
+    }
+}
+
+/// Password of the tenants' session user, where Postgres asks for one: derived, so that it needs no storage.
+#[must_use]
+pub fn tenant_password(jwt_secret: &SecretString) -> SecretString {
+    let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(jwt_secret.expose_secret().as_bytes())
+        .expect("HMAC takes keys of any length");
+    mac.update(b"hearth:authenticator:v1");
+    SecretString::from(hex::encode(mac.finalize().into_bytes()))
+}
+
+fn connection(config: &Config, user: &str, password: Option<&SecretString>) -> tokio_postgres::Config {
+    let mut settings = tokio_postgres::Config::new();
+    settings
+        .host(&config.postgres_host)
+        .port(config.postgres_port)
+        .dbname(&config.postgres_db)
+        .user(user)
+        .application_name("hearth-data-plane")
+        .connect_timeout(CONNECT_TIMEOUT);
+    if let Some(password) = password {
+        settings.password(password.expose_secret());
+    }
+    settings
+}
+
+fn pool(settings: tokio_postgres::Config, size: usize) -> Result<Pool, deadpool_postgres::BuildError> {
+    let manager = Manager::from_config(settings, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    Pool::builder(manager)
+        .max_size(size.max(1))
+        .wait_timeout(Some(WAIT_TIMEOUT))
+        .create_timeout(Some(CONNECT_TIMEOUT))
+        .runtime(Runtime::Tokio1)
+        .build()
+}

@@ -1,0 +1,104 @@
+//! A serving process: prepared database, listener, background tasks, and an orderly end.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::serve::ListenerExt as _;
+use clock::SharedClock;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::Config, http, metering, migrations, startup, state::App};
+
+/// Why the process cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting is unusable.
+    #[error(transparent)]
+    Config(#[from] crate::config::Invalid),
+    /// A part could not be set up.
+    #[error("set up the process")]
+    SetUp(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database could not be brought up to date.
+    #[error("prepare the database")]
+    Migrate(#[from] migrations::Error),
+    /// Keys and secrets could not be prepared.
+    #[error("prepare keys and secrets: {0}")]
+    Prepare(String),
+    /// The address cannot be listened on.
+    #[error("listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
+}
+
+/// A process that serves.
+pub struct Serving {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its state.
+    pub app: Arc<App>,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+    background: JoinHandle<()>,
+}
+
+/// Brings the database up to date and serves.
+///
+/// # Errors
+/// See [`Error`]; nothing is left running.
+pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error> {
+    config.check()?;
+    let app = App::new(config, clock).map_err(Error::SetUp)?;
+    migrations::run(&app.pools, &app.config.postgres_user).await?;
+    startup::prepare(&app).await.map_err(|error| Error::Prepare(error.message().to_owned()))?;
+
+    let wanted = SocketAddr::new(app.config.host, app.config.port);
+    let listen_failed = |cause| Error::Listen { address: wanted, cause };
+    let listener = TcpListener::bind(wanted).await.map_err(listen_failed)?;
+    let address = listener.local_addr().map_err(listen_failed)?;
+
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(serve(Arc::clone(&app), listener, stop.clone()));
+    let background = tokio::spawn(in_background(Arc::clone(&app), stop.clone()));
+    tracing::info!(%address, "serving");
+    Ok(Serving { address, app, stop, server, background })
+}
+
+impl Serving {
+    /// Stops listening, lets open requests finish for a while, and ends the background tasks.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let drain = self.app.config.drain_time();
+        let abort = self.server.abort_handle();
+        if tokio::time::timeout(drain, self.server).await.is_err() {
+            tracing::warn!("requests still open at the end of the drain time are cut off");
+            abort.abort();
+        }
+        let abort = self.background.abort_handle();
+        if tokio::time::timeout(drain, self.background).await.is_err() {
+            abort.abort();
+        }
+        self.app.pools.close();
+    }
+}
+
+async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) {
+    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = listener.tap_io(|connection| {
+        let _slower_at_worst = connection.set_nodelay(true);
+    });
+    let outcome = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(error) = outcome {
+        tracing::error!(cause = telemetry::chain(&error), "the listener failed");
+    }
+}
+
+async fn in_background(app: Arc<App>, stop: CancellationToken) {
+    let key = stop.run_until_cancelled(startup::make_signing_key(Arc::clone(&app)));
+    let metering = metering::run(Arc::clone(&app), stop.clone());
+    tokio::join!(key, metering);
+}

@@ -1,0 +1,85 @@
+//! What every handler can reach: configuration, connections, clock, keys and the process's own counters.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use clock::SharedClock;
+
+use crate::{
+    activity::Activity,
+    authentication::{AccessKeys, SigningKeys},
+    auth::passwords::Passwords,
+    config::Config,
+    database::Database,
+    encryption::Cipher,
+    events::Events,
+    pools::Pools,
+    schema_changes::SchemaChanges,
+};
+
+/// The state of one process; handlers take `State<Arc<App>>`.
+pub struct App {
+    /// The environment.
+    pub config: Config,
+    /// Connections.
+    pub pools: Pools,
+    /// Time.
+    pub clock: SharedClock,
+    /// Encrypts stored secrets.
+    pub cipher: Cipher,
+    /// Signs and verifies tokens.
+    pub signing_keys: SigningKeys,
+    /// API and anon keys.
+    pub access_keys: AccessKeys,
+    /// Hashes passwords, a bounded number at once.
+    pub passwords: Passwords,
+    /// Grows when the schema changes.
+    pub schema_changes: SchemaChanges,
+    /// Exposed schemas and prepared statements.
+    pub database: Database,
+    /// Requests and calls.
+    pub activity: Activity,
+    /// Events for dashboards.
+    pub events: Events,
+    /// What the database area keeps between requests.
+    pub database: crate::database::Database,
+    /// Outgoing requests to the platform.
+    pub http: reqwest::Client,
+    /// When the process began.
+    pub started_at: DateTime<Utc>,
+}
+
+impl App {
+    /// The state for `config`; connects to nothing yet.
+    ///
+    /// # Errors
+    /// A pool or the HTTP client refuses its settings, which is a fault of ours.
+    pub fn new(config: Config, clock: SharedClock) -> Result<Arc<Self>, Box<dyn std::error::Error + Send + Sync>> {
+        let started_at = clock.now();
+        Ok(Arc::new(Self {
+            pools: Pools::new(&config)?,
+            cipher: Cipher::new(config.encryption_secret()),
+            signing_keys: SigningKeys::new(&config.jwt_secret),
+            access_keys: AccessKeys::default(),
+            passwords: Passwords::default(),
+            schema_changes: SchemaChanges::default(),
+            database: Database::default(),
+            activity: Activity::default(),
+            events: Events::default(),
+            database: crate::database::Database::default(),
+            http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?,
+            clock,
+            started_at,
+            config,
+        }))
+    }
+
+    /// The version that clients gate their features on: the compatible backend version, not this crate's.
+    #[must_use]
+    pub const fn version(&self) -> &'static str {
+        COMPATIBLE_VERSION
+    }
+}
+
+/// Backend version whose wire contract this process speaks.
+pub const COMPATIBLE_VERSION: &str = "2.3.1";
