@@ -61,6 +61,9 @@ fn comment_subject(subject: &Identity, fact: &Fact) -> String {
     if let Some(column) = fact.text("on").strip_prefix("column ") {
         return format!("column {path}.{column}");
     }
+    if fact.text("on").starts_with("sequence ") {
+        return fact.text("on").to_owned();
+    }
     match subject.as_str().split(':').next().unwrap_or_default() {
         "constraint" if fact.text("on") == "index" => format!("index {}.{last}", subject.names()[0]),
         "constraint" => format!("constraint {last} on {prefix}"),

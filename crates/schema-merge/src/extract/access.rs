@@ -1,12 +1,12 @@
 //! Grants, default privileges and comments.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::addresses::{NAMESPACE, RELATION};
 use super::assemble::{Gathering, fact};
 use super::rows;
 use crate::access::{GrantOn, grant};
-use crate::catalog::{Identity, Kind, Lineage};
+use crate::catalog::{Fact, Identity, Kind, Lineage};
 
 pub(super) fn grants(gathering: &mut Gathering, grants: Vec<rows::Grant>) {
     for (class, oid, sub, grantee, plain, grantable) in grants {
@@ -36,6 +36,10 @@ fn view_column(lineage: &Lineage, number: i64) -> String {
     let index = usize::try_from(number - 1).unwrap_or_default();
     let entry = lineage.view_columns.get(index).map(String::as_str).unwrap_or_default();
     first_identifier(entry).to_owned()
+}
+
+fn identity_sequence(column: &Fact) -> &str {
+    column.fields.get("identity").and_then(|identity| identity.get("sequence")).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn first_identifier(text: &str) -> &str {
@@ -83,17 +87,21 @@ pub(super) fn comments(gathering: &mut Gathering, comments: Vec<rows::Comment>) 
         }
         let Some(subject) = gathering.addresses.resolve(class, oid, sub).cloned() else { continue };
         let Some(target) = gathering.catalog.get(&subject) else { continue };
-        let inside = class == RELATION && sub == 0 && gathering.relation(class, oid).is_none();
+        let inside = class == RELATION && sub == 0;
         let on = match target.kind {
             Kind::Constraint if class == RELATION => "index".to_owned(),
-            Kind::Column if inside => "sequence".to_owned(),
+            Kind::Column if inside => format!("sequence {}", identity_sequence(target)),
             Kind::View if sub != 0 => format!("column {}", view_column(&target.lineage, sub)),
             _ => String::new(),
         };
         if class == NAMESPACE && target.kind != Kind::Schema {
             continue;
         }
-        let detail = if on.is_empty() { String::new() } else { format!("/{on}") };
+        let detail = match (inside && target.kind == Kind::Column, on.is_empty()) {
+            (true, _) => "/sequence".to_owned(),
+            (false, true) => String::new(),
+            (false, false) => format!("/{on}"),
+        };
         let fields = json!({ "text": text, "on": on });
         let lineage = Lineage { role: target.lineage.role.clone(), ..Lineage::default() };
         gathering.catalog.insert(fact(Identity::about(Kind::Comment, &subject, &detail), Kind::Comment, Some(subject), fields, lineage));

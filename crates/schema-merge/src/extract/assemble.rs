@@ -188,11 +188,6 @@ impl Gathering {
         }
     }
 
-    /// Whether an address is a relation, for callers that tell columns of views from columns of tables.
-    pub(super) fn relation(&self, class: i64, oid: i64) -> Option<&RelationSeen> {
-        if class == RELATION { self.relations.get(&oid) } else { None }
-    }
-
     pub(super) fn constraint_index(&mut self, index: i64, constraint: &Identity) {
         self.addresses.object(RELATION, index, constraint);
     }

@@ -26,7 +26,7 @@ pub(super) fn gather(
         if row.relkind == "r" {
             row_security(gathering, &row, &name, identity.as_ref());
         }
-        if identity.is_some() && (row.replica_identity != "d" || row.clustered_on.is_some()) {
+        if row.relkind == "r" && identity.is_some() && (row.replica_identity != "d" || row.clustered_on.is_some()) {
             marks.push((name.clone(), row.owner.clone(), row.replica_identity.clone(), row.replica_index, row.clustered_on));
         }
         gathering.relations.insert(row.oid, RelationSeen { identity, name, owner: row.owner });

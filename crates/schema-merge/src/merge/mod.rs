@@ -20,8 +20,9 @@ use crate::snapshot::Snapshot;
 
 /// Merges what `source` changed since `base` into `target`.
 pub fn merge(base: &Snapshot, target: &Snapshot, source: &Snapshot) -> MergePlan {
-    let aligned = renames::align(&base.catalog, &target.catalog, &source.catalog);
+    let mut aligned = renames::align(&base.catalog, &target.catalog, &source.catalog);
     let mut merged = facts::merge(&aligned.base, &aligned.target, &aligned.source);
+    merged.disagreements.append(&mut aligned.disagreements);
     semantics::check(&aligned, &mut merged);
     settle_roles(&mut merged.catalog);
     let rows = rows::merge(base, target, source);

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value;
-
 use super::facts::{Disagreement, Merged, differing};
 use super::renames::Aligned;
 use crate::catalog::{Fact, Identity, Kind};
@@ -70,11 +68,6 @@ fn name_collisions(merged: &Merged) -> Vec<Disagreement> {
     for fact in merged.catalog.iter() {
         if let Some(name) = crate::plan::relation_name(fact) {
             names.entry(name).or_default().push(fact);
-        }
-        if fact.kind == Kind::Column
-            && let Some(sequence) = fact.fields.get("identity").and_then(|identity| identity.get("sequence")).and_then(Value::as_str)
-        {
-            names.entry(sequence.to_owned()).or_default().push(fact);
         }
         if fact.kind == Kind::Unmodelled {
             names.entry(fact.text("name").to_owned()).or_default().push(fact);

@@ -379,10 +379,11 @@ fn set_aside(identity: &Identity) -> String {
     quote_identifier(&format!("{name}__replaced"))
 }
 
-/// The name a fact takes among relations and types of its schema.
+/// The name a fact takes among relations and types of its schema; an identity column takes one for its sequence.
 pub(crate) fn relation_name(fact: &Fact) -> Option<String> {
     match fact.kind {
         Kind::Table | Kind::View | Kind::Sequence | Kind::Index | Kind::Enum | Kind::Domain => Some(fact.identity.path().to_owned()),
+        Kind::Column => Some(fact.fields.get("identity")?.get("sequence")?.as_str()?.to_owned()),
         Kind::Constraint if matches!(fact.text("type"), "primary" | "unique" | "exclusion") => {
             Some(format!("{}.{}", fact.identity.names()[0], fact.identity.last()))
         }

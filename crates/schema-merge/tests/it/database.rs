@@ -17,7 +17,10 @@ pub(crate) async fn connect(cluster: &Cluster, database: &str) -> Client {
 /// Makes a database by copying another.
 pub(crate) async fn copy(cluster: &Cluster, name: &str, template: &str) {
     let admin = connect(cluster, "postgres").await;
-    admin.batch_execute(&format!("create database {name} template {template} strategy file_copy")).await.expect("the database can be copied");
+    admin.batch_execute(&format!("create database {name} template {template}")).await.expect("the database can be copied");
+    if template != "template0" {
+        admin.batch_execute(&format!("grant create on database {name} to project_admin")).await.expect("developers may make schemas");
+    }
 }
 
 pub(crate) async fn drop(cluster: &Cluster, name: &str) {
@@ -33,13 +36,16 @@ pub(crate) async fn prepare(cluster: &Cluster, name: &str) {
 
 /// Runs a script as the developer's role.
 pub(crate) async fn run_as_developer(cluster: &Cluster, name: &str, script: &str) {
-    run(cluster, name, &format!("set role project_admin;\n{script}")).await;
+    run(cluster, name, &format!("set role project_admin;\n-- next\n{script}")).await;
 }
 
+/// Runs a script, committing where it says `-- next`.
 pub(crate) async fn run(cluster: &Cluster, name: &str, script: &str) {
     let client = connect(cluster, name).await;
-    if let Err(error) = client.batch_execute(script).await {
-        panic!("a script failed on {name}: {}", describe(&error));
+    for part in script.split("-- next\n") {
+        if let Err(error) = client.batch_execute(part).await {
+            panic!("a script failed on {name}: {}", describe(&error));
+        }
     }
     close(cluster, client, name).await;
 }

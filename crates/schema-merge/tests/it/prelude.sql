@@ -35,6 +35,5 @@ grant select, references on all tables in schema auth to project_admin;
 grant all on all tables in schema storage, payments to project_admin;
 grant create, usage on schema public to project_admin;
 grant usage on schema public to anon, authenticated;
-do $$ begin execute format('grant create on database %I to project_admin', current_database()); end $$;
 alter default privileges for role project_admin in schema public grant select, insert, update, delete on tables to authenticated;
 alter default privileges for role project_admin in schema public grant usage on sequences to authenticated;

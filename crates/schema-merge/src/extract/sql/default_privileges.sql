@@ -2,7 +2,7 @@ with lists as (
   select d.defaclrole as role, n.nspname as schema, d.defaclobjtype as type, d.defaclacl as acl,
          case when d.defaclnamespace = 0
               then acldefault(case d.defaclobjtype when 'S' then 's'::"char" else d.defaclobjtype end, d.defaclrole)
-              else '{}'::aclitem[] end as standard
+              else null::aclitem[] end as standard
   from pg_default_acl d
   left join pg_namespace n on n.oid = d.defaclnamespace
   where d.defaclnamespace = 0 or d.defaclnamespace in ({user_schemas})

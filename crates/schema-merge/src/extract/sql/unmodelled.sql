@@ -14,7 +14,7 @@ with found as (
             where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
            (select string_agg(k.conname || ' ' || pg_get_constraintdef(k.oid), ',' order by k.conname) from pg_constraint k where k.conrelid = c.oid),
            (select string_agg(pg_get_indexdef(x.indexrelid), ',' order by x.indexrelid) from pg_index x where x.indrelid = c.oid),
-           (select string_agg(pg_get_triggerdef(t.oid) || t.tgenabled, ',' order by t.tgname) from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal),
+           (select string_agg(pg_get_triggerdef(t.oid) || t.tgenabled::text, ',' order by t.tgname) from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal),
            (select string_agg(concat_ws(' ', p.polname, p.polcmd, p.polpermissive, p.polroles::text, pg_get_expr(p.polqual, p.polrelid),
                      pg_get_expr(p.polwithcheck, p.polrelid)), ',' order by p.polname) from pg_policy p where p.polrelid = c.oid)) as definition
   from pg_class c
@@ -43,7 +43,7 @@ with found as (
     and (p.prokind = 'a' or l.lanname in ('c', 'internal') or p.prosupport <> 0 or p.protrftypes is not null)
   union all
   select 'rule', r.oid, 2618, 'rule', quote_ident(n.nspname) || '.' || quote_ident(c.relname) || '.' || quote_ident(r.rulename),
-         pg_get_ruledef(r.oid) || r.ev_enabled
+         pg_get_ruledef(r.oid) || r.ev_enabled::text
   from pg_rewrite r join pg_class c on c.oid = r.ev_class join pg_namespace n on n.oid = c.relnamespace
   where r.rulename <> '_RETURN' and c.relnamespace in ({user_schemas})
   union all
@@ -78,7 +78,7 @@ with found as (
   select 'x', o.oid, 3764, 'text_search_template', quote_ident(n.nspname) || '.' || quote_ident(o.tmplname), to_jsonb(o)::text
   from pg_ts_template o join pg_namespace n on n.oid = o.tmplnamespace where o.tmplnamespace in ({user_schemas})
   union all
-  select 'x', o.oid, 3381, 'statistics', quote_ident(n.nspname) || '.' || quote_ident(o.stxname), pg_get_statisticsobjdef(o.oid) || coalesce(o.stxstattarget, -1)
+  select 'x', o.oid, 3381, 'statistics', quote_ident(n.nspname) || '.' || quote_ident(o.stxname), pg_get_statisticsobjdef(o.oid) || coalesce(o.stxstattarget, -1)::text
   from pg_statistic_ext o join pg_namespace n on n.oid = o.stxnamespace where o.stxnamespace in ({user_schemas})
   union all
   select 'x', o.oid, 3466, 'event_trigger', quote_ident(o.evtname), (to_jsonb(o) - 'oid')::text from pg_event_trigger o where o.oid >= 16384

@@ -1,1 +1,3 @@
-alter type status add value 'review' after 'draft'; alter table t alter s set default 'review';
+alter type status add value 'review' after 'draft';
+-- next
+alter table t alter s set default 'review';
