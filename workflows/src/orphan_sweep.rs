@@ -225,21 +225,24 @@ async fn known_to_be_gone(world: &World, id: ProjectId) -> Outcome<bool> {
     store::operations::ended_rehearsal(&mut conn, id).await.map_err(store_failed)
 }
 
-/// Withdraws routes without a row and publishes missing ones, except where an operation is under way.
+/// Withdraws routes without a row, and publishes those that are missing or say something else than the row, except where an operation is
+/// under way.
 async fn align_routes(world: &World, look: &Look, swept: &mut Swept) -> Outcome {
-    let routed: HashSet<ProjectId> = look.routes.iter().map(|route| route.project_id).collect();
-    for id in routed.iter().filter(|id| !look.claimed(**id)) {
+    let routed: BTreeMap<ProjectId, RouteState> =
+        look.routes.iter().map(|route| (route.project_id, route.state)).collect();
+    for id in routed.keys().filter(|id| !look.claimed(**id)) {
         route::withdraw(world, *id).await?;
         swept.withdrawn.push(*id);
     }
-    for project in
-        look.projects.values().filter(|project| !routed.contains(&project.id) && !look.busy.contains(&project.id))
-    {
+    for project in look.projects.values().filter(|project| !look.busy.contains(&project.id)) {
         let state = match (project.intent, project.observed) {
             (Intent::Active, Observed::Serving) => RouteState::Serving,
             (Intent::Paused, Observed::Stopped) => RouteState::Paused,
             _ => continue,
         };
+        if routed.get(&project.id) == Some(&state) {
+            continue;
+        }
         let mut conn = world.pool.acquire().await.map_err(store_failed)?;
         if store::operations::running_for_project(&mut conn, project.id).await.map_err(store_failed)?.is_none() {
             route::publish(world, project.id, state).await?;

@@ -1,0 +1,156 @@
+//! What is particular to merges: dry runs, conflicts, a parent that changes or is busy.
+
+use data_plane_contract::schema::ApplyRefused;
+use ids::ProjectId;
+use saga::operations::BranchMergeInput;
+use store::operations::{Operation, OperationState};
+
+use crate::{
+    cases::{Arranged, family, merge_of},
+    cloud::Cloud,
+};
+
+async fn arranged(cloud: &Cloud, dry_run: bool) -> Arranged {
+    let names = family(cloud).await;
+    merge_of(cloud, names, dry_run).await
+}
+
+fn refuse(cloud: &Cloud, project_id: ProjectId, refusals: impl IntoIterator<Item = ApplyRefused>) {
+    cloud.outside.refusals.lock().expect("test lock").entry(project_id).or_default().extend(refusals);
+}
+
+fn changed() -> ApplyRefused {
+    ApplyRefused::TargetChanged { catalog_hash: "other".to_owned() }
+}
+
+fn merged(cloud: &Cloud, project_id: ProjectId) -> usize {
+    cloud.fake.marks(project_id).unwrap_or_default().iter().filter(|mark| mark.starts_with("merged ")).count()
+}
+
+async fn clones_made(cloud: &Cloud, arranged: &Arranged) -> usize {
+    let changes = cloud.fake.changes();
+    changes.iter().filter(|call| call.name == "drop_database" && call.project_id == Some(arranged.names[2].0)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_rehearses_and_changes_nothing() {
+    let cloud = Cloud::start().await;
+    let arranged = arranged(&cloud, true).await;
+    let ended = cloud.carry_out(&arranged.operation).await;
+    assert_eq!(ended.state, OperationState::Succeeded, "{ended:?}");
+    let result = ended.result.expect("a report");
+    assert_eq!(result["applied"], false);
+    assert_eq!(result["diff"]["summary"]["conflicts"], 0);
+    assert!(result["diff"]["rendered_sql"].as_str().is_some_and(|sql| sql.contains("hello")), "{result}");
+    assert_eq!(result["plan_hash"], result["diff"]["plan_hash"]);
+    assert_eq!(cloud.remains(&arranged.names).await, arranged.before);
+    assert_eq!(clones_made(&cloud, &arranged).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_blocks_the_merge_and_shows_in_a_dry_run() {
+    let cloud = Cloud::start().await;
+    for dry_run in [false, true] {
+        let arranged = arranged(&cloud, dry_run).await;
+        cloud.fake.put_mark(arranged.names[0].0, "fn hello v3");
+        let before = cloud.remains(&arranged.names).await;
+        let ended = cloud.carry_out(&arranged.operation).await;
+        let result = ended.result.clone().expect("a report");
+        assert_eq!(result["diff"]["summary"]["conflicts"], 1, "{result}");
+        assert_eq!(result["applied"], false);
+        let expected = if dry_run {
+            (OperationState::Succeeded, None)
+        } else {
+            (OperationState::Failed, Some("branch.merge_conflict"))
+        };
+        assert_eq!((ended.state, ended.error_code.as_deref()), expected, "{ended:?}");
+        assert_eq!(cloud.remains(&arranged.names).await, before);
+        assert_eq!(
+            clones_made(&cloud, &arranged).await,
+            usize::from(!dry_run) * 0,
+            "nothing is cloned for a blocked plan"
+        );
+    }
+}
+
+async fn merge(cloud: &Cloud, arranged: &Arranged) -> Operation {
+    cloud.carry_out(&arranged.operation).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_changes_is_planned_for_again() {
+    let cloud = Cloud::start().await;
+    let arranged = arranged(&cloud, false).await;
+    refuse(&cloud, arranged.names[2].0, [changed()]);
+    refuse(&cloud, arranged.names[0].0, [changed()]);
+    let ended = merge(&cloud, &arranged).await;
+    assert_eq!(ended.state, OperationState::Succeeded, "{ended:?}");
+    assert_eq!(merged(&cloud, arranged.names[0].0), 1);
+    assert_eq!(ended.result.expect("a report")["applied"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_never_rests_is_left_alone() {
+    let cloud = Cloud::start().await;
+    let arranged = arranged(&cloud, false).await;
+    refuse(&cloud, arranged.names[0].0, [changed(), changed(), changed()]);
+    let ended = merge(&cloud, &arranged).await;
+    assert_eq!((ended.state, ended.error_code.as_deref()), (OperationState::Failed, Some("branch.parent_changed")));
+    assert_eq!(cloud.remains(&arranged.names).await, arranged.before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_parent_is_waited_for_and_then_left_alone() {
+    let cloud = Cloud::start().await;
+    let patient = arranged(&cloud, false).await;
+    refuse(&cloud, patient.names[0].0, [ApplyRefused::Locked, ApplyRefused::Locked]);
+    assert_eq!(merge(&cloud, &patient).await.state, OperationState::Succeeded);
+    assert_eq!(merged(&cloud, patient.names[0].0), 1);
+
+    let refused = arranged(&cloud, false).await;
+    refuse(&cloud, refused.names[0].0, std::iter::repeat_n(ApplyRefused::Locked, 100));
+    let before = cloud.remains(&refused.names).await;
+    let ended = merge(&cloud, &refused).await;
+    assert_eq!((ended.state, ended.error_code.as_deref()), (OperationState::Failed, Some("branch.parent_busy")));
+    assert_eq!(cloud.remains(&refused.names).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_fails_in_rehearsal_never_reaches_the_parent() {
+    let cloud = Cloud::start().await;
+    let arranged = arranged(&cloud, false).await;
+    let failed =
+        ApplyRefused::StatementFailed { index: 0, sqlstate: "23505".to_owned(), message: "duplicate".to_owned() };
+    refuse(&cloud, arranged.names[2].0, [failed]);
+    let ended = merge(&cloud, &arranged).await;
+    assert_eq!(
+        (ended.state, ended.error_code.as_deref()),
+        (OperationState::Failed, Some("branch.merge_rehearsal_failed"))
+    );
+    assert!(ended.result.is_some_and(|result| result["diff"].is_object()));
+    assert_eq!(cloud.remains(&arranged.names).await, arranged.before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reviewed_plan_is_the_one_that_runs() {
+    let cloud = Cloud::start().await;
+    let mut arranged = arranged(&cloud, false).await;
+    let mut input: BranchMergeInput = serde_json::from_value(arranged.operation.input.clone()).expect("own input");
+    input.expected_plan_hash = Some("another".to_owned());
+    arranged.operation.input = serde_json::to_value(&input).expect("plain data");
+    let ended = merge(&cloud, &arranged).await;
+    assert_eq!((ended.state, ended.error_code.as_deref()), (OperationState::Failed, Some("branch.plan_changed")));
+    assert_eq!(cloud.remains(&arranged.names).await, arranged.before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_base_is_the_branch_so_that_nothing_of_the_parent_seems_dropped() {
+    let cloud = Cloud::start().await;
+    let arranged = arranged(&cloud, false).await;
+    assert_eq!(merge(&cloud, &arranged).await.state, OperationState::Succeeded);
+    let mut conn = cloud.pool().acquire().await.expect("a connection");
+    let (base, _) = store::branches::base(&mut conn, arranged.names[1].0).await.expect("read").expect("set");
+    let slugs: Vec<&str> =
+        base["edge_functions"].as_array().expect("a list").iter().filter_map(|it| it["slug"].as_str()).collect();
+    assert_eq!(slugs, ["hello"], "the parent's own function is not part of it");
+}
