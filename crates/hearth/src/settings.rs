@@ -34,7 +34,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct HomeSettings {
     /// Folder for all state [default: ~/.hearth].
-    #[arg(long, env = "HEARTH_HOME")]
+    #[arg(long, global = true, env = "HEARTH_HOME")]
     pub(crate) home: Option<PathBuf>,
 }
 

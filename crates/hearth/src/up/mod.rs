@@ -36,7 +36,9 @@ pub(crate) async fn run(settings: UpSettings) -> Result<(), Failure> {
         Ok(None) => Ok(()),
         Err(failure) => Err(failure),
     };
-    progress.step("stopping: projects are checkpointed");
+    if outcome.is_ok() {
+        progress.step("stopping: projects are checkpointed");
+    }
     let stopped = parts.stop().await;
     outcome.and(stopped)
 }

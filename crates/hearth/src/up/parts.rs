@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clock::{Clock as _, SystemClock};
+use clock::SystemClock;
 use control_plane::{Bootstrapped, Seams};
 use gateway::GatewayHandle;
 use providers_local::{
