@@ -110,7 +110,7 @@ impl Cloud {
         let mut cloud = Self {
             folder,
             options,
-            ports: Ports::reserve(),
+            ports: Ports::free(),
             child: None,
             starts: 0,
             exposure,
@@ -164,7 +164,6 @@ impl Cloud {
             .env("HEARTH_GATEWAY_HTTP_ADDR", ports.gateway_http.to_string())
             .env("HEARTH_GATEWAY_HTTPS_ADDR", ports.gateway_https.to_string())
             .env("HEARTH_GATEWAY_ADMIN_ADDR", ports.gateway_admin.to_string())
-            .env("HEARTH_FIRST_PROJECT_PORT", ports.first_project.to_string())
             .env("HEARTH_SLEEP_AFTER_SECONDS", sleep)
             .env("HEARTH_DATA_PLANE_BINARY", binaries::data_plane());
         if !self.options.pool {

@@ -6,42 +6,37 @@ use tests::{Api, Cloud, DataPlane, Reply};
 
 const NOBODY: &str = "00000000-0000-4000-8000-00000000dead";
 
-/// Every route, with `:org`, `:project` and `:branch` for ids.
-const ROUTES: &[(&str, &str)] = &[
-    ("GET", "/auth/v1/profile"),
-    ("GET", "/auth/v1/api-keys"),
-    ("POST", "/auth/v1/api-keys"),
-    ("DELETE", "/auth/v1/api-keys/:project"),
-    ("GET", "/organizations/v1"),
-    ("POST", "/organizations/v1"),
-    ("PUT", "/organizations/v1/:org"),
-    ("DELETE", "/organizations/v1/:org"),
-    ("GET", "/organizations/v1/:org/projects"),
-    ("POST", "/organizations/v1/:org/projects"),
-    ("GET", "/projects/v1/:project"),
-    ("PUT", "/projects/v1/:project"),
-    ("DELETE", "/projects/v1/:project"),
-    ("POST", "/projects/v1/:project/pause"),
-    ("POST", "/projects/v1/:project/restore"),
-    ("POST", "/projects/v1/:project/restart"),
-    ("GET", "/projects/v1/:project/access-api-key"),
-    ("POST", "/projects/v1/:project/branches"),
-    ("GET", "/projects/v1/:project/branches"),
-    ("GET", "/projects/v1/branches/:branch"),
-    ("DELETE", "/projects/v1/branches/:branch"),
-    ("POST", "/projects/v1/branches/:branch/reset"),
-    ("POST", "/projects/v1/branches/:branch/merge"),
-    ("GET", "/operations/v1/:project"),
-    ("GET", "/operations/v1/:project/events"),
-    ("GET", "/usage/v1/organizations/:org"),
+/// Routes that need no credential.
+const PUBLIC: &[&str] = &[
+    "/auth/v1/login",
+    "/api/oauth/v1/token",
+    "/platform/insforge/latest-version",
+    "/.well-known/jwks.json",
+    "/openapi.json",
 ];
+
+/// Every route that needs one, as `(method, path)`, from the document that the control plane serves about itself.
+async fn routes(api: &Api) -> Vec<(String, String)> {
+    let document = api.anonymous().get("/openapi.json").await.expect(200);
+    let paths = document["paths"].as_object().expect("a document has paths");
+    let routes: Vec<_> = paths
+        .iter()
+        .filter(|(path, _)| !PUBLIC.contains(&path.as_str()))
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().expect("a path has methods");
+            methods.keys().map(|name| (name.to_uppercase(), path.clone())).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(routes.len() > 20, "{routes:?}");
+    routes
+}
 
 fn method(name: &str) -> Method {
     name.parse().expect("a method")
 }
 
-fn filled(path: &str, organization: &str, project: &str) -> String {
-    path.replace(":org", organization).replace(":project", project).replace(":branch", project)
+fn filled(path: &str, organization: &str, other: &str) -> String {
+    path.replace("{org}", organization).replace("{id}", other)
 }
 
 /// `{error, …}` with text that names no internals.
@@ -61,20 +56,20 @@ async fn no_route_answers_a_stranger_and_none_answers_for_foreign_ids() {
     let api = cloud.api();
     let organization = cloud.organization();
     let project = api.new_project(organization, "Present").await;
-    for (verb, route) in ROUTES {
+    for (verb, route) in routes(&api).await {
         let what = format!("{verb} {route}");
-        let path = filled(route, organization, &project.id);
+        let path = filled(&route, organization, &project.id);
         for (name, caller) in strangers(&api) {
-            assert_error(&caller.send(method(verb), &path, Some(&json!({}))).await, &[401], &format!("{what} {name}"));
+            assert_error(&caller.send(method(&verb), &path, Some(&json!({}))).await, &[401], &format!("{what} {name}"));
         }
-        if route.contains(':') {
-            let foreign = filled(route, NOBODY, NOBODY);
-            let body = json!({ "name": "Name", "mode": "full", "type": "team" });
-            let body = (*verb != "GET").then_some(&body);
-            assert_error(&api.send(method(verb), &foreign, body).await, &[404], &format!("{what} with a foreign id"));
-            let garbage = filled(route, "not-an-id", "not-an-id");
+        if route.contains('{') {
+            let foreign = filled(&route, NOBODY, NOBODY);
+            let body = json!({ "name": "Name", "mode": "full", "type": "team", "instanceType": "small" });
+            let body = (verb != "GET").then_some(&body);
+            assert_error(&api.send(method(&verb), &foreign, body).await, &[404], &format!("{what} with a foreign id"));
+            let garbage = filled(&route, "not-an-id", "not-an-id");
             assert_error(
-                &api.send(method(verb), &garbage, body).await,
+                &api.send(method(&verb), &garbage, body).await,
                 &[400, 404],
                 &format!("{what} with garbage for an id"),
             );
