@@ -20,7 +20,10 @@ use crate::{
         Ctx,
         branches::{self, BranchView, create, lifecycle, merge},
     },
-    http::extract::{Body, BranchPath, ProjectPath, Query},
+    http::{
+        extract::{Body, BranchPath, ProjectPath, Query},
+        problem::status as status_of,
+    },
     state::State,
 };
 
@@ -226,9 +229,10 @@ pub(crate) fn merge_response(id: ids::ProjectId, ctx: &Ctx, outcome: merge::Outc
     let (status, body): (StatusCode, Value) = match outcome {
         merge::Outcome::Planned { diff } => (StatusCode::OK, diff),
         merge::Outcome::Merged { diff } => (StatusCode::OK, json!({ "branchId": id, "status": "merged", "diff": diff })),
-        merge::Outcome::Conflicts { diff, text } => {
-            let body = json!({ "code": "branch.merge_conflict", "error": text, "requestId": ctx.request_id, "diff": diff });
-            (StatusCode::CONFLICT, body)
+        merge::Outcome::Refused { diff, error } => {
+            let text = error.message();
+            let body = json!({ "code": error.code(), "error": text, "requestId": ctx.request_id, "diff": diff });
+            (status_of(error.meaning()), body)
         }
     };
     WithOperation { status, body, operation_id }.into_response()

@@ -1,1 +1,14 @@
-//! placeholder
+//! The control plane driven over HTTP, on real Postgres, with an engine that does in the store what sagas would do in the world.
+
+mod accounts;
+mod bad_input;
+mod branches;
+mod harness;
+mod idempotency;
+mod merges;
+mod openapi;
+mod operations;
+mod organizations;
+mod projects;
+mod quotas;
+mod usage;

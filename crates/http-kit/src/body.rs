@@ -1,8 +1,11 @@
-//! Reading a JSON body: an empty one with `Content-Type: application/json` is an empty object, errors name the field, and a NUL character,
+//! Reading a JSON object from a body: an empty one with `Content-Type: application/json` is an empty object, errors name the field, and a NUL character,
 //! which Postgres cannot store in text, is refused here.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+/// serde quotes what it does not like, however long that is.
+const MESSAGE_MAX: usize = 200;
 
 /// Why a body cannot be used. The texts are fit for clients.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +23,7 @@ pub enum BodyError {
     },
 }
 
-/// Reads a body.
+/// Reads a body that must be an object.
 ///
 /// # Errors
 /// [`BodyError`], fit for a 400 answer.
@@ -29,6 +32,10 @@ pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
         [] => Value::Object(serde_json::Map::new()),
         text => serde_json::from_slice(text).map_err(|_| BodyError::Syntax)?,
     };
+    if !value.is_object() {
+        // serde would take an array for a struct, field by field.
+        return Err(BodyError::Field { field: None, message: "The request body must be a JSON object".to_owned() });
+    }
     if let Some(field) = nul_in(&value, "") {
         let message = format!("{field} must not contain a NUL character");
         return Err(BodyError::Field { field: Some(field), message });
@@ -41,7 +48,7 @@ pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
             Some(field) if !cause.contains(field.as_str()) => format!("{field}: {cause}"),
             _ => cause,
         };
-        BodyError::Field { field, message }
+        BodyError::Field { field, message: message.chars().take(MESSAGE_MAX).collect() }
     })
 }
 

@@ -12,9 +12,6 @@ use crate::{
     state::State,
 };
 
-/// The code of an operation that found conflicts.
-const CONFLICT: &str = "branch.merge_conflict";
-
 /// How a caller wants to merge.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
@@ -30,8 +27,8 @@ pub(crate) enum Outcome {
     Planned { diff: Value },
     /// The parent has the branch's changes.
     Merged { diff: Value },
-    /// Nothing was changed.
-    Conflicts { diff: Value, text: String },
+    /// Nothing was changed, because of what the diff shows: conflicts, for example.
+    Refused { diff: Value, error: Error },
 }
 
 /// Merges, and waits for the end.
@@ -84,28 +81,33 @@ pub(crate) async fn outcome(state: &State, operation_id: OperationId, dry_run: b
         return Err(Error::unavailable("operation.unfinished", text).into());
     };
     let diff = operation.result.as_ref().and_then(|result| result.get("diff")).filter(|diff| diff.is_object()).cloned();
-    let conflict = operation.error_code.as_deref() == Some(CONFLICT);
     match (operation.state, diff) {
         (OperationState::Succeeded, Some(diff)) if dry_run => Ok(Outcome::Planned { diff }),
         (OperationState::Succeeded, Some(diff)) => Ok(Outcome::Merged { diff }),
-        (_, Some(diff)) if dry_run && conflict => Ok(Outcome::Planned { diff }),
-        (_, Some(diff)) if conflict => {
-            let text = operation.error.unwrap_or_else(|| "The branch and its parent have conflicting changes".to_owned());
-            Ok(Outcome::Conflicts { diff, text })
-        }
         (OperationState::Succeeded, None) => Err(Error::internal("a merge succeeded without a diff").into()),
-        (_, _) => Err(failed(operation)),
+        (_, Some(diff)) => Ok(Outcome::Refused { diff, error: refusal(operation) }),
+        (_, None) => Err(no_conflict(refusal(operation)).into()),
     }
 }
 
-/// What a failed merge means. Codes are the saga's own.
-fn failed(operation: Operation) -> Failure {
+/// A conflict cannot be told without its diff: on this route a client would look for one in vain.
+fn no_conflict(error: Error) -> Error {
+    error.conflict_as_locked()
+}
+
+/// What a failed merge means. The codes are the saga's own.
+fn refusal(operation: Operation) -> Error {
     let text = operation.error.unwrap_or_else(|| "The merge failed; nothing was changed.".to_owned());
-    Failure(match operation.error_code.as_deref() {
-        Some("branch.merge_unsupported") => Error::unprocessable("branch.merge_unsupported", text),
+    match operation.error_code.as_deref() {
+        Some("branch.merge_conflict") => Error::conflict("branch.merge_conflict", text),
         Some("branch.plan_changed") => Error::precondition_failed("branch.plan_changed", text),
         Some("branch.parent_busy") => Error::locked("branch.parent_busy", text),
         Some("branch.parent_changed") => Error::locked("branch.parent_changed", text),
+        Some("branch.not_ready") => Error::locked("branch.not_ready", text),
+        Some("branch.merge_unsupported") => Error::unprocessable("branch.merge_unsupported", text),
+        Some("branch.merge_rehearsal_failed") => Error::unprocessable("branch.merge_rehearsal_failed", text),
+        Some("branch.merge_unproven") => Error::unprocessable("branch.merge_unproven", text),
+        Some("branch.schema_unreadable") => Error::unprocessable("branch.schema_unreadable", text),
         _ => Error::unprocessable("branch.merge_failed", text),
-    })
+    }
 }
