@@ -10,7 +10,6 @@ use crate::{
     authentication::{AccessKeys, SigningKeys},
     auth::passwords::Passwords,
     config::Config,
-    database::Database,
     encryption::Cipher,
     events::Events,
     pools::Pools,
@@ -35,14 +34,10 @@ pub struct App {
     pub passwords: Passwords,
     /// Grows when the schema changes.
     pub schema_changes: SchemaChanges,
-    /// Exposed schemas and prepared statements.
-    pub database: Database,
     /// Requests and calls.
     pub activity: Activity,
     /// Events for dashboards.
     pub events: Events,
-    /// What the database area keeps between requests.
-    pub database: crate::database::Database,
     /// Outgoing requests to the platform.
     pub http: reqwest::Client,
     /// When the process began.
@@ -63,10 +58,8 @@ impl App {
             access_keys: AccessKeys::default(),
             passwords: Passwords::default(),
             schema_changes: SchemaChanges::default(),
-            database: Database::default(),
             activity: Activity::default(),
             events: Events::default(),
-            database: crate::database::Database::default(),
             http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?,
             clock,
             started_at,

@@ -43,4 +43,6 @@ pub(super) const FILES: &[File] = files![
     "0010_memory",
     "0011_grants",
     "0012_schema_events",
+    "0013_payments_legacy",
+    "0013_migration_recording",
 ];

@@ -1,12 +1,53 @@
-//! Schema snapshots and plans for merges.
+//! Schema snapshots and plans for merges: what the platform asks of a project's data plane.
+
+mod apply;
+mod snapshot;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use data_plane_contract::schema::{ApplyPlan, ApplyRefused, SchemaSnapshot};
+use http::StatusCode;
 
-use crate::state::App;
+use crate::{
+    authentication::RequirePlatform,
+    database::Database,
+    http::{Error, Result},
+    state::App,
+};
 
 /// Routes under the platform prefix.
 pub fn router() -> Router<Arc<App>> {
     Router::new()
+        .route("/schema", get(read_schema))
+        .route("/schema/apply", post(apply_plan))
+        .layer(DefaultBodyLimit::disable())
+}
+
+/// `GET /_hearth/v1/schema`
+async fn read_schema(State(app): State<Arc<App>>, _platform: RequirePlatform) -> Result<Json<SchemaSnapshot>> {
+    let snapshot = snapshot::read(&app).await?;
+    let catalog_hash = snapshot.catalog.hash();
+    let snapshot = serde_json::to_value(&snapshot).map_err(|error| Error::internal("write a schema snapshot", &error))?;
+    Ok(Json(SchemaSnapshot { snapshot, catalog_hash }))
+}
+
+/// `POST /_hearth/v1/schema/apply`
+async fn apply_plan(State(app): State<Arc<App>>, _platform: RequirePlatform, Json(plan): Json<ApplyPlan>) -> Result<Response> {
+    match apply::run(&app, &plan).await {
+        Ok(applied) => {
+            Database::schema_changed(&app).await?;
+            Ok(Json(applied).into_response())
+        }
+        Err(apply::Failure::Refused(refused)) => {
+            let status = if matches!(refused, ApplyRefused::Locked) { StatusCode::LOCKED } else { StatusCode::CONFLICT };
+            Ok((status, Json(refused)).into_response())
+        }
+        Err(apply::Failure::Answered(error)) => Err(error),
+    }
 }

@@ -1,0 +1,101 @@
+//! Responses: status, headers and body from what the statement answered.
+
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    response::Response,
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{error::Error, execute::Outcome};
+
+/// A response under construction.
+pub(super) struct Answer {
+    response: Response,
+}
+
+impl Answer {
+    /// Starts with a status and a body.
+    pub(super) fn new(status: u16, content_type: &'static str, body: impl Into<Body>) -> Self {
+        let mut response = Response::new(body.into());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        Self { response }
+    }
+
+    /// A response without a body.
+    pub(super) fn empty(status: u16) -> Self {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::NO_CONTENT);
+        Self { response }
+    }
+
+    /// Adds a header when there is a value that fits into one.
+    pub(super) fn header(mut self, name: &'static str, value: Option<String>) -> Self {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            self.response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    /// Adds `Preference-Applied` when something was.
+    pub(super) fn applied(mut self, value: Option<HeaderValue>) -> Self {
+        if let Some(value) = value {
+            self.response.headers_mut().insert("preference-applied", value);
+        }
+        self
+    }
+
+    /// Lets SQL have the last word on status and headers.
+    pub(super) fn finish(mut self, outcome: &Outcome) -> Result<Response, Error> {
+        if let Some(status) = &outcome.response_status {
+            let status = status.parse::<u16>().ok().and_then(|status| StatusCode::from_u16(status).ok());
+            *self.response.status_mut() =
+                status.ok_or_else(|| Error::new(500, "PGRST112", "response.status guc must be a valid status code"))?;
+        }
+        if let Some(headers) = &outcome.response_headers {
+            for (name, value) in parse_headers(headers)? {
+                self.response.headers_mut().insert(name, value);
+            }
+        }
+        Ok(self.response)
+    }
+}
+
+fn parse_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
+    let bad = || Error::new(500, "PGRST111", "response.headers guc must be a JSON array composed of objects with a single key and a string value");
+    let objects: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(text).map_err(|_| bad())?;
+    let mut headers = Vec::new();
+    for object in objects {
+        let mut members = object.into_iter();
+        let (Some((name, serde_json::Value::String(value))), None) = (members.next(), members.next()) else { return Err(bad()) };
+        headers.push((name.parse().map_err(|_| bad())?, value.parse().map_err(|_| bad())?));
+    }
+    Ok(headers)
+}
+
+/// The body for this method: HEAD has none.
+pub(super) fn body_for(method: &Method, body: &str) -> Body {
+    if *method == Method::HEAD { Body::empty() } else { Body::from(body.to_owned()) }
+}
+
+/// `/table?<sorted query>`
+pub(super) fn content_location(path: &str, query: &[(String, String)]) -> String {
+    let mut pairs: Vec<&(String, String)> = query.iter().collect();
+    pairs.sort();
+    let encoded: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    if encoded.is_empty() { path.to_owned() } else { format!("{path}?{encoded}") }
+}
+
+/// `/table?pk=eq.value` of a written row.
+pub(super) fn location(table: &str, key: Option<&str>) -> Option<String> {
+    let key: serde_json::Map<String, serde_json::Value> = serde_json::from_str(key?).ok()?;
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let members = key.iter().map(|(name, value)| format!("{}=eq.{}", encode(name), encode(value.as_str().unwrap_or_default())));
+    Some(format!("/{table}?{}", members.collect::<Vec<_>>().join("&")))
+}
+
+/// The error when exactly one row was asked for and there are others.
+pub(super) fn not_singular(rows: i64) -> Error {
+    Error::new(406, "PGRST116", "JSON object requested, multiple (or no) rows returned").details(format!("The result contains {rows} rows"))
+}

@@ -1,0 +1,187 @@
+//! Errors of the records and rpc routes: `{code, message, details, hint}` with nulls present, and their HTTP status.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::query::ParseError;
+
+/// An error a client of the data API sees.
+#[derive(Clone, Debug)]
+pub(crate) struct Error {
+    status: StatusCode,
+    body: Body,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Body {
+    code: String,
+    message: String,
+    details: Option<serde_json::Value>,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// An error with this status, code and message.
+    pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, body: Body { code: code.to_owned(), message: message.into(), details: None, hint: None } }
+    }
+
+    /// Adds details.
+    #[must_use]
+    pub(crate) fn details(mut self, details: impl Into<serde_json::Value>) -> Self {
+        self.body.details = Some(details.into());
+        self
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.body.hint = Some(hint.into());
+        self
+    }
+
+    /// Its stable code.
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> &str {
+        &self.body.code
+    }
+
+    /// A parameter that does not parse.
+    pub(crate) fn unparsable(what: &str, value: &str, error: &ParseError) -> Self {
+        let found = error.found.map_or_else(|| "end of input".to_owned(), |found| format!("\"{found}\""));
+        Self::new(400, "PGRST100", format!("\"failed to parse {what} ({value})\" (line 1, column {})", error.column))
+            .details(format!("unexpected {found} expecting {}", error.expected))
+    }
+
+    /// A body that is not what the route takes.
+    pub(crate) fn body(message: &str) -> Self {
+        Self::new(400, "PGRST102", message)
+    }
+
+    /// A column a relation does not have, worded as Postgres words it.
+    pub(crate) fn no_column(relation: &str, column: &str) -> Self {
+        Self::new(400, "42703", format!("column {relation}.{column} does not exist"))
+    }
+
+    /// A column named in a body, in `columns` or in `on_conflict` that the relation does not have.
+    pub(crate) fn no_body_column(relation: &str, column: &str) -> Self {
+        Self::new(400, "PGRST204", format!("Could not find the '{column}' column of '{relation}' in the schema cache"))
+    }
+
+    /// A relation the schema does not have.
+    pub(crate) fn no_relation(schema: &str, relation: &str) -> Self {
+        Self::new(404, "42P01", format!("relation \"{schema}.{relation}\" does not exist"))
+    }
+
+    /// Something the SDK never sees unless the database is away.
+    pub(crate) fn unavailable() -> Self {
+        Self::new(503, "PGRST001", "Database client error. Retrying the connection.")
+    }
+
+    /// The statement took longer than the route allows.
+    pub(crate) fn timed_out() -> Self {
+        Self::new(500, "57014", "canceling statement due to statement timeout")
+    }
+
+    /// What Postgres refused; `anonymous` decides between 401 and 403 for missing rights.
+    pub(crate) fn database(error: &tokio_postgres::Error, anonymous: bool) -> Self {
+        let Some(database) = error.as_db_error() else {
+            tracing::warn!(error = error as &dyn std::error::Error, "a records statement failed outside Postgres");
+            return Self::unavailable();
+        };
+        let state = database.code().code();
+        if state == "PGRST" {
+            return raised(database.message(), database.detail());
+        }
+        let mut mapped = Self::new(status(state, anonymous), state, database.message());
+        mapped.body.details = database.detail().map(Into::into);
+        mapped.body.hint = database.hint().map(Into::into);
+        mapped
+    }
+}
+
+/// `raise sqlstate 'PGRST'` lets a function choose the whole answer by JSON in its message and detail.
+fn raised(message: &str, detail: Option<&str>) -> Error {
+    #[derive(serde::Deserialize)]
+    struct Message {
+        code: String,
+        message: String,
+        details: Option<String>,
+        hint: Option<String>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Detail {
+        status: u16,
+    }
+    let parsed = serde_json::from_str::<Message>(message).ok();
+    let status = detail.and_then(|detail| serde_json::from_str::<Detail>(detail).ok());
+    match (parsed, status) {
+        (Some(parsed), Some(status)) => {
+            let mut error = Error::new(status.status, &parsed.code, parsed.message);
+            error.body.details = parsed.details.map(Into::into);
+            error.body.hint = parsed.hint;
+            error
+        }
+        _ => Error::new(500, "PGRST121", "Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")
+            .details("The MESSAGE or DETAIL is not the expected JSON object")
+            .hint("DETAIL needs a \"status\", MESSAGE needs \"code\" and \"message\""),
+    }
+}
+
+/// The HTTP status of an SQLSTATE.
+pub(crate) fn status(state: &str, anonymous: bool) -> u16 {
+    let class = state.get(..2).unwrap_or_default();
+    match state {
+        "23503" | "23505" => 409,
+        "25006" => 405,
+        "42501" if anonymous => 401,
+        "42501" => 403,
+        "42883" | "42P01" => 404,
+        "42P17" => 500,
+        "P0001" => 400,
+        "21000" => 500,
+        "57P01" => 503,
+        _ => match class {
+            "08" | "53" => 503,
+            "0L" | "0P" | "28" => 403,
+            "09" | "25" | "2D" | "38" | "39" | "3B" | "40" | "54" | "55" | "57" | "58" | "F0" | "HV" | "P0" | "XX" => 500,
+            "PT" => state.get(2..).and_then(|digits| digits.parse().ok()).filter(|status| (100..1000).contains(status)).unwrap_or(500),
+            _ => 400,
+        },
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self.body).expect("an error body is plain data");
+        let mut response = (self.status, body).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_map_as_the_contract_has_it() {
+        let cases = [
+            ("23505", 409), ("23502", 400), ("22P02", 400), ("42501", 403), ("42P01", 404), ("42883", 404), ("25006", 405),
+            ("P0001", 400), ("P0002", 500), ("21000", 500), ("57014", 500), ("57P01", 503), ("53300", 503), ("PT418", 418), ("XX000", 500), ("42703", 400),
+        ];
+        for (state, expected) in cases {
+            assert_eq!(status(state, false), expected, "{state}");
+        }
+        assert_eq!(status("42501", true), 401);
+    }
+
+    #[test]
+    fn a_raised_answer_is_taken_over() {
+        let error = raised(r#"{"code":"X1","message":"no","details":"d","hint":null}"#, Some(r#"{"status":402,"headers":{}}"#));
+        assert_eq!((error.status.as_u16(), error.code()), (402, "X1"));
+        assert_eq!(raised("no json", None).code(), "PGRST121");
+    }
+}

@@ -1,0 +1,239 @@
+//! Reads and writes of tables and views.
+
+use axum::{http::Method, response::Response};
+
+use super::{
+    Caller, DataApi, Request,
+    answer::{self, Answer, body_for, not_singular},
+    body::{Rows, check_content_type},
+    error::Error,
+    execute::{self, Outcome},
+    media::Media,
+    plan::Node,
+    preferences::{AppliedTo, Count, Preferences, Resolution, Return},
+    query::{Arguments, Condition, Operation, Operator, Query},
+    ranges,
+    sql::{self, BodyForm, Change, Insert, Shape, Statement},
+};
+use crate::database::schema_cache::{Relation, SchemaCache};
+
+/// A request whose parts have been read and resolved.
+struct Resolved<'a> {
+    api: &'a DataApi<'a>,
+    caller: &'a Caller,
+    request: &'a Request,
+    cache: &'a SchemaCache,
+    schema: String,
+    relation: &'a Relation,
+    preferences: Preferences,
+    media: Media,
+    query: Query,
+    node: Node,
+}
+
+/// Answers a request to `/records/{table}`.
+pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request) -> Result<Response, Error> {
+    let cache = &api.cache;
+    let schema = request.schema(&cache.schemas)?;
+    let media = Media::negotiate(&request.headers)?;
+    let preferences = Preferences::read(&request.headers)?;
+    let query = Query::parse(&request.query, Arguments::Refused)?;
+    let relation = cache.relation(&schema, &request.name).ok_or_else(|| Error::no_relation(&schema, &request.name))?;
+    let node = Node::build(cache, relation, &query)?;
+    let resolved = Resolved { api, caller, request, cache, schema, relation, preferences, media, query, node };
+    match request.method {
+        Method::GET | Method::HEAD => resolved.read().await,
+        Method::POST => resolved.insert().await,
+        Method::PUT => resolved.put().await,
+        Method::PATCH => resolved.update().await,
+        Method::DELETE => resolved.delete().await,
+        _ => Err(Error::new(405, "PGRST117", format!("Unsupported HTTP method: {}", request.method))),
+    }
+}
+
+impl Resolved<'_> {
+    async fn read(mut self) -> Result<Response, Error> {
+        let window = ranges::window(&self.request.method, &self.request.headers, self.query.window())?;
+        self.node.window = window;
+        let shape = if self.request.method == Method::HEAD { Shape::Nothing } else { Shape::Rows };
+        let exact = matches!(self.preferences.count, Some(Count::Exact | Count::Estimated));
+        let form = BodyForm { media: self.media, shape };
+        let statement = sql::read(self.cache, &self.node, form, exact)?;
+        let planned = match self.preferences.count {
+            Some(Count::Planned | Count::Estimated) => Some(sql::plan_count(self.cache, &self.node)?),
+            _ => None,
+        };
+        let outcome = self.run(&statement, planned.as_ref(), None).await?;
+        if self.media.singular() && outcome.page != 1 {
+            return Err(not_singular(outcome.page));
+        }
+        let total = outcome.total.into_iter().chain(outcome.planned).max();
+        let status = ranges::status(window.offset, outcome.page, total)?;
+        let path = format!("/{}", self.request.name);
+        Answer::new(status, self.media.content_type(), body_for(&self.request.method, &outcome.body))
+            .header("content-range", Some(ranges::content_range(window.offset, outcome.page, total)))
+            .header("content-location", Some(answer::content_location(&path, &self.request.query)))
+            .header("content-profile", self.profile())
+            .applied(self.preferences.applied(AppliedTo::Read))
+            .finish(&outcome)
+    }
+
+    async fn insert(self) -> Result<Response, Error> {
+        check_content_type(&self.request.headers, &self.request.body)?;
+        let rows = Rows::read(&self.request.body, self.relation)?;
+        let columns = rows.columns(self.relation, self.query.columns.as_deref())?;
+        let target = self.conflict_target()?;
+        let conflict = self.preferences.resolution.map(|resolution| (target.as_slice(), resolution == Resolution::Merge));
+        let upsert = conflict.is_some() && !target.is_empty();
+        let insert = Insert {
+            body: &rows.json,
+            rows: rows.count,
+            columns: &columns,
+            missing_default: self.preferences.missing_default == Some(true),
+            conflict,
+            conditional: false,
+            located: self.preferences.returned == Some(Return::HeadersOnly),
+        };
+        let statement = sql::insert(self.cache, &self.node, &insert, self.form(), false)?;
+        let outcome = self.run(&statement, None, Some(&|outcome| self.approve(outcome))).await?;
+        let merged = upsert && self.preferences.resolution == Some(Resolution::Merge);
+        let status = if merged && outcome.page > 0 && outcome.overwritten >= outcome.page { 200 } else { 201 };
+        let total = self.preferences.count.map(|_| outcome.page);
+        Answer::new(status, self.written_type(), self.written_body(&outcome))
+            .header("content-range", Some(ranges::content_range(0, 0, total)))
+            .header("location", answer::location(&self.request.name, outcome.location.as_deref()))
+            .header("content-profile", self.profile())
+            .applied(self.preferences.applied(AppliedTo::Insert { upsert }))
+            .finish(&outcome)
+    }
+
+    async fn put(self) -> Result<Response, Error> {
+        check_content_type(&self.request.headers, &self.request.body)?;
+        if self.query.windows.iter().any(|(path, _)| path.is_empty()) {
+            return Err(Error::new(400, "PGRST114", "limit/offset querystring parameters are not allowed for PUT"));
+        }
+        self.check_put_filters()?;
+        let rows = Rows::read(&self.request.body, self.relation)?;
+        let columns = rows.columns(self.relation, self.query.columns.as_deref())?;
+        let mismatch = || Error::new(400, "PGRST115", "Payload values do not match URL in primary key column(s)");
+        if rows.count != 1 || !self.relation.primary_key.iter().all(|name| columns.contains(name)) {
+            return Err(mismatch());
+        }
+        let insert = Insert {
+            body: &rows.json,
+            rows: 1,
+            columns: &columns,
+            missing_default: self.preferences.missing_default == Some(true),
+            conflict: Some((&self.relation.primary_key, true)),
+            conditional: true,
+            located: false,
+        };
+        let statement = sql::insert(self.cache, &self.node, &insert, self.form(), false)?;
+        let approve = |outcome: &Outcome| if outcome.page == 1 { Ok(()) } else { Err(mismatch()) };
+        let outcome = self.run(&statement, None, Some(&approve)).await?;
+        let status = if outcome.overwritten > 0 { 200 } else { 201 };
+        self.change_answer(&outcome, status, None, AppliedTo::Insert { upsert: false })
+    }
+
+    async fn update(self) -> Result<Response, Error> {
+        check_content_type(&self.request.headers, &self.request.body)?;
+        let rows = Rows::read(&self.request.body, self.relation)?;
+        let columns = rows.columns(self.relation, self.query.columns.as_deref())?;
+        let change = Change { body: &rows.json, columns: if rows.count == 0 { &[] } else { &columns } };
+        let statement = sql::update(self.cache, &self.node, &change, self.form(), false)?;
+        let outcome = self.run(&statement, None, Some(&|outcome| self.approve(outcome))).await?;
+        let range = ranges::content_range(0, outcome.page, self.preferences.count.map(|_| outcome.page));
+        self.change_answer(&outcome, 200, Some(range), AppliedTo::Change)
+    }
+
+    async fn delete(self) -> Result<Response, Error> {
+        let statement = sql::delete(self.cache, &self.node, self.form(), false)?;
+        let outcome = self.run(&statement, None, Some(&|outcome| self.approve(outcome))).await?;
+        let range = ranges::content_range(0, 0, self.preferences.count.map(|_| outcome.page));
+        self.change_answer(&outcome, 200, Some(range), AppliedTo::Change)
+    }
+
+    /// PUT, PATCH and DELETE answer 204 unless the rows are wanted.
+    fn change_answer(&self, outcome: &Outcome, status: u16, range: Option<String>, to: AppliedTo) -> Result<Response, Error> {
+        let answer = match self.form().shape {
+            Shape::Nothing => Answer::empty(204),
+            _ => Answer::new(status, self.media.content_type(), outcome.body.clone()),
+        };
+        answer
+            .header("content-range", range)
+            .header("content-profile", self.profile())
+            .applied(self.preferences.applied(to))
+            .finish(outcome)
+    }
+
+    fn form(&self) -> BodyForm {
+        let wanted = self.preferences.returned == Some(Return::Representation);
+        BodyForm { media: self.media, shape: if wanted { Shape::Rows } else { Shape::Nothing } }
+    }
+
+    fn written_type(&self) -> &'static str {
+        if self.form().shape == Shape::Nothing { Media::Json.content_type() } else { self.media.content_type() }
+    }
+
+    /// Where upstream answers with nothing, clients get an empty list.
+    fn written_body(&self, outcome: &Outcome) -> String {
+        if self.form().shape == Shape::Nothing { "[]".to_owned() } else { outcome.body.clone() }
+    }
+
+    fn conflict_target(&self) -> Result<Vec<String>, Error> {
+        let Some(names) = &self.query.on_conflict else { return Ok(self.relation.primary_key.clone()) };
+        match names.iter().find(|name| !self.relation.columns.contains_key(*name)) {
+            Some(unknown) => Err(Error::no_body_column(&self.relation.name, unknown)),
+            None => Ok(names.clone()),
+        }
+    }
+
+    /// PUT names its row: `eq` on every column of the primary key and nothing else.
+    fn check_put_filters(&self) -> Result<(), Error> {
+        let named: Option<Vec<&str>> = self.node.conditions.iter().map(|condition| match condition {
+            Condition::Test(test) if !test.negated && test.field.path.is_empty() => match &test.operation {
+                Operation::Binary(Operator::Equal, _) => Some(test.field.name.as_str()),
+                _ => None,
+            },
+            _ => None,
+        }).collect();
+        let key = &self.relation.primary_key;
+        let exact = named.is_some_and(|named| named.len() == key.len() && key.iter().all(|name| named.contains(&name.as_str())));
+        if exact && !key.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(405, "PGRST105", "Filters must include all and only primary key columns with 'eq' operators"))
+    }
+
+    /// What is checked before a write is committed.
+    fn approve(&self, outcome: &Outcome) -> Result<(), Error> {
+        if self.media.singular() && outcome.page != 1 {
+            return Err(not_singular(outcome.page));
+        }
+        let changes = matches!(self.request.method, Method::PATCH | Method::DELETE);
+        if let Some(most) = self.preferences.enforced_max_affected().filter(|most| changes && outcome.page > *most) {
+            return Err(Error::new(400, "PGRST124", "Query result exceeds max-affected preference constraint")
+                .details(format!("The query affects {} rows, at most {most} were allowed", outcome.page)));
+        }
+        Ok(())
+    }
+
+    fn profile(&self) -> Option<String> {
+        let negotiated = self.request.schema.is_some() || self.cache.schemas.len() > 1;
+        negotiated.then(|| self.schema.clone())
+    }
+
+    async fn run(
+        &self,
+        statement: &Statement,
+        planned: Option<&Statement>,
+        approve: Option<&(dyn Fn(&Outcome) -> Result<(), Error> + Sync)>,
+    ) -> Result<Outcome, Error> {
+        let path = format!("/{}", self.request.name);
+        let timezone = self.preferences.timezone.clone();
+        let scope = self.request.scope(self.caller, self.schema.clone(), path, timezone, self.request.reads(), self.cache.generation);
+        // A check before the commit costs a round trip, so it is made only where it can fail.
+        let checked = self.media.singular() || self.request.method == Method::PUT || self.preferences.enforced_max_affected().is_some();
+        execute::run(self.api.tenant, self.api.statements, &scope, statement, planned, approve.filter(|_| checked)).await
+    }
+}

@@ -1,0 +1,211 @@
+//! How relations are connected: foreign keys in both directions, through junctions, over views, and by functions.
+
+use std::collections::HashMap;
+
+use super::document::{Document, ForeignKeyRow, RelationRow};
+
+/// A way from one relation to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Relationship {
+    /// Schema of the relation it leads to.
+    pub(crate) foreign_schema: String,
+    /// Name of the relation it leads to.
+    pub(crate) foreign_name: String,
+    /// How it leads there.
+    pub(crate) link: Link,
+}
+
+/// Pairs of a near and a far column.
+pub(crate) type ColumnPairs = Vec<(String, String)>;
+
+/// How a relationship leads to the other relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// This relation holds the foreign key; at most one row there.
+    ToOne {
+        /// Constraint name.
+        constraint: String,
+        /// (this column, that column)
+        columns: ColumnPairs,
+    },
+    /// The other relation holds the foreign key.
+    FromMany {
+        /// Constraint name.
+        constraint: String,
+        /// (this column, that column)
+        columns: ColumnPairs,
+        /// True when that key is unique there, so that at most one row comes back.
+        single: bool,
+    },
+    /// A junction holds a foreign key to either side.
+    Through {
+        /// Schema of the junction.
+        junction_schema: String,
+        /// Name of the junction.
+        junction_name: String,
+        /// Its constraint to this relation and to the other one.
+        constraints: [String; 2],
+        /// (this column, junction column)
+        near: ColumnPairs,
+        /// (junction column, that column)
+        far: ColumnPairs,
+    },
+    /// A function takes this relation's row and returns rows of the other.
+    Computed {
+        /// Schema of the function.
+        function_schema: String,
+        /// Name of the function.
+        function_name: String,
+        /// True when it returns one row.
+        single: bool,
+    },
+}
+
+impl Relationship {
+    /// True when at most one row is embedded.
+    pub(crate) fn to_one(&self) -> bool {
+        match &self.link {
+            Link::ToOne { .. } => true,
+            Link::FromMany { single, .. } | Link::Computed { single, .. } => *single,
+            Link::Through { .. } => false,
+        }
+    }
+}
+
+type ByRelation = HashMap<(String, String), Vec<Relationship>>;
+
+/// A relation's foreign key with its column names; the relation may be a view that shows the key's columns.
+struct Key<'a> {
+    name: &'a str,
+    from: &'a RelationRow,
+    to: &'a RelationRow,
+    columns: ColumnPairs,
+    one_to_one: bool,
+}
+
+/// Builds every relationship, keyed by the relation it starts from.
+pub(super) fn build(document: &Document) -> ByRelation {
+    let relations: HashMap<i64, &RelationRow> = document.relations.iter().map(|row| (row.oid, row)).collect();
+    let shown = shown_columns(document, &relations);
+    let keys: Vec<Key<'_>> = document.foreign_keys.iter().flat_map(|key| variants(key, &relations, &shown)).collect();
+    let mut found = ByRelation::new();
+    for key in &keys {
+        add(&mut found, key.from, key.to, Link::ToOne { constraint: key.name.to_owned(), columns: key.columns.clone() });
+        let link = Link::FromMany { constraint: key.name.to_owned(), columns: flip(&key.columns), single: key.one_to_one };
+        add(&mut found, key.to, key.from, link);
+    }
+    add_junctions(&mut found, &keys);
+    add_computed(&mut found, document, &relations);
+    found
+}
+
+fn add(found: &mut ByRelation, from: &RelationRow, to: &RelationRow, link: Link) {
+    let relationship = Relationship { foreign_schema: to.schema.clone(), foreign_name: to.name.clone(), link };
+    found.entry((from.schema.clone(), from.name.clone())).or_default().push(relationship);
+}
+
+/// For each relation, the views that show some of its columns, with (that column, view column).
+type Shown<'a> = HashMap<i64, Vec<(&'a RelationRow, Vec<(i16, i16)>)>>;
+
+fn shown_columns<'a>(document: &'a Document, relations: &HashMap<i64, &'a RelationRow>) -> Shown<'a> {
+    let origins: HashMap<i64, Vec<super::view_columns::Origin>> =
+        document.relations.iter().map(|row| (row.oid, row.origins())).filter(|(_, origins)| !origins.is_empty()).collect();
+    let mut shown = Shown::new();
+    for (view, columns) in &origins {
+        let mut by_base: HashMap<i64, Vec<(i16, i16)>> = HashMap::new();
+        for column in columns {
+            let (mut relation, mut number) = (column.relation, column.column);
+            // A view over views is traced down to the table; the number of steps is bounded by the number of views.
+            for _ in 0..origins.len() {
+                let Some(next) = origins.get(&relation).and_then(|below| below.iter().find(|below| below.number == number)) else { break };
+                (relation, number) = (next.relation, next.column);
+            }
+            by_base.entry(relation).or_default().push((number, column.number));
+        }
+        let Some(row) = relations.get(view) else { continue };
+        for (relation, columns) in by_base {
+            shown.entry(relation).or_default().push((row, columns));
+        }
+    }
+    shown
+}
+
+fn variants<'a>(key: &'a ForeignKeyRow, relations: &HashMap<i64, &'a RelationRow>, shown: &Shown<'a>) -> Vec<Key<'a>> {
+    let from = ends(key.relation, &key.columns, relations, shown);
+    let to = ends(key.foreign_relation, &key.foreign_columns, relations, shown);
+    let mut keys = Vec::new();
+    for (from_row, from_columns) in &from {
+        for (to_row, to_columns) in &to {
+            keys.push(Key {
+                name: &key.name,
+                from: from_row,
+                to: to_row,
+                columns: from_columns.iter().cloned().zip(to_columns.iter().cloned()).collect(),
+                one_to_one: key.one_to_one,
+            });
+        }
+    }
+    keys
+}
+
+/// The relation itself and every view that shows all the columns, with the columns' names there.
+fn ends<'a>(
+    relation: i64,
+    columns: &[i16],
+    relations: &HashMap<i64, &'a RelationRow>,
+    shown: &Shown<'a>,
+) -> Vec<(&'a RelationRow, Vec<String>)> {
+    let named = |row: &'a RelationRow, numbers: Vec<i16>| -> Option<(&'a RelationRow, Vec<String>)> {
+        let names: Option<Vec<String>> = numbers.iter().map(|number| row.column_name(*number).map(str::to_owned)).collect();
+        Some((row, names?))
+    };
+    let mut ends: Vec<_> = relations.get(&relation).and_then(|row| named(row, columns.to_vec())).into_iter().collect();
+    for (view, pairs) in shown.get(&relation).into_iter().flatten() {
+        let there = |column: &i16| pairs.iter().find(|(base, _)| base == column).map(|(_, number)| *number);
+        let numbers: Option<Vec<i16>> = columns.iter().map(there).collect();
+        ends.extend(numbers.and_then(|numbers| named(view, numbers)));
+    }
+    ends
+}
+
+/// A table whose primary key contains two of its foreign keys connects the tables they point to.
+fn add_junctions(found: &mut ByRelation, keys: &[Key<'_>]) {
+    let mut by_junction: HashMap<i64, Vec<&Key<'_>>> = HashMap::new();
+    for key in keys.iter().filter(|key| !key.from.primary_key.is_empty()) {
+        if key.columns.iter().all(|(column, _)| key.from.primary_key.contains(column)) {
+            by_junction.entry(key.from.oid).or_default().push(key);
+        }
+    }
+    for candidates in by_junction.values() {
+        for near in candidates {
+            for far in candidates.iter().filter(|far| far.name != near.name) {
+                let link = Link::Through {
+                    junction_schema: near.from.schema.clone(),
+                    junction_name: near.from.name.clone(),
+                    constraints: [near.name.to_owned(), far.name.to_owned()],
+                    near: flip(&near.columns),
+                    far: far.columns.clone(),
+                };
+                add(found, near.to, far.to, link);
+            }
+        }
+    }
+}
+
+fn add_computed(found: &mut ByRelation, document: &Document, relations: &HashMap<i64, &RelationRow>) {
+    for function in &document.functions {
+        let [argument] = function.arguments.as_slice() else { continue };
+        let ends = (argument.relation.and_then(|oid| relations.get(&oid)), function.relation.and_then(|oid| relations.get(&oid)));
+        let (Some(from), Some(to)) = ends else { continue };
+        let link = Link::Computed {
+            function_schema: function.schema.clone(),
+            function_name: function.name.clone(),
+            single: !function.set,
+        };
+        add(found, from, to, link);
+    }
+}
+
+fn flip(columns: &ColumnPairs) -> ColumnPairs {
+    columns.iter().map(|(near, far)| (far.clone(), near.clone())).collect()
+}
