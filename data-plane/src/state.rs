@@ -34,6 +34,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Grows when the schema changes.
     pub schema_changes: SchemaChanges,
+    /// What the database area keeps between requests.
+    pub database: crate::database::Database,
     /// Requests and calls.
     pub activity: Activity,
     /// Events for dashboards.
@@ -58,6 +60,7 @@ impl App {
             access_keys: AccessKeys::default(),
             passwords: Passwords::default(),
             schema_changes: SchemaChanges::default(),
+            database: crate::database::Database::default(),
             activity: Activity::default(),
             events: Events::default(),
             http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?,
@@ -74,5 +77,4 @@ impl App {
     }
 }
 
-/// Backend version whose wire contract this process speaks.
-pub const COMPATIBLE_VERSION: &str = "2.3.1";
+pub use data_plane_contract::COMPATIBLE_VERSION;
