@@ -95,6 +95,17 @@ impl Streamed {
         streamed
     }
 
+    /// The next frame: one that is here, else what driving the connection brings.
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match (Pin::new(&mut self.body).poll_frame(cx), &mut self.lease) {
+            (Poll::Pending, Some(lease)) => {
+                lease.drive(cx);
+                Pin::new(&mut self.body).poll_frame(cx)
+            }
+            (frame, _) => frame,
+        }
+    }
+
     fn release_at_end(&mut self) {
         if self.body.is_end_stream()
             && let Some(lease) = self.lease.take()
@@ -119,7 +130,7 @@ impl Body for Outgoing {
             Self::Whole(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Streamed(streamed) => streamed,
         };
-        let frame = ready!(Pin::new(&mut streamed.body).poll_frame(cx));
+        let frame = ready!(streamed.next(cx));
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {

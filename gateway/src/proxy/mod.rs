@@ -59,7 +59,7 @@ async fn forward(
     visit.project().counters.request();
     if let (StatusCode::SWITCHING_PROTOCOLS, Some(client_side)) = (response.status(), client_side) {
         let upstream_side = hyper::upgrade::on(&mut response);
-        edge.tasks.spawn(tunnel::run(Arc::clone(edge), visit, client_side, upstream_side));
+        edge.tasks.spawn(tunnel::run(Arc::clone(edge), visit, lease, client_side, upstream_side));
         let (mut parts, _) = response.into_parts();
         headers::finish_upgrade(&mut parts.headers, request_id);
         return Ok(Response::from_parts(parts, Outgoing::empty()));

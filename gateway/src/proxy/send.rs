@@ -34,7 +34,7 @@ pub(super) async fn send(
     loop {
         let mut lease = connection(edge, visit, fresh || broken > 0, deadline).await?;
         let again = if lease.reused { replayable(&request) } else { None };
-        let sending = timeout(RESPONSE_LIMIT, lease.sender.try_send_request(request));
+        let sending = timeout(RESPONSE_LIMIT, lease.send(request));
         let mut error = match sending.await {
             Ok(Ok(response)) => return Ok((response, lease)),
             Ok(Err(error)) => error,

@@ -12,15 +12,17 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
 
+use super::upstream::Lease;
 use crate::{edge::Edge, meter::Counters, projects::Visit};
 
 /// How long one direction may go on after the other has ended.
 const HALF_CLOSED_LIMIT: Duration = Duration::from_secs(30);
 
 /// Joins both ends. Ends when they do, or when the gateway stops.
-pub(super) async fn run(edge: Arc<Edge>, visit: Visit, client: OnUpgrade, upstream: OnUpgrade) {
+pub(super) async fn run(edge: Arc<Edge>, visit: Visit, lease: Lease, client: OnUpgrade, upstream: OnUpgrade) {
     let joined = async {
-        let (client, upstream) = tokio::try_join!(client, upstream)?;
+        let ((), sides) = tokio::join!(lease.finish(), async { tokio::try_join!(client, upstream) });
+        let (client, upstream) = sides?;
         Ok::<_, hyper::Error>((TokioIo::new(client), TokioIo::new(upstream)))
     };
     let stopped = edge.draining.cancelled();

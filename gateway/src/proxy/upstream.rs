@@ -1,13 +1,25 @@
 //! Connections to one data plane: kept alive between requests, newest first, and dropped together when the project moves or sleeps.
+//!
+//! A connection has no task of its own. Whoever holds the lease drives it, so that a request is answered within one task,
+//! without waking another for each step.
 
 use std::{
     io,
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
-use hyper::client::conn::http1::{self, SendRequest};
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    client::conn::{
+        TrySendError,
+        http1::{self, SendRequest},
+    },
+};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -17,8 +29,6 @@ use super::bodies::Inbound;
 const MAX_IDLE: usize = 256;
 /// Idle time after which a connection is closed.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(20);
-/// How many busy connections are looked past in search of a free one.
-const MAX_LOOKS: usize = 8;
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const MAX_HEAD_BYTES: usize = 128 * 1024;
 
@@ -30,26 +40,67 @@ pub(crate) struct Upstream {
 
 #[derive(Default)]
 struct Idle {
-    connections: Vec<(SendRequest<Inbound>, Instant)>,
+    lines: Vec<(Line, Instant)>,
     closed: bool,
+}
+
+/// The two ends of one connection: requests go in at the sender and are carried by polling the driver.
+struct Line {
+    sender: SendRequest<Inbound>,
+    driver: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Line {
+    /// True when the next request may be sent. Looks whether the other end closed meanwhile.
+    fn ready(&mut self) -> bool {
+        let ended = self.driver.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        !ended && self.sender.is_ready()
+    }
 }
 
 /// A connection in use by one request.
 pub(super) struct Lease {
-    pub(super) sender: SendRequest<Inbound>,
+    line: Line,
+    ended: bool,
     pub(super) reused: bool,
     upstream: Arc<Upstream>,
 }
 
 impl Lease {
-    /// Gives the connection back after a whole response was read.
-    pub(super) fn release(self) {
-        if self.sender.is_closed() {
+    /// Sends a request and waits for the head of its response.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Inbound>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Inbound>>> {
+        let mut sending = std::pin::pin!(self.line.sender.try_send_request(request));
+        let (driver, ended) = (&mut self.line.driver, &mut self.ended);
+        std::future::poll_fn(|cx| {
+            *ended = *ended || driver.as_mut().poll(cx).is_ready();
+            sending.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Carries bodies on, in both directions; to be called whenever the response body has nothing more.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        self.ended = self.ended || self.line.driver.as_mut().poll(cx).is_ready();
+    }
+
+    /// Drives the connection until it ends or is taken over by another protocol.
+    pub(super) async fn finish(mut self) {
+        if !self.ended {
+            self.line.driver.as_mut().await;
+        }
+    }
+
+    /// Gives the connection back after a whole response was read. One that is still sending a request body is closed.
+    pub(super) fn release(mut self) {
+        if self.ended || !self.line.ready() {
             return;
         }
         let mut idle = self.upstream.idle.lock().expect("no holder of this lock panics");
-        if !idle.closed && idle.connections.len() < MAX_IDLE {
-            idle.connections.push((self.sender, Instant::now()));
+        if !idle.closed && idle.lines.len() < MAX_IDLE {
+            idle.lines.push((self.line, Instant::now()));
         }
     }
 }
@@ -63,35 +114,26 @@ impl Upstream {
     pub(crate) fn disconnect(&self) {
         let mut idle = self.idle.lock().expect("no holder of this lock panics");
         idle.closed = true;
-        idle.connections.clear();
+        idle.lines.clear();
     }
 
     /// Closes connections that were idle for long.
     pub(crate) fn prune(&self) {
         let mut idle = self.idle.lock().expect("no holder of this lock panics");
-        idle.connections.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < MAX_IDLE_TIME);
+        idle.lines.retain(|(_, since)| since.elapsed() < MAX_IDLE_TIME);
     }
 
     /// An idle connection that is ready for a request.
     pub(super) fn reuse(self: &Arc<Self>) -> Option<Lease> {
-        let mut idle = self.idle.lock().expect("no holder of this lock panics");
-        let mut index = idle.connections.len();
-        let lowest = index.saturating_sub(MAX_LOOKS);
-        while index > lowest {
-            index -= 1;
-            let (sender, _) = &idle.connections[index];
-            if sender.is_ready() {
-                let (sender, _) = idle.connections.swap_remove(index);
-                return Some(Lease { sender, reused: true, upstream: Arc::clone(self) });
-            }
-            if sender.is_closed() {
-                idle.connections.swap_remove(index);
+        loop {
+            let (mut line, _) = self.idle.lock().expect("no holder of this lock panics").lines.pop()?;
+            if line.ready() {
+                return Some(self.lease(line, true));
             }
         }
-        None
     }
 
-    /// A new connection, served by a task of its own until both ends are done with it.
+    /// A new connection.
     pub(super) async fn connect(self: &Arc<Self>) -> io::Result<Lease> {
         let stream = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(self.address))
             .await
@@ -102,11 +144,15 @@ impl Upstream {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        tokio::spawn(async move {
+        let driver = Box::pin(async move {
             if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(error = %telemetry::chain(&error), "connection to a data plane ended");
             }
         });
-        Ok(Lease { sender, reused: false, upstream: Arc::clone(self) })
+        Ok(self.lease(Line { sender, driver }, false))
+    }
+
+    fn lease(self: &Arc<Self>, line: Line, reused: bool) -> Lease {
+        Lease { line, ended: false, reused, upstream: Arc::clone(self) }
     }
 }
