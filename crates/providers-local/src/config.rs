@@ -12,15 +12,19 @@ use crate::{mounts::home_number, pool::PoolChoice, postgres::Distribution};
 /// Ports that data planes listen on, unless configured.
 pub const DEFAULT_PORTS: RangeInclusive<u16> = 20_000..=29_999;
 
-const FIRST_UID: u32 = 200_000;
-const UIDS_PER_HOME: u32 = 100_000;
-const UID_RANGES: u32 = 20_000;
+/// Users that projects may run as when the operator is root, unless configured.
+pub const DEFAULT_UIDS: RangeInclusive<u32> = 200_000..=2_000_199_999;
 
-/// Users that projects of a home run as when the operator is root, unless configured: 100,000 from 200,000 on, at a place of the home's
-/// own, since a user must not be shared between homes.
-#[must_use]
-pub fn default_uids(home: &Path) -> RangeInclusive<u32> {
-    let first = FIRST_UID + home_number(home) % UID_RANGES * UIDS_PER_HOME;
+const UIDS_PER_HOME: u32 = 100_000;
+
+/// The part of `space` that one home uses: 100,000 users at a place of its own, since a user must not be shared between homes on one
+/// machine. A space with no more than that is used whole.
+pub(crate) fn home_uids(space: &RangeInclusive<u32>, home: &Path) -> RangeInclusive<u32> {
+    let slices = (space.end() - space.start()) / UIDS_PER_HOME;
+    if slices < 2 {
+        return space.clone();
+    }
+    let first = space.start() + home_number(home) % slices * UIDS_PER_HOME;
     first..=first + UIDS_PER_HOME - 1
 }
 
@@ -43,8 +47,8 @@ pub struct LocalConfig {
     pub master_key: MasterKey,
     /// Ports that data planes listen on.
     pub ports: RangeInclusive<u16>,
-    /// Users that projects run as when the operator is root; absent means [`default_uids`].
-    pub uids: Option<RangeInclusive<u32>>,
+    /// Users that projects run as when the operator is root; each home uses a part of its own of a large space.
+    pub uids: RangeInclusive<u32>,
     /// `PATH` of data planes, which start helpers of their own.
     pub program_path: String,
 }
@@ -61,8 +65,21 @@ impl LocalConfig {
             pool_bytes: None,
             master_key,
             ports: DEFAULT_PORTS,
-            uids: None,
+            uids: DEFAULT_UIDS,
             program_path: DEFAULT_PATH.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_use_parts_of_their_own_within_the_space() {
+        let (one, other) = (home_uids(&DEFAULT_UIDS, Path::new("/a")), home_uids(&DEFAULT_UIDS, Path::new("/b")));
+        assert!(one != other && one.start().abs_diff(*other.start()) >= UIDS_PER_HOME);
+        assert!(DEFAULT_UIDS.contains(one.start()) && DEFAULT_UIDS.contains(one.end()));
+        assert_eq!(home_uids(&(70_000..=70_500), Path::new("/a")), 70_000..=70_500);
     }
 }

@@ -124,10 +124,11 @@ impl Node {
         let doing = || format!("stopping the data plane in {}", folder.root.display());
         let note = folder.data_plane_process();
         let known = note.exists();
-        if let Some(process) = Noted::live(&note).map_or(Ok(None), |noted| noted.identity.watch()).doing(doing)? {
-            if !process.stop(STOP).await.doing(doing)? {
-                return Err(Error::transient(doing(), "it survived every signal"));
-            }
+        let process = Noted::live(&note).map_or(Ok(None), |noted| noted.identity.watch()).doing(doing)?;
+        if let Some(process) = process
+            && !process.stop(STOP).await.doing(doing)?
+        {
+            return Err(Error::transient(doing(), "it survived every signal"));
         }
         if known {
             let postgres = fs::canonicalize(folder.live().pgdata()).unwrap_or_else(|_gone| folder.live().pgdata());

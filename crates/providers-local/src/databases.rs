@@ -11,13 +11,21 @@ use crate::{
     copy,
     failure::{Doing as _, blocking, remove_file, remove_folder},
     layout::{Contents, ProjectFolder},
-    lock::{Mode, PATIENCE, acquire},
+    lock::{Lock, Mode, PATIENCE, acquire},
     node::Node,
     owner::{Owner, folder as make_folder, operator_is_root, private_folder},
     postgres::{Distribution, project_settings},
     process::kill_strays,
     record::{DatabaseStage, Record},
 };
+
+/// A project that is being cloned: it may be used, but not stopped or removed.
+struct Parent {
+    id: ProjectId,
+    folder: ProjectFolder,
+    record: Record,
+    _lock: Lock,
+}
 
 impl Node {
     pub(crate) fn describe_database(&self, id: ProjectId) -> Result<Option<DatabaseDescription>> {
@@ -77,7 +85,7 @@ impl Node {
             DatabaseSource::Clone(parent) => Some(self.lock_parent(parent).await?),
         };
         let distribution = match &parent {
-            Some((_, _, parent)) => self.distribution(&parent.distribution)?.clone(),
+            Some(parent) => self.distribution(&parent.record.distribution)?.clone(),
             None => self.distributions.first().cloned().ok_or_else(|| Error::Refused("no Postgres is installed".to_owned()))?,
         };
         let owner = self.owner_for(id)?;
@@ -88,10 +96,7 @@ impl Node {
         self.clear_contents(folder, owner).await?;
         make_folders(folder, owner)?;
         match &parent {
-            Some((_lock, parent_folder, parent)) => {
-                let DatabaseSource::Clone(parent_id) = spec.source else { unreachable!("only a clone has a parent") };
-                self.copy_live(parent_id, parent_folder, parent, &folder.incoming(), owner).await?;
-            }
+            Some(parent) => self.copy_live(parent.id, &parent.folder, &parent.record, &folder.incoming(), owner).await?,
             None => self.copy_template(&distribution, folder, owner).await?,
         }
         put_in_place(&folder.incoming(), &folder.live()).doing(|| format!("completing {}", folder.root.display()))?;
@@ -99,12 +104,12 @@ impl Node {
         self.start_first_time(id, folder, &mut record).await
     }
 
-    async fn lock_parent(&self, id: ProjectId) -> Result<(crate::lock::Lock, ProjectFolder, Record)> {
+    async fn lock_parent(&self, id: ProjectId) -> Result<Parent> {
         let missing = || Error::Missing(format!("the database of project {id}"));
         let folder = self.layout.project(id);
         let lock = acquire(&folder.lock(), Mode::Shared, PATIENCE).await?.ok_or_else(missing)?;
         let record = Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready).ok_or_else(missing)?;
-        Ok((lock, folder, record))
+        Ok(Parent { id, folder, record, _lock: lock })
     }
 
     async fn copy_template(&self, distribution: &Distribution, folder: &ProjectFolder, owner: Option<Owner>) -> Result<()> {

@@ -29,7 +29,7 @@ mod supervision;
 mod template;
 mod waking;
 
-pub use config::{DEFAULT_PORTS, LocalConfig, default_uids};
+pub use config::{DEFAULT_PORTS, DEFAULT_UIDS, LocalConfig};
 pub use local_node::LocalNode;
 pub use owner::{Owner, operator_is_root};
 pub use pool::PoolChoice;

@@ -13,7 +13,7 @@ use providers::{Error, Result};
 use crate::{
     allocation::Register,
     binary::Binary,
-    config::{LocalConfig, default_uids},
+    config::{LocalConfig, home_uids},
     failure::{Doing as _, blocking, chain},
     layout::Layout,
     limits::Limits,
@@ -48,7 +48,7 @@ pub(crate) async fn open(config: LocalConfig) -> Result<Arc<Node>> {
     let ports = u32::from(*config.ports.start())..=u32::from(*config.ports.end());
     let node = Node {
         ports: Register::open(layout.ports(), ports, home_number(&home)).doing(|| "opening the register of ports")?,
-        uids: Register::open(layout.uids(), config.uids.unwrap_or_else(|| default_uids(&home)), 0).doing(|| "opening the register of users")?,
+        uids: Register::open(layout.uids(), home_uids(&config.uids, &home), 0).doing(|| "opening the register of users")?,
         limits: Limits::find(&home_hash(&home)),
         layout,
         pool,

@@ -4,6 +4,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use providers::{Error, Result};
@@ -44,6 +45,8 @@ pub(crate) struct Pool {
     pub(crate) reflink: bool,
     image: Option<PathBuf>,
     home: PathBuf,
+    /// Whether the operator was told that room runs low.
+    told: AtomicBool,
 }
 
 impl Pool {
@@ -70,7 +73,7 @@ impl Pool {
         if !reflink && choice == PoolChoice::Required {
             return Err(Error::Refused(format!("{} has no reflink and holds projects already, so no pool can be made", home.display())));
         }
-        Ok(Self { data: expose(home, "data")?, reflink, image: None, home: home.to_owned() })
+        Ok(Self { data: expose(home, "data")?, reflink, image: None, home: home.to_owned(), told: AtomicBool::new(false) })
     }
 
     fn mount(home: &Path, image: PathBuf) -> Result<Self> {
@@ -86,7 +89,7 @@ impl Pool {
             run("mount", &["-t", "xfs", "-o", options, &image.to_string_lossy(), &target.to_string_lossy()])?;
             folder(&target, 0o711, None).doing(|| format!("opening {}", target.display()))?;
         }
-        Ok(Self { data: target, reflink: true, image: Some(image), home: home.to_owned() })
+        Ok(Self { data: target, reflink: true, image: Some(image), home: home.to_owned(), told: AtomicBool::new(false) })
     }
 
     /// Whether this is an image of ours.
@@ -107,14 +110,13 @@ impl Pool {
 
     /// Grows the pool by half when it is more than 80 % full and the disk has the room; says so when it has not.
     pub(crate) fn grow_when_needed(&self) -> Result<bool> {
-        let space = Space::of(&self.data)?;
-        if space.percent_used() <= GROW_ABOVE_PERCENT {
-            return Ok(false);
-        }
-        let disk = Space::of(&self.home)?;
+        let (space, disk) = (Space::of(&self.data)?, Space::of(&self.home)?);
+        // A sparse pool may be nearly empty on a disk that is nearly full.
+        let fullest = space.percent_used().max(disk.percent_used());
         let more = (space.total / 2).min(disk.free.saturating_sub(RESERVE_BYTES) / 2);
-        let Some(image) = self.image.as_deref().filter(|_| more > RESERVE_BYTES) else {
-            tracing::warn!(used_percent = space.percent_used(), place = %self.data.display(), "room for projects runs low");
+        let image = self.image.as_deref().filter(|_| more > RESERVE_BYTES && space.percent_used() > GROW_ABOVE_PERCENT);
+        let Some(image) = image else {
+            self.tell(fullest);
             return Ok(false);
         };
         let doing = || format!("growing {}", image.display());
@@ -125,6 +127,15 @@ impl Pool {
         run("xfs_growfs", &["-d", &self.data.to_string_lossy()])?;
         tracing::info!(bytes, pool = %image.display(), "the pool has grown");
         Ok(true)
+    }
+
+    /// Says once that room runs low, and again only after it did not.
+    fn tell(&self, percent: u64) {
+        let low = percent > GROW_ABOVE_PERCENT;
+        if low && !self.told.swap(low, Ordering::Relaxed) {
+            tracing::warn!(used_percent = percent, home = %self.home.display(), "room for projects runs low");
+        }
+        self.told.store(low, Ordering::Relaxed);
     }
 
     /// Unmounts it.
@@ -152,7 +163,7 @@ fn make_image(home: &Path, image: &Path, bytes: Option<u64>) -> Result<()> {
     fs::rename(&unfinished, image).doing(doing)
 }
 
-/// Room on a file system.
+/// Room on a file system. What it keeps back for itself is in neither, so `total` may be less than its size.
 #[derive(Clone, Copy, Debug)]
 struct Space {
     total: u64,
@@ -162,10 +173,11 @@ struct Space {
 impl Space {
     fn of(place: &Path) -> Result<Self> {
         let stat = rustix::fs::statvfs(place).map_err(std::io::Error::from).doing(|| format!("measuring {}", place.display()))?;
-        Ok(Self { total: stat.f_blocks * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
+        let (used, free) = ((stat.f_blocks - stat.f_bfree) * stat.f_frsize, stat.f_bavail * stat.f_frsize);
+        Ok(Self { total: used + free, free })
     }
 
     fn percent_used(self) -> u64 {
-        if self.total == 0 { 100 } else { 100 - self.free * 100 / self.total }
+        100 - (self.free * 100).checked_div(self.total).unwrap_or(0)
     }
 }

@@ -138,10 +138,10 @@ impl Cluster {
     /// Transient when it cannot be stopped.
     pub async fn stop(&self) -> Result<()> {
         let doing = || format!("stopping Postgres in {}", self.data.display());
-        if let Some(process) = self.process().doing(doing)? {
-            if !process.stop(STOP).await.doing(doing)? {
-                return Err(Error::transient(doing(), "it survived every signal"));
-            }
+        if let Some(process) = self.process().doing(doing)?
+            && !process.stop(STOP).await.doing(doing)?
+        {
+            return Err(Error::transient(doing(), "it survived every signal"));
         }
         self.clear_remains().await.doing(doing)?;
         remove_file(&self.note).doing(doing)

@@ -11,7 +11,7 @@ use providers::{Error, Result};
 use super::{Cluster, Distribution, PORT, control_settings};
 use crate::{
     allocation::Register,
-    config::default_uids,
+    config::home_uids,
     copy,
     failure::{Doing as _, remove_folder},
     mounts::{expose, unlink, withdraw},
@@ -31,8 +31,8 @@ pub struct ControlSettings {
     pub distribution: Distribution,
     /// Connections it accepts.
     pub max_connections: u32,
-    /// Where its own user is taken from when the operator is root: the projects' range; absent means the home's default.
-    pub uids: Option<RangeInclusive<u32>>,
+    /// Where its own user is taken from when the operator is root; the same as for projects.
+    pub uids: RangeInclusive<u32>,
 }
 
 /// A running control database.
@@ -50,7 +50,7 @@ impl ControlDatabase {
     pub async fn start(settings: &ControlSettings) -> Result<Self> {
         let home = fs::canonicalize(&settings.home).doing(|| format!("opening {}", settings.home.display()))?;
         let exposed = expose(&home, "control")?;
-        let owner = control_owner(&home, settings.uids.clone().unwrap_or_else(|| default_uids(&home)))?;
+        let owner = control_owner(&home, home_uids(&settings.uids, &home))?;
         for name in ["run", "logs"] {
             private_folder(&exposed.join(name), owner).doing(|| format!("making {}", exposed.join(name).display()))?;
         }

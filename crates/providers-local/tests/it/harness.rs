@@ -25,6 +25,7 @@ use tokio::{
 use tokio_postgres::{Client, NoTls};
 
 static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+const POOL_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 const PORTS_PER_HOME: u16 = 40;
 
 /// The key of every test home, so that a second process can open it.
@@ -35,6 +36,7 @@ pub(crate) struct Home {
     pub(crate) node: Arc<LocalNode>,
     pub(crate) first_port: u16,
     pub(crate) choice: PoolChoice,
+    ended: bool,
 }
 
 pub(crate) fn stand_in() -> PathBuf {
@@ -46,25 +48,39 @@ pub(crate) fn config(home: &Path, choice: PoolChoice, first_port: u16) -> LocalC
     let key = MasterKey::new(&SecretString::from(MASTER_KEY), None).expect("a key");
     let mut config = LocalConfig::new(home.to_owned(), stand_in(), find_distributions(&[]).expect("Postgres is installed"), key);
     config.pool = choice;
-    config.pool_bytes = Some(2 * 1024 * 1024 * 1024);
+    config.pool_bytes = Some(POOL_BYTES);
     config.ports = first_port..=first_port + PORTS_PER_HOME - 1;
     config
 }
 
 impl Home {
     pub(crate) async fn new(choice: PoolChoice) -> Self {
+        Self::open(choice, POOL_BYTES).await
+    }
+
+    pub(crate) async fn with_pool_of(bytes: u64) -> Self {
+        Self::open(PoolChoice::Required, bytes).await
+    }
+
+    async fn open(choice: PoolChoice, pool_bytes: u64) -> Self {
         // Below the folder that only root enters, as an operator's home may be.
         let folder = TempDir::with_prefix("hearth-test-").expect("a temporary folder");
         // Test programs of other packages run at the same time; the process id keeps their ports apart.
         let slot = u16::try_from(std::process::id() % 200).expect("below 200");
         let first_port = 30_000 + slot * 100 + NEXT_PORT.fetch_add(1, Ordering::SeqCst) % 2 * PORTS_PER_HOME;
-        let node = LocalNode::open(config(folder.path(), choice, first_port)).await.expect("the node opens");
-        Self { folder, node, first_port, choice }
+        let config = LocalConfig { pool_bytes: Some(pool_bytes), ..config(folder.path(), choice, first_port) };
+        let node = LocalNode::open(config).await.expect("the node opens");
+        Self { folder, node, first_port, choice, ended: false }
     }
 
     /// Another process' view of the same home.
     pub(crate) async fn open_again(&self) -> Arc<LocalNode> {
         LocalNode::open(config(self.folder.path(), self.choice, self.first_port)).await.expect("the node opens again")
+    }
+
+    /// Goes on as a process that opens the home anew.
+    pub(crate) async fn reopen(&mut self) {
+        self.node = self.open_again().await;
     }
 
 
@@ -83,12 +99,18 @@ impl Home {
         suite::remove(self, id).await;
     }
 
+    /// Where the node's data is reached.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.node.socket_folder(ProjectId::generate()).ancestors().nth(3).expect("it is deep").to_owned()
+    }
+
     /// Closes the node and proves that nothing of it is left.
-    pub(crate) async fn end(self) {
+    pub(crate) async fn end(mut self) {
+        self.ended = true;
         for id in self.node.list_databases_now().await {
             self.remove(id).await;
         }
-        let data = self.node.socket_folder(ProjectId::generate()).ancestors().nth(3).expect("it is deep").to_owned();
+        let data = self.data();
         self.node.shutdown().await.expect("it stops");
         for folder in ["ports", "uids", "awake"] {
             assert_eq!(names(&self.folder.path().join(folder)), Vec::<String>::new(), "{folder} are left");
@@ -103,6 +125,25 @@ impl Home {
                 let group = Path::new("/sys/fs/cgroup").join(controller).join("hearth").join(&hash);
                 assert!(!group.exists(), "{} is left", group.display());
             }
+        }
+    }
+}
+
+/// A failed test leaves no processes and mounts to the next.
+impl Drop for Home {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let data = self.data();
+        for process in processes_in(&data) {
+            let pid = process.split(' ').next().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
+            let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+        }
+        if operator_is_root() {
+            let _ = rustix::mount::unmount(&data, rustix::mount::UnmountFlags::DETACH);
+            drop(fs::remove_dir(&data));
+            drop(data.parent().map(fs::remove_dir));
         }
     }
 }

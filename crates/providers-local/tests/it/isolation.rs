@@ -68,3 +68,30 @@ async fn memory_and_processor_are_limited_by_size() {
     assert_eq!(buffers, "512MB");
     home.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filling_pool_grows_and_a_full_one_refuses() {
+    if !operator_is_root() || !Path::new("/usr/sbin/mkfs.xfs").exists() {
+        return;
+    }
+    let home = Home::with_pool_of(1024 * 1024 * 1024).await;
+    let (kept, _) = home.create().await;
+    let image = || fs::metadata(home.node.pool_image().expect("it has a pool")).expect("there").len();
+    let before = image();
+    let ballast = home.data().join("ballast");
+    let space = rustix::fs::statvfs(&home.data()).expect("it is mounted");
+    let file = fs::File::create(&ballast).expect("it is writable");
+    let bytes = space.f_bavail * space.f_frsize - 100 * 1024 * 1024;
+    rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes).expect("there is room");
+    let refused = home.node.ensure_database(&suite::new_database(ids::ProjectId::generate())).await;
+    assert!(matches!(refused, Err(providers::Error::Full(_))), "{refused:?}");
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let supervisor = { let (node, shutdown) = (home.node.clone(), shutdown.clone()); tokio::spawn(async move { node.supervise(shutdown).await }) };
+    crate::harness::until("the pool grows", || async { image() > before }).await;
+    shutdown.cancel();
+    supervisor.await.expect("it ends");
+    fs::remove_file(&ballast).expect("it is there");
+    suite::Subject::put_mark(&home, kept, "the project went on").await;
+    home.create().await;
+    home.end().await;
+}

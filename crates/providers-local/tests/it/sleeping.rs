@@ -61,7 +61,7 @@ async fn a_stopped_project_is_not_woken_and_an_unknown_one_is_missing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn shutdown_stops_everything_and_resume_brings_back_who_was_awake() {
-    let home = Home::new(PoolChoice::Auto).await;
+    let mut home = Home::new(PoolChoice::Auto).await;
     let (awake, address) = home.create().await;
     let (asleep, _) = home.create().await;
     suite::Subject::put_mark(&home, awake, "kept").await;
@@ -71,11 +71,11 @@ async fn shutdown_stops_everything_and_resume_brings_back_who_was_awake() {
     neighbour.shutdown().await.expect("leaves");
     assert_eq!(get(address, "/id").await, Some(awake.to_string()), "the other process goes on serving");
 
-    let data = home.node.socket_folder(awake).ancestors().nth(3).expect("deep").to_owned();
+    let data = home.data();
     home.node.shutdown().await.expect("stops");
     assert!(home.node.wake(awake).await.expect_err("it is closed").retryable());
     assert_eq!(processes_in(&data), Vec::<String>::new());
-    let home = Home { node: home.open_again().await, ..home };
+    home.reopen().await;
     assert!(home.node.awake().is_empty());
     home.node.resume().await.expect("resumes");
     assert_eq!(home.node.awake().into_iter().map(|(id, _)| id).collect::<Vec<_>>(), [awake]);

@@ -82,7 +82,7 @@ async fn a_killed_predecessor_leaves_projects_running_and_half_made_ones_are_red
 
         assert_eq!(get(address, "/id").await, Some(ids[0].to_string()), "the project outlives its starter");
         let before = noted_pid(&home, ids[0], "postgres");
-        home = Home { node: home.open_again().await, ..home };
+        home.reopen().await;
         assert_eq!(home.node.wake(ids[0]).await.expect("is awake"), address);
         assert_eq!(noted_pid(&home, ids[0], "postgres"), before, "it is adopted, not restarted");
         home.node.ensure_database(&suite::new_database(ids[1])).await.expect("half-made ones are redone");
