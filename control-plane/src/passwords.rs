@@ -27,8 +27,9 @@ impl Passwords {
             let _permit = permit;
             let known = hash.is_some();
             let text = hash.unwrap_or_else(|| nobodys().to_owned());
-            let matches = PasswordHash::new(&text)
-                .is_ok_and(|hash| Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok());
+            let matches = PasswordHash::new(&text).is_ok_and(|hash| {
+                Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok()
+            });
             known && matches
         });
         work.await.expect("hashing does not panic")

@@ -64,7 +64,11 @@ pub(crate) struct Signer {
 
 impl Signer {
     /// Reads the keys, and makes the first one.
-    pub(crate) async fn load_or_create(pool: &PgPool, master: &MasterKey, now: DateTime<Utc>) -> Result<Self, SigningError> {
+    pub(crate) async fn load_or_create(
+        pool: &PgPool,
+        master: &MasterKey,
+        now: DateTime<Utc>,
+    ) -> Result<Self, SigningError> {
         let mut tx = pool.begin().await?;
         store::signing_keys::lock(&mut tx).await?;
         let mut keys = store::signing_keys::list(&mut tx).await?;
@@ -86,11 +90,15 @@ impl Signer {
         for key in keys {
             let unusable = || SigningError::Unusable(key.id.clone());
             let pem = master.open(&context(&key.id), &key.sealed_private_key).map_err(|_| unusable())?;
-            let private = std::str::from_utf8(&pem).ok().and_then(|pem| RsaPrivateKey::from_pkcs8_pem(pem).ok()).ok_or_else(unusable)?;
+            let private = std::str::from_utf8(&pem)
+                .ok()
+                .and_then(|pem| RsaPrivateKey::from_pkcs8_pem(pem).ok())
+                .ok_or_else(unusable)?;
             let part = |number: &rsa::BigUint| URL_SAFE_NO_PAD.encode(number.to_bytes_be());
             let (n, e) = (part(private.n()), part(private.e()));
             decoding.insert(key.id.clone(), DecodingKey::from_rsa_components(&n, &e).map_err(|_| unusable())?);
-            published.push(serde_json::json!({"kty": "RSA", "kid": key.id, "use": "sig", "alg": "RS256", "n": n, "e": e}));
+            published
+                .push(serde_json::json!({"kty": "RSA", "kid": key.id, "use": "sig", "alg": "RS256", "n": n, "e": e}));
             if newest.is_none() && key.retired_at.is_none() {
                 newest = Some((key.id.clone(), EncodingKey::from_rsa_pem(&pem).map_err(|_| unusable())?, pem));
             }

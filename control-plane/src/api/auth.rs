@@ -169,8 +169,12 @@ pub(crate) async fn exchange_token(AxumState(state): AxumState<State>, request: 
             }
             Err(failure) => Err(failure),
         },
-        (Some("refresh_token"), None) => Ok(refused(StatusCode::BAD_REQUEST, "invalid_request", "refresh_token is missing")),
-        (Some(_), _) => Ok(refused(StatusCode::BAD_REQUEST, "unsupported_grant_type", "This grant type is not supported")),
+        (Some("refresh_token"), None) => {
+            Ok(refused(StatusCode::BAD_REQUEST, "invalid_request", "refresh_token is missing"))
+        }
+        (Some(_), _) => {
+            Ok(refused(StatusCode::BAD_REQUEST, "unsupported_grant_type", "This grant type is not supported"))
+        }
         (None, _) => Ok(refused(StatusCode::BAD_REQUEST, "invalid_request", "grant_type is missing")),
     }
 }

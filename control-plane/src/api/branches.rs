@@ -8,7 +8,11 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 use ids::OperationId;
-use model::{Error, branches::BranchState, projects::{Status, host}};
+use model::{
+    Error,
+    branches::BranchState,
+    projects::{Status, host},
+};
 use saga::operations::BranchMode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -73,7 +77,11 @@ impl BranchOut {
             id: project.id.as_uuid(),
             parent_project_id: parent_id.as_uuid(),
             organization_id: project.organization_id.as_uuid(),
-            access_host: state.config.gateway.origin(&host(&project.app_key, project.region, &state.config.base_domain)),
+            access_host: state.config.gateway.origin(&host(
+                &project.app_key,
+                project.region,
+                &state.config.base_domain,
+            )),
             direct_url: project.address.map(|address| format!("http://{address}")),
             last_operation_error: project.last_operation_error,
             name: project.name,
@@ -147,7 +155,11 @@ pub(crate) async fn create_branch(
 /// Shows a branch.
 #[utoipa::path(get, path = "/projects/v1/branches/{id}", tag = "branches", params(("id" = uuid::Uuid, Path)),
     responses((status = 200, body = BranchEnvelope), (status = 401), (status = 404)))]
-pub(crate) async fn get_branch(AxumState(state): AxumState<State>, ctx: Ctx, BranchPath(id): BranchPath) -> Answer<Json<BranchEnvelope>> {
+pub(crate) async fn get_branch(
+    AxumState(state): AxumState<State>,
+    ctx: Ctx,
+    BranchPath(id): BranchPath,
+) -> Answer<Json<BranchEnvelope>> {
     let branch = branches::get(&state, &ctx, id).await?;
     Ok(Json(BranchEnvelope::new(&state, branch)))
 }
@@ -197,7 +209,8 @@ pub(crate) struct MergeIn {
 }
 
 fn expected_plan_hash(headers: &HeaderMap, body: MergeIn) -> Result<Option<String>, Error> {
-    let matched = headers.get(header::IF_MATCH).map(|value| value.to_str().unwrap_or_default().trim().trim_matches('"'));
+    let matched =
+        headers.get(header::IF_MATCH).map(|value| value.to_str().unwrap_or_default().trim().trim_matches('"'));
     let hash = body.plan_hash.or_else(|| matched.filter(|text| *text != "*").map(str::to_owned));
     let valid = |text: &String| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     if hash.as_ref().is_some_and(|text| !valid(text)) {
@@ -225,10 +238,17 @@ pub(crate) async fn merge_branch(
 }
 
 /// The contract's body of each outcome.
-pub(crate) fn merge_response(id: ids::ProjectId, ctx: &Ctx, outcome: merge::Outcome, operation_id: Option<OperationId>) -> Response {
+pub(crate) fn merge_response(
+    id: ids::ProjectId,
+    ctx: &Ctx,
+    outcome: merge::Outcome,
+    operation_id: Option<OperationId>,
+) -> Response {
     let (status, body): (StatusCode, Value) = match outcome {
         merge::Outcome::Planned { diff } => (StatusCode::OK, diff),
-        merge::Outcome::Merged { diff } => (StatusCode::OK, json!({ "branchId": id, "status": "merged", "diff": diff })),
+        merge::Outcome::Merged { diff } => {
+            (StatusCode::OK, json!({ "branchId": id, "status": "merged", "diff": diff }))
+        }
         merge::Outcome::Refused { diff, error } => {
             let text = error.message();
             let body = json!({ "code": error.code(), "error": text, "requestId": ctx.request_id, "diff": diff });

@@ -160,8 +160,10 @@ pub(crate) async fn follow_operation(
     headers: HeaderMap,
 ) -> Answer<Response> {
     operations::find(&state, &ctx, id).await?;
-    let last_seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    let events = events(Follow { ear: state.hub.ear(id), state, id, last: last_seen.unwrap_or(0), pending: VecDeque::new() });
+    let last_seen =
+        headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let events =
+        events(Follow { ear: state.hub.ear(id), state, id, last: last_seen.unwrap_or(0), pending: VecDeque::new() });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
 }
 
@@ -212,7 +214,8 @@ fn events(follow: Follow) -> impl Stream<Item = Result<Event, Infallible>> {
 pub(crate) async fn answer_again(state: &State, ctx: &Ctx, id: OperationId) -> Answer<Response> {
     let (operation, _steps) = operations::find(state, ctx, id).await?;
     let kind: OperationKind = operation.kind.parse().map_err(model::Error::internal)?;
-    let project_id = operation.project_id.ok_or_else(|| model::Error::internal("an operation of a request has a project"))?;
+    let project_id =
+        operation.project_id.ok_or_else(|| model::Error::internal("an operation of a request has a project"))?;
     let (status, body) = match kind {
         OperationKind::BranchMerge => {
             let input: BranchMergeInput = serde_json::from_value(operation.input).map_err(model::Error::internal)?;

@@ -144,7 +144,10 @@ pub(crate) async fn delete_organization(
     OrganizationPath(id): OrganizationPath,
 ) -> Answer<Json<DeletedOrganization>> {
     organizations::delete(&state, &ctx, id).await?;
-    Ok(Json(DeletedOrganization { message: "Organization deleted successfully".to_owned(), organization_id: id.as_uuid() }))
+    Ok(Json(DeletedOrganization {
+        message: "Organization deleted successfully".to_owned(),
+        organization_id: id.as_uuid(),
+    }))
 }
 
 /// What an organization subscribes to.

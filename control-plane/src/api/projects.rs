@@ -6,7 +6,7 @@ use axum::{
     routing::{get, post},
 };
 use http::StatusCode;
-use model::{projects::host, projects::Status};
+use model::{projects::Status, projects::host};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -67,7 +67,11 @@ impl ProjectOut {
             id: project.id.as_uuid(),
             organization_id: project.organization_id.as_uuid(),
             parent_project_id: project.parent_id.map(uuid::Uuid::from),
-            access_host: state.config.gateway.origin(&host(&project.app_key, project.region, &state.config.base_domain)),
+            access_host: state.config.gateway.origin(&host(
+                &project.app_key,
+                project.region,
+                &state.config.base_domain,
+            )),
             direct_url: project.address.map(|address| format!("http://{address}")),
             name: project.name,
             appkey: project.app_key.into(),
@@ -117,7 +121,12 @@ pub(crate) struct WaitQuery {
 }
 
 /// After the wait, if there is one: the project as it is then.
-async fn waited(state: &State, ctx: &Ctx, wait: bool, mut begun: Started<ProjectView>) -> Answer<WithOperation<ProjectEnvelope>> {
+async fn waited(
+    state: &State,
+    ctx: &Ctx,
+    wait: bool,
+    mut begun: Started<ProjectView>,
+) -> Answer<WithOperation<ProjectEnvelope>> {
     if let (true, Some(id)) = (wait, begun.operation_id) {
         operations::wait_for_success(state, id).await?;
         begun.value = projects::get(state, ctx, begun.value.project.id).await?;

@@ -84,7 +84,11 @@ pub(crate) async fn get_organization_usage(
     let organization = report.organization;
     Ok(Json(OrganizationUsage {
         projects: projects.collect(),
-        organization: UsageOrganization { id: organization.id.as_uuid(), name: organization.name, price_plan: organization.plan },
+        organization: UsageOrganization {
+            id: organization.id.as_uuid(),
+            name: organization.name,
+            price_plan: organization.plan,
+        },
         usage_summary: fields(report.total),
         meta: UsageMeta { requested_at: time(state.clock.now()) },
     }))

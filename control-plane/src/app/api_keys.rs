@@ -30,7 +30,12 @@ pub(crate) async fn list(state: &State, ctx: &Ctx) -> Result<Vec<ApiKey>, Failur
 }
 
 /// Makes a key. The secret is returned here and nowhere else.
-pub(crate) async fn create(state: &State, ctx: &Ctx, name: &str, lifetime: Lifetime) -> Result<(ApiKey, SecretString), Failure> {
+pub(crate) async fn create(
+    state: &State,
+    ctx: &Ctx,
+    name: &str,
+    lifetime: Lifetime,
+) -> Result<(ApiKey, SecretString), Failure> {
     let name = check_name("name", name)?;
     let now = state.clock.now();
     let expires_at = match lifetime {
@@ -42,7 +47,14 @@ pub(crate) async fn create(state: &State, ctx: &Ctx, name: &str, lifetime: Lifet
         }
     };
     let token = random_token("uak_", 32);
-    let key = ApiKey { id: ApiKeyId::generate(), name, prefix: shown_prefix(&token), expires_at, last_used_at: None, created_at: now };
+    let key = ApiKey {
+        id: ApiKeyId::generate(),
+        name,
+        prefix: shown_prefix(&token),
+        expires_at,
+        last_used_at: None,
+        created_at: now,
+    };
     let mut tx = state.begin().await?;
     store::users::lock(&mut tx, ctx.user.id).await?;
     if api_keys::count(&mut tx, ctx.user.id).await? >= limits::API_KEYS_PER_USER {

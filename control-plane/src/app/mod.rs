@@ -28,9 +28,9 @@ impl From<Error> for Failure {
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
-                Self(Error::unavailable("unavailable", "The service is not available right now. Try again.").because(error))
-            }
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => Self(
+                Error::unavailable("unavailable", "The service is not available right now. Try again.").because(error),
+            ),
             other => Self(Error::internal(other)),
         }
     }

@@ -37,10 +37,16 @@ pub(crate) async fn find(conn: &mut sqlx::PgConnection, ctx: &Ctx, id: Organizat
 }
 
 /// Makes an organization of which the caller is the owner, on the free plan.
-pub(crate) async fn create(state: &State, ctx: &Ctx, name: &str, kind: OrganizationType) -> Result<Membership, Failure> {
+pub(crate) async fn create(
+    state: &State,
+    ctx: &Ctx,
+    name: &str,
+    kind: OrganizationType,
+) -> Result<Membership, Failure> {
     let name = check_name("name", name)?;
     let now = state.clock.now();
-    let organization = Organization { id: OrganizationId::generate(), name, kind, plan: Plan::Free, created_at: now, updated_at: now };
+    let organization =
+        Organization { id: OrganizationId::generate(), name, kind, plan: Plan::Free, created_at: now, updated_at: now };
     let mut tx = state.begin().await?;
     if store::members::count_owned(&mut tx, ctx.user.id).await? >= limits::ORGANIZATIONS_PER_USER {
         let text = format!("You own {} organizations already. Delete one first.", limits::ORGANIZATIONS_PER_USER);
@@ -60,7 +66,12 @@ pub(crate) async fn create(state: &State, ctx: &Ctx, name: &str, kind: Organizat
 }
 
 /// Changes the name or the type.
-pub(crate) async fn update(state: &State, ctx: &Ctx, id: OrganizationId, changes: Changes) -> Result<Membership, Failure> {
+pub(crate) async fn update(
+    state: &State,
+    ctx: &Ctx,
+    id: OrganizationId,
+    changes: Changes,
+) -> Result<Membership, Failure> {
     let mut tx = state.begin().await?;
     let mut membership = find(&mut tx, ctx, id).await?;
     if !membership.role.may_administer() {

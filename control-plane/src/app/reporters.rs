@@ -27,13 +27,18 @@ fn same(left: &SecretString, right: &str) -> bool {
 }
 
 /// Recognises a reporter; `claimed` is the project whose data plane it says it is.
-pub(crate) async fn recognise(state: &State, bearer: Option<&str>, claimed: Option<ProjectId>) -> Result<Reporter, Failure> {
+pub(crate) async fn recognise(
+    state: &State,
+    bearer: Option<&str>,
+    claimed: Option<ProjectId>,
+) -> Result<Reporter, Failure> {
     let bearer = bearer.ok_or_else(refused)?;
     if same(&state.config.internal_token, bearer) {
         return Ok(Reporter::Cloud);
     }
     let project_id = claimed.ok_or_else(refused)?;
-    let sealed = store::project_secrets::find(&mut *state.connection().await?, project_id).await?.ok_or_else(refused)?;
+    let sealed =
+        store::project_secrets::find(&mut *state.connection().await?, project_id).await?.ok_or_else(refused)?;
     let token = sealed.open_platform_token(&state.master_key, project_id).map_err(Error::internal)?;
     if same(&token, bearer) { Ok(Reporter::DataPlane(project_id)) } else { Err(refused().into()) }
 }

@@ -40,7 +40,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let query = AxumQuery::<T>::from_request_parts(parts, state).await;
-        let AxumQuery(value) = query.map_err(|error| Error::malformed(format!("The query cannot be read: {}", error.body_text())))?;
+        let AxumQuery(value) =
+            query.map_err(|error| Error::malformed(format!("The query cannot be read: {}", error.body_text())))?;
         Ok(Self(value))
     }
 }

@@ -43,7 +43,8 @@ struct Claim<'a> {
 fn key_of(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = headers.get(HEADER) else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| (1..=limits::IDEMPOTENCY_KEY_MAX).contains(&text.len()));
-    let text = text.ok_or_else(|| Error::invalid("Idempotency-Key", "Idempotency-Key must be 1 to 255 visible characters"))?;
+    let text =
+        text.ok_or_else(|| Error::invalid("Idempotency-Key", "Idempotency-Key must be 1 to 255 visible characters"))?;
     Ok(Some(text.to_owned()))
 }
 
@@ -84,7 +85,9 @@ async fn with_key(state: &State, ctx: &Ctx, key: String, request: Request, next:
 fn fingerprint(method: &Method, uri: &http::Uri, headers: &HeaderMap, body: &Bytes) -> [u8; 32] {
     let condition = headers.get(header::IF_MATCH).map_or(&b""[..], HeaderValue::as_bytes);
     let mut hash = Sha256::new();
-    for part in [method.as_str().as_bytes(), uri.path().as_bytes(), uri.query().unwrap_or("").as_bytes(), condition, body] {
+    for part in
+        [method.as_str().as_bytes(), uri.path().as_bytes(), uri.query().unwrap_or("").as_bytes(), condition, body]
+    {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
@@ -119,7 +122,11 @@ impl Claim<'_> {
                             drop(conn);
                             return self.recover(ctx, id).await.map(Some);
                         }
-                        None if idempotency_keys::take_over(&mut conn, *principal, key, entry.created_at, now).await? => return Ok(None),
+                        None if idempotency_keys::take_over(&mut conn, *principal, key, entry.created_at, now)
+                            .await? =>
+                        {
+                            return Ok(None);
+                        }
                         None => {}
                     }
                 }
@@ -161,8 +168,11 @@ fn context(principal: UserId, key: &str) -> String {
 
 /// Keeps an answer that changed something; frees the key otherwise.
 async fn keep(state: &State, principal: UserId, key: &str, response: Response) -> Result<Response, Failure> {
-    let operation_id: Option<OperationId> =
-        response.headers().get(OPERATION_HEADER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let operation_id: Option<OperationId> = response
+        .headers()
+        .get(OPERATION_HEADER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok());
     let started = operation_id.is_some() && response.status() != StatusCode::SERVICE_UNAVAILABLE;
     let mut conn = state.connection().await?;
     if !response.status().is_success() && !started {

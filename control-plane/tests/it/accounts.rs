@@ -19,7 +19,8 @@ fn cookie(reply: &Reply) -> String {
 }
 
 async fn refresh(user: &User, token: &str) -> Reply {
-    let body = json!({ "grant_type": "refresh_token", "refresh_token": token, "client_id": "clf_NK8cMUs41gm8ZcfdtSguVw" });
+    let body =
+        json!({ "grant_type": "refresh_token", "refresh_token": token, "client_id": "clf_NK8cMUs41gm8ZcfdtSguVw" });
     user.with_token(None).post("/api/oauth/v1/token", body).await
 }
 
@@ -47,7 +48,10 @@ async fn parallel_refreshes_agree_and_a_late_reuse_ends_the_session() {
     let first = cookie(&log_in(&app, app.bootstrapped.password.expose_secret()).await);
     let (left, right) = tokio::join!(refresh(&app.admin, &first), refresh(&app.admin, &first));
     let (left, right) = (left.expect(200), right.expect(200));
-    assert_eq!(left["refresh_token"], right["refresh_token"], "whoever writes the credentials file last, it is the same token");
+    assert_eq!(
+        left["refresh_token"], right["refresh_token"],
+        "whoever writes the credentials file last, it is the same token"
+    );
     let second = left["refresh_token"].as_str().expect("a token").to_owned();
     assert_ne!(first, second);
 
@@ -64,7 +68,8 @@ async fn the_token_endpoint_reads_forms_and_speaks_oauth() {
     let token = cookie(&log_in(&app, app.bootstrapped.password.expose_secret()).await);
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let send = async |text: String| {
-        let request = http::Request::post("/api/oauth/v1/token").header(form[0].0, form[0].1).body(text).expect("a request");
+        let request =
+            http::Request::post("/api/oauth/v1/token").header(form[0].0, form[0].1).body(text).expect("a request");
         app.admin.send_raw(request).await
     };
     assert_eq!(send(format!("grant_type=refresh_token&refresh_token={token}&client_id=x")).await.status, 200);
@@ -108,12 +113,19 @@ async fn keys_are_shown_once_listed_without_secret_and_revoked() {
     let robot = app.admin.with_token(Some(&key));
     let listed = robot.get("/auth/v1/api-keys").await.expect(200);
     assert!(!listed.to_string().contains(&key));
-    let row = listed["api_keys"].as_array().expect("a list").iter().find(|row| row["name"] == "robot").expect("it is listed").clone();
+    let row = listed["api_keys"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|row| row["name"] == "robot")
+        .expect("it is listed")
+        .clone();
     assert!(key.starts_with(row["prefix"].as_str().expect("a prefix")) && row["last_used_at"].is_string());
-    let plain: i64 = sqlx::query_scalar("select count(*) from api_keys where encode(token_hash, 'escape') like '%uak_%'")
-        .fetch_one(&app.pool)
-        .await
-        .expect("counts");
+    let plain: i64 =
+        sqlx::query_scalar("select count(*) from api_keys where encode(token_hash, 'escape') like '%uak_%'")
+            .fetch_one(&app.pool)
+            .await
+            .expect("counts");
     assert_eq!(plain, 0, "only hashes are kept");
 
     app.clock.advance(Duration::days(89));

@@ -54,11 +54,18 @@ fn assert_refused(reply: &Reply, statuses: &[u16], what: &str) {
 #[test]
 fn every_documented_route_for_users_is_tried() {
     let document: Value = serde_json::from_str(&control_plane::openapi_document()).expect("it is JSON");
-    let public = ["/auth/v1/login", "/api/oauth/v1/token", "/platform/insforge/latest-version", "/.well-known/jwks.json", "/health"];
+    let public = [
+        "/auth/v1/login",
+        "/api/oauth/v1/token",
+        "/platform/insforge/latest-version",
+        "/.well-known/jwks.json",
+        "/health",
+    ];
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for method in methods.as_object().expect("methods").keys() {
             let tried = ROUTES.iter().any(|(verb, route)| {
-                let same = |(left, right): (&str, &str)| left == right || (left.starts_with(':') && right.starts_with('{'));
+                let same =
+                    |(left, right): (&str, &str)| left == right || (left.starts_with(':') && right.starts_with('{'));
                 verb.eq_ignore_ascii_case(method)
                     && route.split('/').count() == path.split('/').count()
                     && route.split('/').zip(path.split('/')).all(same)
@@ -94,7 +101,8 @@ async fn wrong_bodies_create_nothing() {
     let app = App::start().await;
     let project = app.admin.project("present").await;
     let projects = app.admin.projects_path();
-    let (organization, own) = (format!("/organizations/v1/{}", app.admin.organization), format!("/projects/v1/{project}"));
+    let (organization, own) =
+        (format!("/organizations/v1/{}", app.admin.organization), format!("/projects/v1/{project}"));
     let (branches, resize) = (format!("{own}/branches"), format!("{own}/upgrade-instance"));
     let long = "x".repeat(100_000);
     let cases: Vec<(&str, &str, Value)> = vec![

@@ -17,7 +17,10 @@ async fn a_branch_is_made_listed_reset_and_deleted() {
     let reply = app.admin.post(&list, json!({ "name": "Feature-1", "mode": "schema-only" })).await;
     let operation = reply.operation();
     let branch = reply.expect(202)["branch"].clone();
-    assert_eq!((&branch["branch_state"], &branch["branch_metadata"]["mode"]), (&json!("creating"), &json!("schema-only")));
+    assert_eq!(
+        (&branch["branch_state"], &branch["branch_metadata"]["mode"]),
+        (&json!("creating"), &json!("schema-only"))
+    );
     assert_eq!(branch["parent_project_id"], parent);
     let appkey = app.admin.project_field(&parent, "appkey").await;
     let own = branch["appkey"].as_str().expect("text");
@@ -31,7 +34,10 @@ async fn a_branch_is_made_listed_reset_and_deleted() {
     let listed = app.admin.get(&list).await.expect(200);
     assert_eq!((listed["data"].as_array().map(Vec::len), &listed["data"][0]["id"]), (Some(1), &branch["id"]));
     assert!(listed["data"][0]["branch_created_at"].is_string());
-    assert_eq!(app.admin.get(&app.admin.projects_path()).await.expect(200)["projects"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        app.admin.get(&app.admin.projects_path()).await.expect(200)["projects"].as_array().map(Vec::len),
+        Some(1)
+    );
     assert_eq!(app.admin.project_field(id, "parent_project_id").await, parent, "a branch is a project, too");
 
     let reset = app.admin.post_empty(&format!("{path}/reset")).await;
@@ -53,7 +59,9 @@ async fn a_branch_shares_the_secrets_it_must_and_no_key() {
     let app = App::start().await;
     let parent = app.admin.project("trunk").await;
     let branch = app.admin.branch(&parent, "b1").await;
-    let key = async |id: &str| app.admin.get(&format!("/projects/v1/{id}/access-api-key")).await.expect(200)["access_api_key"].clone();
+    let key = async |id: &str| {
+        app.admin.get(&format!("/projects/v1/{id}/access-api-key")).await.expect(200)["access_api_key"].clone()
+    };
     assert_ne!(key(&parent).await, key(&branch).await);
 }
 
@@ -63,7 +71,8 @@ async fn the_rules_of_the_contract_hold() {
     let parent = app.admin.project("trunk").await;
     let list = format!("/projects/v1/{parent}/branches");
     let first = app.admin.branch(&parent, "first").await;
-    let make = async |path: &str, name: &str, mode: &str| app.admin.post(path, json!({ "name": name, "mode": mode })).await;
+    let make =
+        async |path: &str, name: &str, mode: &str| app.admin.post(path, json!({ "name": name, "mode": mode })).await;
     assert_eq!(make(&list, "first", "schema-only").await.refusal(), (409, "branch.name_conflict"));
     let nested = format!("/projects/v1/{first}/branches");
     assert_eq!(make(&nested, "nested", "full").await.refusal(), (422, "branch.parent_not_branchable"));
@@ -102,7 +111,11 @@ async fn branches_go_with_their_parent() {
     let branch = app.admin.branch(&parent, "leaf").await;
     app.engine.hold();
     app.admin.delete(&format!("/projects/v1/{parent}")).await.expect(200);
-    for path in [format!("/projects/v1/branches/{branch}"), format!("/projects/v1/{branch}"), format!("/projects/v1/{parent}/branches")] {
+    for path in [
+        format!("/projects/v1/branches/{branch}"),
+        format!("/projects/v1/{branch}"),
+        format!("/projects/v1/{parent}/branches"),
+    ] {
         assert_eq!(app.admin.get(&path).await.status, 404, "{path}: gone at once, although the work goes on");
     }
 }

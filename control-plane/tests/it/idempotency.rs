@@ -30,7 +30,10 @@ async fn a_key_means_one_request_of_one_user() {
     let other = app.user("other", Plan::Pro).await;
     let first = create(&app.admin, "k1", "one").await;
     assert_eq!(create(&app.admin, "k1", "two").await.refusal(), (422, "idempotency.key_reused"));
-    let elsewhere = app.admin.send(Method::POST, "/organizations/v1", &[("idempotency-key", "k1")], Some(&json!({ "name": "one" }))).await;
+    let elsewhere = app
+        .admin
+        .send(Method::POST, "/organizations/v1", &[("idempotency-key", "k1")], Some(&json!({ "name": "one" })))
+        .await;
     assert_eq!(elsewhere.refusal(), (422, "idempotency.key_reused"));
     assert_eq!(create(&other, "k1", "two").await.status, 201, "another user's key is another key");
     assert_eq!(create(&app.admin, "k2", "one").await.status, 201, "another key is another project, even of that name");
@@ -52,10 +55,12 @@ async fn a_refused_request_leaves_its_key_free() {
 async fn kept_answers_are_sealed_and_forgotten_after_a_day() {
     let app = App::start().await;
     let body = json!({ "name": "robot" });
-    let make = async || app.admin.send(Method::POST, "/auth/v1/api-keys", &[("idempotency-key", "k1")], Some(&body)).await;
+    let make =
+        async || app.admin.send(Method::POST, "/auth/v1/api-keys", &[("idempotency-key", "k1")], Some(&body)).await;
     let first = make().await;
     assert_eq!(make().await.text, first.text, "the secret is shown again only to whoever has the key");
-    let kept: Vec<u8> = sqlx::query_scalar("select body from idempotency_keys").fetch_one(&app.pool).await.expect("reads");
+    let kept: Vec<u8> =
+        sqlx::query_scalar("select body from idempotency_keys").fetch_one(&app.pool).await.expect("reads");
     assert!(!String::from_utf8_lossy(&kept).contains("uak_"));
     app.clock.advance(chrono::Duration::hours(25));
     assert_ne!(make().await.text, first.text);
@@ -73,7 +78,10 @@ async fn an_answer_that_was_lost_in_a_crash_is_made_again() {
     assert_eq!(app.count("projects").await, 1);
 
     // Where nothing was recorded before the crash, the request runs.
-    sqlx::query("update idempotency_keys set status = null, body = null, operation_id = null").execute(&app.pool).await.expect("writes");
+    sqlx::query("update idempotency_keys set status = null, body = null, operation_id = null")
+        .execute(&app.pool)
+        .await
+        .expect("writes");
     app.clock.advance(chrono::Duration::minutes(13));
     assert_eq!(create(&app.admin, "k1", "shop").await.status, 201);
     assert_eq!(app.count("projects").await, 2);

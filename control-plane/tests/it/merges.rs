@@ -77,7 +77,10 @@ async fn busy_is_423_on_execute_because_409_means_conflict_there() {
         assert_eq!(app.admin.post_empty(&format!("{path}/merge?dryRun=true")).await.refusal(), (409, "branch.busy"));
         assert_eq!(app.admin.post_empty(&format!("{path}/reset")).await.refusal(), (409, "branch.busy"));
         assert_eq!(app.admin.delete(&path).await.refusal(), (409, "branch.busy"));
-        assert_eq!(app.admin.post_empty(&format!("/projects/v1/{parent}/restart")).await.refusal(), (409, "project.busy"));
+        assert_eq!(
+            app.admin.post_empty(&format!("/projects/v1/{parent}/restart")).await.refusal(),
+            (409, "project.busy")
+        );
         app.engine.finish(operation).await;
     };
     let (merged, ()) = tokio::join!(merging, looking);

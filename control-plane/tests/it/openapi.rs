@@ -22,7 +22,10 @@ fn operations_are_named_verb_noun_and_described() {
         for (method, operation) in methods.as_object().expect("methods") {
             let id = operation["operationId"].as_str().unwrap_or_default();
             assert!(id.contains('_'), "{method} {path}: {id}");
-            assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{method} {path} is not described");
+            assert!(
+                operation["summary"].as_str().is_some_and(|text| !text.is_empty()),
+                "{method} {path} is not described"
+            );
         }
     }
 }

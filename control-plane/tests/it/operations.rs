@@ -11,7 +11,9 @@ use crate::harness::{App, Reply};
 fn events(reply: &Reply) -> Vec<(i64, String, Value)> {
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert!(reply.header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream")));
-    let field = |event: &str, name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_owned());
+    let field = |event: &str, name: &str| {
+        event.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_owned())
+    };
     reply
         .text
         .split("\n\n")
@@ -69,5 +71,8 @@ async fn a_failure_shows_its_public_half_only() {
     let id = app.admin.post(&app.admin.projects_path(), json!({ "name": "doomed" })).await.operation();
     app.engine.fail(id, "provider.full", "The pool is full").await;
     let shown = app.admin.get(&format!("/operations/v1/{id}")).await.expect(200)["operation"].clone();
-    assert_eq!((&shown["state"], &shown["error_code"], &shown["error"]), (&json!("failed"), &json!("provider.full"), &json!("The pool is full")));
+    assert_eq!(
+        (&shown["state"], &shown["error_code"], &shown["error"]),
+        (&json!("failed"), &json!("provider.full"), &json!("The pool is full"))
+    );
 }

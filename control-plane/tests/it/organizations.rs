@@ -15,8 +15,14 @@ async fn organizations_are_made_renamed_and_deleted_with_their_projects() {
     let id = organization["id"].as_str().expect("an id");
     let path = format!("/organizations/v1/{id}");
     let renamed = user.put(&path, json!({ "name": "Studio", "type": "company" })).await.expect(200);
-    assert_eq!((&renamed["organization"]["name"], &renamed["organization"]["type"]), (&json!("Studio"), &json!("company")));
-    assert_eq!(user.get(&format!("{path}/subscription-status")).await.expect(200), json!({ "status": "active", "plan": "free" }));
+    assert_eq!(
+        (&renamed["organization"]["name"], &renamed["organization"]["type"]),
+        (&json!("Studio"), &json!("company"))
+    );
+    assert_eq!(
+        user.get(&format!("{path}/subscription-status")).await.expect(200),
+        json!({ "status": "active", "plan": "free" })
+    );
     assert!(user.get(&format!("{path}/billing-cycles")).await.expect(200)["current"]["start_date"].is_string());
 
     let project = user.post(&format!("{path}/projects"), json!({ "name": "inside" })).await.expect(201);
@@ -34,9 +40,7 @@ async fn roles_decide_who_changes_and_who_deletes() {
     let owner = app.user("owner", Plan::Pro).await;
     let path = format!("/organizations/v1/{}", owner.organization);
     let project = owner.project("shared").await;
-    for (name, role, update, delete) in
-        [("dev", Role::Developer, 403, 403), ("boss", Role::Administrator, 200, 403)]
-    {
+    for (name, role, update, delete) in [("dev", Role::Developer, 403, 403), ("boss", Role::Administrator, 200, 403)] {
         let member = app.user(name, Plan::Free).await;
         app.join(&member, &owner.organization, role).await;
         assert_eq!(member.put(&path, json!({ "name": "Renamed" })).await.status, update, "{name}");

@@ -72,7 +72,8 @@ async fn pause_restore_restart_resize_and_delete() {
     assert_eq!(post("restart?insforgeOssVersion=v9.0.0").await.refusal(), (422, "project.version_unavailable"));
     assert_eq!(post("restart?insforgeOssVersion=latest").await.refusal(), (400, "request.invalid"));
 
-    let upgraded = app.admin.post(&format!("{path}/upgrade-instance"), json!({ "instanceType": "small" })).await.expect(200);
+    let upgraded =
+        app.admin.post(&format!("{path}/upgrade-instance"), json!({ "instanceType": "small" })).await.expect(200);
     assert_eq!((&upgraded["previousInstanceType"], &upgraded["newInstanceType"]), (&json!("nano"), &json!("small")));
     assert_eq!(upgraded["previousVolumeSizeGiB"], 8);
     assert_eq!(app.admin.project_field(&id, "instance_type").await, "small");
@@ -94,7 +95,10 @@ async fn an_old_project_is_updated_to_the_newest_version() {
     let reply = app.admin.post_empty(&format!("/projects/v1/{id}/restart?insforgeOssVersion=v2.2.2")).await;
     let operation = reply.operation();
     let project = reply.expect(200)["project"].clone();
-    assert_eq!((&project["status"], &project["operation_status"]), (&json!("active"), &json!("updating_project_version")));
+    assert_eq!(
+        (&project["status"], &project["operation_status"]),
+        (&json!("active"), &json!("updating_project_version"))
+    );
     app.engine.finish(operation).await;
     assert_eq!(app.admin.project_field(&id, "service_version").await, "2.2.2");
 }
@@ -139,7 +143,10 @@ async fn names_domains_and_disks_change() {
     let path = format!("/projects/v1/{id}");
     let body = json!({ "name": "renamed", "customizedDomain": "API.Example.com", "storageDiskSize": 10 });
     let changed = app.admin.put(&path, body).await.expect(200);
-    assert_eq!((&changed["project"]["name"], &changed["project"]["customized_domain"]), (&json!("renamed"), &json!("api.example.com")));
+    assert_eq!(
+        (&changed["project"]["name"], &changed["project"]["customized_domain"]),
+        (&json!("renamed"), &json!("api.example.com"))
+    );
     let taken = app.admin.put(&format!("/projects/v1/{other}"), json!({ "customizedDomain": "api.example.com" })).await;
     assert_eq!(taken.refusal(), (409, "project.domain_taken"));
     assert_eq!(app.admin.put(&path, json!({ "storageDiskSize": 9 })).await.refusal(), (400, "request.invalid"));

@@ -17,7 +17,10 @@ async fn the_free_plan_has_two_active_projects_however_many_are_asked_for_at_onc
     assert_eq!((made, refused.len()), (2, 6));
     for reply in refused {
         assert_eq!(reply.refusal(), (403, "project.quota_exceeded"));
-        assert_eq!(reply.body["error"], "Free plan allows up to 2 active projects. Please upgrade your plan to create more projects.");
+        assert_eq!(
+            reply.body["error"],
+            "Free plan allows up to 2 active projects. Please upgrade your plan to create more projects."
+        );
     }
     assert_eq!(app.count("projects").await, 2);
 }
@@ -30,7 +33,10 @@ async fn a_paused_project_frees_its_place_and_cannot_take_it_back() {
     user.project("second").await;
     user.post_empty(&format!("/projects/v1/{first}/pause")).await.expect(200);
     user.project("third").await;
-    assert_eq!(user.post_empty(&format!("/projects/v1/{first}/restore")).await.refusal(), (403, "project.quota_exceeded"));
+    assert_eq!(
+        user.post_empty(&format!("/projects/v1/{first}/restore")).await.refusal(),
+        (403, "project.quota_exceeded")
+    );
     let larger = user.post(&format!("/projects/v1/{first}/upgrade-instance"), json!({ "instanceType": "large" })).await;
     assert_eq!(larger.refusal(), (403, "project.instance_not_in_plan"));
 }
@@ -56,13 +62,20 @@ async fn branches_are_limited_per_parent_and_per_organization() {
         parents.push(user.project(&format!("parent {number}")).await);
     }
     let path = format!("/projects/v1/{}/branches", parents[0]);
-    let replies = join_all((0..6).map(|number| user.post(&path, json!({ "name": format!("b{number}"), "mode": "full" })))).await;
+    let replies =
+        join_all((0..6).map(|number| user.post(&path, json!({ "name": format!("b{number}"), "mode": "full" })))).await;
     assert_eq!(replies.iter().filter(|reply| reply.status == 202).count(), 2);
-    assert!(replies.iter().filter(|reply| reply.status != 202).all(|reply| reply.refusal() == (403, "branch.quota_exceeded")));
+    assert!(
+        replies
+            .iter()
+            .filter(|reply| reply.status != 202)
+            .all(|reply| reply.refusal() == (403, "branch.quota_exceeded"))
+    );
     for parent in &parents[1..3] {
         user.branch(parent, "b1").await;
     }
-    let fourth = user.post(&format!("/projects/v1/{}/branches", parents[3]), json!({ "name": "b1", "mode": "full" })).await;
+    let fourth =
+        user.post(&format!("/projects/v1/{}/branches", parents[3]), json!({ "name": "b1", "mode": "full" })).await;
     assert_eq!(fourth.refusal(), (403, "branch.quota_exceeded"));
     user.branch(&parents[1], "b2").await;
 }

@@ -41,7 +41,8 @@ async fn what_is_reported_is_seen_at_once_and_adds_up() {
     assert_eq!(report["usage_summary"]["database_bytes"], 8000, "a size is the present one");
     assert_eq!(report["usage_summary"]["function_calls"], 0);
     for metric in Metric::ALL {
-        let sum: i64 = report["projects"].as_array().expect("a list").iter().filter_map(|row| row[metric.as_str()].as_i64()).sum();
+        let sum: i64 =
+            report["projects"].as_array().expect("a list").iter().filter_map(|row| row[metric.as_str()].as_i64()).sum();
         assert_eq!(report["usage_summary"][metric.as_str()], sum, "{metric}");
     }
 
@@ -60,12 +61,16 @@ async fn roll_ups_are_a_function_of_the_log() {
     for sequence in 1..=40 {
         let metric = Metric::ALL[usize::try_from(sequence).expect("small") % Metric::ALL.len()];
         let from = app.now() + Duration::hours(sequence);
-        send(&cloud, "gateway:1", vec![record(&project, sequence, metric.as_str(), from, sequence * 7 % 31)]).await.expect(200);
+        send(&cloud, "gateway:1", vec![record(&project, sequence, metric.as_str(), from, sequence * 7 % 31)])
+            .await
+            .expect(200);
     }
     let mut conn = app.pool.acquire().await.expect("a connection");
     let log = store::usage::records(&mut conn, id).await.expect("reads");
-    let expected = roll_up(log.iter().map(|record| Sample { metric: record.metric, from: record.from, amount: record.amount }));
-    let period = model::usage::Period { start: app.now().date_naive(), end: (app.now() + Duration::days(4)).date_naive() };
+    let expected =
+        roll_up(log.iter().map(|record| Sample { metric: record.metric, from: record.from, amount: record.amount }));
+    let period =
+        model::usage::Period { start: app.now().date_naive(), end: (app.now() + Duration::days(4)).date_naive() };
     let organization = app.admin.organization.parse().expect("an id");
     let days = store::usage::days(&mut conn, organization, period).await.expect("reads");
     let stored = days.into_iter().map(|day| ((day.day, day.metric), day.amount)).collect();
@@ -105,7 +110,10 @@ async fn a_data_plane_reports_for_itself_and_strangers_for_nobody() {
     let token = sealed.open_platform_token(master, id).expect("the same key");
     let plane = app.admin.with_token(Some(secrecy::ExposeSecret::expose_secret(&token)));
     let source = format!("data-plane:{own}");
-    assert_eq!(send(&plane, &source, vec![record(&own, 1, "function_calls", app.now(), 1)]).await.expect(200)["sequence"], 1);
+    assert_eq!(
+        send(&plane, &source, vec![record(&own, 1, "function_calls", app.now(), 1)]).await.expect(200)["sequence"],
+        1
+    );
     assert_eq!(send(&plane, &source, vec![record(&other, 2, "requests", app.now(), 1)]).await.refusal().0, 403);
     assert_eq!(send(&plane, &format!("data-plane:{other}"), vec![]).await.refusal().0, 401);
     assert_eq!(send(&plane, "gateway:1", vec![]).await.refusal().0, 401);

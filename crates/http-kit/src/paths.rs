@@ -21,7 +21,8 @@ fn collapsed(uri: &Uri) -> Option<Uri> {
     if !untidy {
         return None;
     }
-    let mut tidy: String = path.split('/').filter(|segment| !segment.is_empty()).flat_map(|segment| ["/", segment]).collect();
+    let mut tidy: String =
+        path.split('/').filter(|segment| !segment.is_empty()).flat_map(|segment| ["/", segment]).collect();
     if tidy.is_empty() {
         tidy.push('/');
     }

@@ -21,7 +21,8 @@ impl RequestId {
 
     fn of(request: &Request) -> Self {
         let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
-        let harmless = |text: &&str| (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let harmless =
+            |text: &&str| (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         match given.filter(harmless) {
             Some(text) => Self(text.to_owned()),
             None => Self(uuid::Uuid::now_v7().to_string()),

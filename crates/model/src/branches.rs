@@ -58,13 +58,18 @@ pub fn permit(action: Action, state: BranchState, activity: Option<Activity>) ->
         return Err(not_found());
     }
     if let Some(activity) = activity {
-        return Err(Error::conflict("branch.busy", format!("The branch is busy ({activity}). Try again when it is done.")));
+        return Err(Error::conflict(
+            "branch.busy",
+            format!("The branch is busy ({activity}). Try again when it is done."),
+        ));
     }
     match (action, state) {
-        (Action::Merge, BranchState::Ready) | (Action::Reset | Action::Delete, BranchState::Ready | BranchState::Merged) => Ok(()),
-        (Action::Merge, BranchState::Merged) => {
-            Err(Error::conflict("branch.not_ready", "The branch was merged already. Reset it to use it again, or delete it."))
-        }
+        (Action::Merge, BranchState::Ready)
+        | (Action::Reset | Action::Delete, BranchState::Ready | BranchState::Merged) => Ok(()),
+        (Action::Merge, BranchState::Merged) => Err(Error::conflict(
+            "branch.not_ready",
+            "The branch was merged already. Reset it to use it again, or delete it.",
+        )),
         _ => Err(Error::conflict("branch.not_ready", format!("The branch is not ready (it is {state})."))),
     }
 }

@@ -134,7 +134,10 @@ mod tests {
                     if status(intent, observed, activity) == Status::Active {
                         assert_eq!(observed, Observed::Serving, "{intent} {activity:?}");
                     }
-                    assert_eq!(status(intent, observed, activity) == Status::Deleted, intent == Intent::Deleted || activity == Some(Activity::Deleting));
+                    assert_eq!(
+                        status(intent, observed, activity) == Status::Deleted,
+                        intent == Intent::Deleted || activity == Some(Activity::Deleting)
+                    );
                 }
             }
         }
@@ -162,7 +165,18 @@ mod tests {
     #[test]
     fn custom_domains_are_host_names() {
         assert_eq!(check_custom_domain(" API.Example.com. ").expect("valid"), "api.example.com");
-        for text in ["", "localhost", "127.0.0.1", "http://a.b", "a.b:80", "a_b.c", "-a.b", "a..b", "a b.c", &format!("{}.com", "x".repeat(64))] {
+        for text in [
+            "",
+            "localhost",
+            "127.0.0.1",
+            "http://a.b",
+            "a.b:80",
+            "a_b.c",
+            "-a.b",
+            "a..b",
+            "a b.c",
+            &format!("{}.com", "x".repeat(64)),
+        ] {
             assert!(check_custom_domain(text).is_err(), "{text}");
         }
     }

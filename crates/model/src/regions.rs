@@ -4,8 +4,10 @@ use crate::words::words;
 
 words! {
     /// A region.
+    #[derive(Default)]
     Region is a "region" {
         /// The default.
+        #[default]
         UsEast = "us-east",
         /// United States, west.
         UsWest = "us-west",
@@ -13,11 +15,5 @@ words! {
         EuCentral = "eu-central",
         /// Asia and the Pacific.
         ApSoutheast = "ap-southeast",
-    }
-}
-
-impl Default for Region {
-    fn default() -> Self {
-        Self::UsEast
     }
 }

@@ -8,7 +8,7 @@ use aes_gcm::{
     aead::{Aead as _, KeyInit as _, Payload},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use rand::{RngCore as _, rngs::OsRng, TryRngCore as _};
+use rand::{RngCore as _, TryRngCore as _, rngs::OsRng};
 use secrecy::{ExposeSecret as _, SecretString};
 
 const NONCE_BYTES: usize = 12;
@@ -146,7 +146,11 @@ impl MasterKey {
     /// [`SealingError::CannotOpen`] when neither slot fits.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, SealingError> {
         let slots = [Some(&self.current), self.previous.as_ref()];
-        slots.into_iter().flatten().find_map(|slot| slot.open(context.as_bytes(), sealed)).ok_or(SealingError::CannotOpen)
+        slots
+            .into_iter()
+            .flatten()
+            .find_map(|slot| slot.open(context.as_bytes(), sealed))
+            .ok_or(SealingError::CannotOpen)
     }
 }
 

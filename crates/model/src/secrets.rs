@@ -71,7 +71,11 @@ impl ProjectSecrets {
     /// New secrets for a branch: users' tokens and encrypted values of the parent stay valid there, its keys do not.
     #[must_use]
     pub fn for_branch(parent: &Self) -> Self {
-        Self { jwt_secret: parent.jwt_secret.clone(), encryption_key: parent.encryption_key.clone(), ..Self::generate() }
+        Self {
+            jwt_secret: parent.jwt_secret.clone(),
+            encryption_key: parent.encryption_key.clone(),
+            ..Self::generate()
+        }
     }
 
     /// Seals everything under a new key of the project's own.
@@ -150,7 +154,10 @@ mod tests {
         let sealed = branch.seal(&master, branch_id);
         let opened = ProjectSecrets::open(&sealed, &master, branch_id).expect("same project");
         assert_eq!(opened.anon_key.expose_secret(), branch.anon_key.expose_secret());
-        assert_eq!(sealed.open_api_key(&master, branch_id).expect("same project").expose_secret(), branch.api_key.expose_secret());
+        assert_eq!(
+            sealed.open_api_key(&master, branch_id).expect("same project").expose_secret(),
+            branch.api_key.expose_secret()
+        );
         assert!(ProjectSecrets::open(&sealed, &master, parent_id).is_err());
         let mut swapped = sealed.clone();
         swapped.api_key = sealed.anon_key.clone();

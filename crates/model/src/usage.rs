@@ -80,7 +80,8 @@ pub struct Period {
 #[must_use]
 pub fn current_period(now: DateTime<Utc>) -> Period {
     let start = now.date_naive().with_day(1).expect("every month has a first day");
-    let end = start.checked_add_months(Months::new(1)).and_then(|next| next.pred_opt()).expect("not at the end of time");
+    let end =
+        start.checked_add_months(Months::new(1)).and_then(|next| next.pred_opt()).expect("not at the end of time");
     Period { start, end }
 }
 

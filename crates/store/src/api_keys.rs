@@ -72,9 +72,12 @@ pub async fn list(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<Vec<
 
 /// How many keys of a user are not revoked.
 pub async fn count(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(r#"select count(*) as "count!" from api_keys where user_id = $1 and revoked_at is null"#, user_id.as_uuid())
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from api_keys where user_id = $1 and revoked_at is null"#,
+        user_id.as_uuid()
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Revokes a user's key. False when there is none.
@@ -91,7 +94,11 @@ pub async fn revoke(conn: &mut PgConnection, user_id: UserId, id: ApiKeyId, at: 
 }
 
 /// The owner of a key that is neither revoked nor expired at `at`.
-pub async fn authenticate(conn: &mut PgConnection, token_hash: &[u8], at: DateTime<Utc>) -> sqlx::Result<Option<(ApiKeyId, User)>> {
+pub async fn authenticate(
+    conn: &mut PgConnection,
+    token_hash: &[u8],
+    at: DateTime<Utc>,
+) -> sqlx::Result<Option<(ApiKeyId, User)>> {
     let row = sqlx::query!(
         "select k.id as key_id, u.id, u.email, u.name, u.avatar_url, u.email_verified, u.operator, u.created_at
          from api_keys k join users u on u.id = k.user_id

@@ -51,7 +51,12 @@ impl From<Row> for Branch {
 }
 
 /// Adds a branch to its project row.
-pub async fn insert(conn: &mut PgConnection, project_id: ProjectId, mode: BranchMode, at: DateTime<Utc>) -> sqlx::Result<()> {
+pub async fn insert(
+    conn: &mut PgConnection,
+    project_id: ProjectId,
+    mode: BranchMode,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into branches (project_id, mode, created_at) values ($1, $2, $3)",
         project_id.as_uuid(),
@@ -127,7 +132,9 @@ pub async fn reset_base(conn: &mut PgConnection, project_id: ProjectId) -> sqlx:
 
 /// Records whether the branch was merged since its creation or last reset.
 pub async fn set_merged(conn: &mut PgConnection, project_id: ProjectId, merged: bool) -> sqlx::Result<()> {
-    sqlx::query!("update branches set merged = $2 where project_id = $1", project_id.as_uuid(), merged).execute(conn).await?;
+    sqlx::query!("update branches set merged = $2 where project_id = $1", project_id.as_uuid(), merged)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -141,7 +148,11 @@ pub struct Counts {
 }
 
 /// Counts branches that are neither deleted, nor merged, nor failed while nothing works on them.
-pub async fn count(conn: &mut PgConnection, organization_id: OrganizationId, parent_id: ProjectId) -> sqlx::Result<Counts> {
+pub async fn count(
+    conn: &mut PgConnection,
+    organization_id: OrganizationId,
+    parent_id: ProjectId,
+) -> sqlx::Result<Counts> {
     let row = sqlx::query!(
         r#"select count(*) filter (where p.parent_id = $2) as "of_parent!",
                   count(distinct p.parent_id) filter (where p.parent_id <> $2) as "other_parents!"

@@ -20,7 +20,13 @@ pub struct Entry {
 }
 
 /// Takes a key for a request. False when it is taken.
-pub async fn claim(conn: &mut PgConnection, principal: UserId, key: &str, fingerprint: &[u8], at: DateTime<Utc>) -> sqlx::Result<bool> {
+pub async fn claim(
+    conn: &mut PgConnection,
+    principal: UserId,
+    key: &str,
+    fingerprint: &[u8],
+    at: DateTime<Utc>,
+) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "insert into idempotency_keys (principal, key, request_fingerprint, created_at) values ($1, $2, $3, $4)
          on conflict (principal, key) do nothing",
@@ -74,7 +80,12 @@ pub async fn find(conn: &mut PgConnection, principal: UserId, key: &str) -> sqlx
 }
 
 /// Records, in the transaction that records the intent, which operation the request started.
-pub async fn set_operation(conn: &mut PgConnection, principal: UserId, key: &str, operation_id: OperationId) -> sqlx::Result<()> {
+pub async fn set_operation(
+    conn: &mut PgConnection,
+    principal: UserId,
+    key: &str,
+    operation_id: OperationId,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "update idempotency_keys set operation_id = $3 where principal = $1 and key = $2",
         principal.as_uuid(),

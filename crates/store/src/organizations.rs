@@ -95,7 +95,11 @@ pub async fn list(conn: &mut PgConnection, user_id: UserId) -> sqlx::Result<Vec<
 }
 
 /// An organization the user may see: as a member, or as an operator of this cloud.
-pub async fn find_owned(conn: &mut PgConnection, user_id: UserId, id: OrganizationId) -> sqlx::Result<Option<Membership>> {
+pub async fn find_owned(
+    conn: &mut PgConnection,
+    user_id: UserId,
+    id: OrganizationId,
+) -> sqlx::Result<Option<Membership>> {
     let row = sqlx::query_as!(
         Row,
         r#"select o.id, o.name, o.type, o.plan, o.created_at, o.updated_at, coalesce(m.role, 'owner') as "role!"
@@ -114,9 +118,12 @@ pub async fn find_owned(conn: &mut PgConnection, user_id: UserId, id: Organizati
 /// Locks an organization's row until the transaction ends, so that its quotas are checked by one caller at a time.
 /// False when it is gone.
 pub async fn lock(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<bool> {
-    let row = sqlx::query!("select id from organizations where id = $1 and deleted_at is null for no key update", id.as_uuid())
-        .fetch_optional(conn)
-        .await?;
+    let row = sqlx::query!(
+        "select id from organizations where id = $1 and deleted_at is null for no key update",
+        id.as_uuid()
+    )
+    .fetch_optional(conn)
+    .await?;
     Ok(row.is_some())
 }
 
@@ -150,8 +157,12 @@ pub async fn set_plan(conn: &mut PgConnection, id: OrganizationId, plan: Plan) -
 
 /// Marks an organization as deleted. Its row stays, because usage and audit refer to it.
 pub async fn mark_deleted(conn: &mut PgConnection, id: OrganizationId, at: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("update organizations set deleted_at = coalesce(deleted_at, $2), updated_at = $2 where id = $1", id.as_uuid(), at)
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "update organizations set deleted_at = coalesce(deleted_at, $2), updated_at = $2 where id = $1",
+        id.as_uuid(),
+        at
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }

@@ -169,7 +169,10 @@ pub async fn all_not_deleted(conn: &mut PgConnection) -> sqlx::Result<Vec<Projec
 }
 
 /// Every project of an organization that is not proven gone, branches included, parents before branches.
-pub async fn all_of_organization(conn: &mut PgConnection, organization_id: OrganizationId) -> sqlx::Result<Vec<Project>> {
+pub async fn all_of_organization(
+    conn: &mut PgConnection,
+    organization_id: OrganizationId,
+) -> sqlx::Result<Vec<Project>> {
     all(select!(
         "where p.organization_id = $1 and p.deleted_at is null order by p.parent_id nulls first, p.created_at",
         organization_id.as_uuid()
@@ -180,7 +183,9 @@ pub async fn all_of_organization(conn: &mut PgConnection, organization_id: Organ
 
 /// Every project of an organization, deleted ones and branches included, oldest first. For usage reports.
 pub async fn history(conn: &mut PgConnection, organization_id: OrganizationId) -> sqlx::Result<Vec<Project>> {
-    all(select!("where p.organization_id = $1 order by p.created_at, p.id", organization_id.as_uuid()).fetch_all(conn).await?)
+    all(select!("where p.organization_id = $1 order by p.created_at, p.id", organization_id.as_uuid())
+        .fetch_all(conn)
+        .await?)
 }
 
 /// The newest live project or branch that this caller created since `since` with the same name, parent and region.
@@ -243,7 +248,12 @@ pub async fn insert(conn: &mut PgConnection, project: &Project) -> sqlx::Result<
 }
 
 /// Records what was proven. Without an address the known one stays, except for `absent`, which has none.
-pub async fn set_observed(conn: &mut PgConnection, id: ProjectId, observed: Observed, address: Option<&str>) -> sqlx::Result<()> {
+pub async fn set_observed(
+    conn: &mut PgConnection,
+    id: ProjectId,
+    observed: Observed,
+    address: Option<&str>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "update projects
          set observed = $2, address = case when $2 = 'absent' then null else coalesce($3, address) end, updated_at = now()
@@ -273,9 +283,13 @@ pub async fn set_intent(conn: &mut PgConnection, id: ProjectId, intent: Intent) 
 
 /// Records why the last operation failed, or that it did not.
 pub async fn set_last_error(conn: &mut PgConnection, id: ProjectId, error: Option<&str>) -> sqlx::Result<()> {
-    sqlx::query!("update projects set last_operation_error = $2, updated_at = now() where id = $1", id.as_uuid(), error)
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "update projects set last_operation_error = $2, updated_at = now() where id = $1",
+        id.as_uuid(),
+        error
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -302,10 +316,18 @@ pub async fn set_service_version(conn: &mut PgConnection, id: ProjectId, version
 }
 
 /// Changes the instance type.
-pub async fn set_instance_type(conn: &mut PgConnection, id: ProjectId, instance_type: InstanceType) -> sqlx::Result<()> {
-    sqlx::query!("update projects set instance_type = $2, updated_at = now() where id = $1", id.as_uuid(), instance_type.as_str())
-        .execute(conn)
-        .await?;
+pub async fn set_instance_type(
+    conn: &mut PgConnection,
+    id: ProjectId,
+    instance_type: InstanceType,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update projects set instance_type = $2, updated_at = now() where id = $1",
+        id.as_uuid(),
+        instance_type.as_str()
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -316,7 +338,9 @@ pub async fn disk_gib(conn: &mut PgConnection, id: ProjectId) -> sqlx::Result<i6
 
 /// Changes the disk a project is entitled to, in GiB.
 pub async fn set_disk_gib(conn: &mut PgConnection, id: ProjectId, disk_gib: i64) -> sqlx::Result<()> {
-    sqlx::query!("update projects set disk_gib = $2, updated_at = now() where id = $1", id.as_uuid(), disk_gib).execute(conn).await?;
+    sqlx::query!("update projects set disk_gib = $2, updated_at = now() where id = $1", id.as_uuid(), disk_gib)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -94,12 +94,16 @@ pub async fn rotate(
 
 /// Ends a session: its refresh tokens and its access tokens are refused from now on.
 pub async fn revoke(conn: &mut PgConnection, id: SessionId, at: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("update sessions set revoked_at = coalesce(revoked_at, $2) where id = $1", id.as_uuid(), at).execute(conn).await?;
+    sqlx::query!("update sessions set revoked_at = coalesce(revoked_at, $2) where id = $1", id.as_uuid(), at)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
 /// Removes sessions of a user that ended before `before`.
 pub async fn purge(conn: &mut PgConnection, user_id: UserId, before: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("delete from sessions where user_id = $1 and expires_at < $2", user_id.as_uuid(), before).execute(conn).await?;
+    sqlx::query!("delete from sessions where user_id = $1 and expires_at < $2", user_id.as_uuid(), before)
+        .execute(conn)
+        .await?;
     Ok(())
 }

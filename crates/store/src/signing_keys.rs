@@ -28,12 +28,19 @@ pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<SigningKey>> {
 
 /// Lets one caller at a time go on until its transaction ends: replicas that start together must agree on one key.
 pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('control_plane.signing_keys', 0))").execute(conn).await?;
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('control_plane.signing_keys', 0))")
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
 /// Adds a key.
-pub async fn insert(conn: &mut PgConnection, id: &str, sealed_private_key: &[u8], at: DateTime<Utc>) -> sqlx::Result<()> {
+pub async fn insert(
+    conn: &mut PgConnection,
+    id: &str,
+    sealed_private_key: &[u8],
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into signing_keys (id, sealed_private_key, created_at) values ($1, $2, $3)",
         id,

@@ -58,7 +58,9 @@ pub async fn append(conn: &mut PgConnection, source: &str, records: &[Record], a
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query!("update usage_sources set sequence = $2 where source = $1", source, last.sequence).execute(conn).await?;
+    sqlx::query!("update usage_sources set sequence = $2 where source = $1", source, last.sequence)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -80,7 +82,8 @@ pub async fn add_days(conn: &mut PgConnection, days: &[Day], at: DateTime<Utc>) 
     let projects: Vec<Uuid> = days.iter().map(|day| day.project_id.as_uuid()).collect();
     let dates: Vec<NaiveDate> = days.iter().map(|day| day.day).collect();
     let metrics: Vec<String> = days.iter().map(|day| day.metric.as_str().to_owned()).collect();
-    let peaks: Vec<String> = Metric::ALL.iter().filter(|metric| metric.peak()).map(|metric| metric.as_str().to_owned()).collect();
+    let peaks: Vec<String> =
+        Metric::ALL.iter().filter(|metric| metric.peak()).map(|metric| metric.as_str().to_owned()).collect();
     let amounts: Vec<i64> = days.iter().map(|day| day.amount).collect();
     sqlx::query!(
         "insert into usage_days as d (project_id, day, metric, amount, updated_at)
@@ -127,13 +130,16 @@ pub async fn days(conn: &mut PgConnection, organization_id: OrganizationId, peri
     .fetch_all(conn)
     .await?;
     rows.into_iter()
-        .map(|row| Ok(Day { project_id: row.project_id.into(), day: row.day, metric: parse(&row.metric)?, amount: row.amount }))
+        .map(|row| {
+            Ok(Day { project_id: row.project_id.into(), day: row.day, metric: parse(&row.metric)?, amount: row.amount })
+        })
         .collect()
 }
 
 /// The newest size of each kind of an organization's live projects.
 pub async fn current_sizes(conn: &mut PgConnection, organization_id: OrganizationId) -> sqlx::Result<Vec<Total>> {
-    let peaks: Vec<String> = Metric::ALL.iter().filter(|metric| metric.peak()).map(|metric| metric.as_str().to_owned()).collect();
+    let peaks: Vec<String> =
+        Metric::ALL.iter().filter(|metric| metric.peak()).map(|metric| metric.as_str().to_owned()).collect();
     let rows = sqlx::query!(
         "select p.id as project_id, m.metric as \"metric!\", r.amount
          from projects p
@@ -164,7 +170,14 @@ pub async fn records(conn: &mut PgConnection, project_id: ProjectId) -> sqlx::Re
     rows.into_iter()
         .map(|row| {
             let metric = parse(&row.metric)?;
-            Ok(Record { sequence: row.sequence, project_id, metric, from: row.from_at, to: row.to_at, amount: row.amount })
+            Ok(Record {
+                sequence: row.sequence,
+                project_id,
+                metric,
+                from: row.from_at,
+                to: row.to_at,
+                amount: row.amount,
+            })
         })
         .collect()
 }

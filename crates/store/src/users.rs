@@ -95,7 +95,11 @@ pub async fn find_by_email(conn: &mut PgConnection, email: &str) -> sqlx::Result
 }
 
 /// The user behind a session, if neither is gone and the session is not revoked.
-pub async fn find_by_session(conn: &mut PgConnection, session_id: SessionId, user_id: UserId) -> sqlx::Result<Option<User>> {
+pub async fn find_by_session(
+    conn: &mut PgConnection,
+    session_id: SessionId,
+    user_id: UserId,
+) -> sqlx::Result<Option<User>> {
     let row = sqlx::query_as!(
         Row,
         "select u.id, u.email, u.name, u.avatar_url, u.email_verified, u.operator, u.created_at

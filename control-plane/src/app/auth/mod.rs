@@ -67,7 +67,15 @@ async fn open_session(state: &State, user: &User) -> Result<Tokens, Failure> {
     let id = SessionId::generate();
     let mut tx = state.begin().await?;
     sessions::purge(&mut tx, user.id, now).await?;
-    sessions::insert(&mut tx, id, user.id, &token_hash(&refresh_token), now, now + Duration::days(limits::REFRESH_TOKEN_DAYS)).await?;
+    sessions::insert(
+        &mut tx,
+        id,
+        user.id,
+        &token_hash(&refresh_token),
+        now,
+        now + Duration::days(limits::REFRESH_TOKEN_DAYS),
+    )
+    .await?;
     tx.commit().await?;
     Ok(Tokens { access_token: state.signer.sign(user, id, LOGIN_CLIENT, now), refresh_token })
 }
@@ -118,7 +126,8 @@ async fn by_api_key(state: &State, token: SecretString) -> Result<User, Failure>
     let mut conn = state.connection().await?;
     // Found by hash: how long the comparison takes says nothing about the key.
     let found = store::api_keys::authenticate(&mut conn, &token_hash(&token), now).await?;
-    let (id, user) = found.ok_or_else(|| Error::unauthenticated("auth.invalid_api_key", "Invalid or revoked API key"))?;
+    let (id, user) =
+        found.ok_or_else(|| Error::unauthenticated("auth.invalid_api_key", "Invalid or revoked API key"))?;
     store::api_keys::touch(&mut conn, id, now).await?;
     Ok(user)
 }

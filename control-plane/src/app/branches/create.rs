@@ -38,7 +38,10 @@ pub(crate) async fn create(
     store::organizations::lock(&mut tx, organization_id).await?;
     let parent = projects::find_locked(&mut tx, ctx, parent_id).await?;
     if let Some(existing) = duplicate(&mut tx, state, ctx, &parent, name, mode).await? {
-        return Ok(Started { operation_id: existing.view.running.map(|running| running.operation_id), value: existing });
+        return Ok(Started {
+            operation_id: existing.view.running.map(|running| running.operation_id),
+            value: existing,
+        });
     }
     check_parent(&mut tx, &parent).await?;
     check_name_is_free(&mut tx, &parent, name).await?;
@@ -77,7 +80,8 @@ async fn duplicate(
     let since = state.clock.now() - Duration::seconds(limits::DUPLICATE_CREATE_SECONDS);
     let (organization_id, region) = (parent.organization_id, parent.region);
     let found =
-        store::projects::find_duplicate(conn, organization_id, ctx.user.id, Some(parent.id), name, region, since).await?;
+        store::projects::find_duplicate(conn, organization_id, ctx.user.id, Some(parent.id), name, region, since)
+            .await?;
     let Some(project) = found else { return Ok(None) };
     let existing = super::find(conn, ctx, project.id).await;
     Ok(existing.ok().filter(|existing| existing.branch.mode == mode))
@@ -125,8 +129,12 @@ async fn check_quota(
     if let Some(limit) = allowed.branches_per_parent.filter(|&limit| counts.of_parent >= i64::from(limit)) {
         return Err(exceeded(format!("A project can have up to {limit} active branches. Delete or merge one first.")));
     }
-    if let Some(limit) = allowed.branched_parents.filter(|&limit| counts.of_parent == 0 && counts.other_parents >= i64::from(limit)) {
-        return Err(exceeded(format!("An organization can have branches of up to {limit} projects. Delete or merge some first.")));
+    if let Some(limit) =
+        allowed.branched_parents.filter(|&limit| counts.of_parent == 0 && counts.other_parents >= i64::from(limit))
+    {
+        return Err(exceeded(format!(
+            "An organization can have branches of up to {limit} projects. Delete or merge some first."
+        )));
     }
     Ok(())
 }
@@ -152,7 +160,13 @@ fn new_branch(state: &State, ctx: &Ctx, parent: &Project, name: &str) -> Project
     }
 }
 
-async fn insert(conn: &mut PgConnection, state: &State, parent: &Project, branch: &Project, mode: BranchMode) -> Result<(), Failure> {
+async fn insert(
+    conn: &mut PgConnection,
+    state: &State,
+    parent: &Project,
+    branch: &Project,
+    mode: BranchMode,
+) -> Result<(), Failure> {
     let sealed = store::project_secrets::find(conn, parent.id).await?.ok_or_else(projects::not_found)?;
     let parents = ProjectSecrets::open(&sealed, &state.master_key, parent.id).map_err(Error::internal)?;
     let secrets = ProjectSecrets::for_branch(&parents).seal(&state.master_key, branch.id);

@@ -29,7 +29,8 @@ pub(crate) async fn delete(state: &State, ctx: &Ctx, id: ProjectId) -> Result<St
     let branch = find_locked(&mut tx, ctx, id).await?;
     branch.permit(Action::Delete)?;
     store::projects::set_intent(&mut tx, id, Intent::Deleted).await?;
-    let recorded = operations::record(&mut tx, state, ctx, work(&branch, OperationKind::BranchDelete, "branch.delete")).await?;
+    let recorded =
+        operations::record(&mut tx, state, ctx, work(&branch, OperationKind::BranchDelete, "branch.delete")).await?;
     tx.commit().await?;
     Ok(Started { value: (), operation_id: Some(operations::start(state, recorded).await) })
 }
@@ -39,7 +40,8 @@ pub(crate) async fn reset(state: &State, ctx: &Ctx, id: ProjectId) -> Result<Sta
     let mut tx = state.begin().await?;
     let branch = find_locked(&mut tx, ctx, id).await?;
     branch.permit(Action::Reset)?;
-    let recorded = operations::record(&mut tx, state, ctx, work(&branch, OperationKind::BranchReset, "branch.reset")).await?;
+    let recorded =
+        operations::record(&mut tx, state, ctx, work(&branch, OperationKind::BranchReset, "branch.reset")).await?;
     let value = find(&mut tx, ctx, id).await?;
     tx.commit().await?;
     Ok(Started { value, operation_id: Some(operations::start(state, recorded).await) })

@@ -32,7 +32,12 @@ pub(crate) enum Outcome {
 }
 
 /// Merges, and waits for the end.
-pub(crate) async fn merge(state: &State, ctx: &Ctx, id: ProjectId, options: Options) -> Result<Started<Outcome>, Failure> {
+pub(crate) async fn merge(
+    state: &State,
+    ctx: &Ctx,
+    id: ProjectId,
+    options: Options,
+) -> Result<Started<Outcome>, Failure> {
     let dry_run = options.dry_run;
     // A client takes every 409 on execute for a conflict with a diff, so that route says 423 instead.
     let operation_id = begin(state, ctx, id, options)
@@ -54,7 +59,9 @@ async fn begin(state: &State, ctx: &Ctx, id: ProjectId, options: Options) -> Res
     }
     for (what, status) in [("parent project", parent.status()), ("branch", branch.status())] {
         if status != Status::Active {
-            return Err(Error::conflict("branch.not_ready", format!("The {what} is not active (it is {status}).")).into());
+            return Err(
+                Error::conflict("branch.not_ready", format!("The {what} is not active (it is {status}).")).into()
+            );
         }
     }
     let Options { dry_run, expected_plan_hash } = options;

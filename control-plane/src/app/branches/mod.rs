@@ -75,6 +75,7 @@ pub(crate) async fn list(state: &State, ctx: &Ctx, parent_id: ProjectId) -> Resu
     let ids: Vec<ProjectId> = live.iter().map(|project| project.id).collect();
     let mut branches = store::branches::find_all(&mut conn, &ids).await?;
     let views = projects::views(&mut conn, live).await?;
-    let views = views.into_iter().filter_map(|view| Some(BranchView { branch: branches.remove(&view.project.id)?, view }));
+    let views =
+        views.into_iter().filter_map(|view| Some(BranchView { branch: branches.remove(&view.project.id)?, view }));
     Ok(views.filter(|view| view.state() != BranchState::Deleted).collect())
 }

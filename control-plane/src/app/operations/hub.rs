@@ -78,7 +78,10 @@ async fn listen(pool: PgPool, changes: broadcast::Sender<OperationId>) {
     let forward = async {
         loop {
             if let Err(error) = forward_until_broken(&pool, &changes).await {
-                tracing::warn!(error = telemetry::chain(&error), "lost the connection that listens for operations; connecting again");
+                tracing::warn!(
+                    error = telemetry::chain(&error),
+                    "lost the connection that listens for operations; connecting again"
+                );
             }
             tokio::time::sleep(RECONNECT_DELAY).await;
         }

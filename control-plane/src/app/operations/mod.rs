@@ -49,9 +49,10 @@ pub(crate) fn input(input: &impl Serialize) -> Value {
 fn busy(kind: OperationKind) -> Error {
     let text = "Another operation is running. Try again when it is done.";
     match kind {
-        OperationKind::BranchCreate | OperationKind::BranchDelete | OperationKind::BranchReset | OperationKind::BranchMerge => {
-            Error::conflict("branch.busy", text)
-        }
+        OperationKind::BranchCreate
+        | OperationKind::BranchDelete
+        | OperationKind::BranchReset
+        | OperationKind::BranchMerge => Error::conflict("branch.busy", text),
         _ => Error::conflict("project.busy", text),
     }
 }
@@ -132,7 +133,11 @@ fn not_found() -> Error {
 }
 
 /// An operation of an organization that the caller may see.
-pub(crate) async fn find(state: &State, ctx: &Ctx, id: OperationId) -> Result<(Operation, Vec<OperationStep>), Failure> {
+pub(crate) async fn find(
+    state: &State,
+    ctx: &Ctx,
+    id: OperationId,
+) -> Result<(Operation, Vec<OperationStep>), Failure> {
     let mut conn = state.connection().await?;
     let operation = store::operations::find(&mut conn, id).await?.ok_or_else(not_found)?;
     let organization_id = operation.organization_id.ok_or_else(not_found)?;

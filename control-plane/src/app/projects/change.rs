@@ -44,15 +44,22 @@ pub(crate) async fn update(state: &State, ctx: &Ctx, id: ProjectId, changes: Cha
     if let Some(domain) = &changes.customized_domain {
         project.customized_domain = custom_domain(&mut tx, &project, domain).await?;
     }
-    let detail = json!({ "name": project.name, "customized_domain": project.customized_domain, "disk_gib": changes.disk_gib });
+    let detail =
+        json!({ "name": project.name, "customized_domain": project.customized_domain, "disk_gib": changes.disk_gib });
     let subject = Subject { organization_id: Some(project.organization_id), project_id: Some(id), detail };
     let audit_id = audit::open(&mut tx, state, ctx, "project.update", subject).await?;
     if let Some(disk_gib) = changes.disk_gib {
         grow_disk(&mut tx, id, disk_gib).await?;
     }
     project.updated_at = state.clock.now();
-    let stored =
-        store::projects::set_profile(&mut tx, id, &project.name, project.customized_domain.as_deref(), project.updated_at).await;
+    let stored = store::projects::set_profile(
+        &mut tx,
+        id,
+        &project.name,
+        project.customized_domain.as_deref(),
+        project.updated_at,
+    )
+    .await;
     stored.map_err(|error| match store::violated_constraint(&error) {
         Some("projects_branch_name_key") => {
             Failure(Error::already_exists("branch.name_conflict", "A branch with this name already exists"))

@@ -94,7 +94,11 @@ async fn duplicate(
 }
 
 /// Refuses another active project beyond the plan's. The caller holds the organization's lock.
-pub(crate) async fn check_active_quota(conn: &mut PgConnection, plan: Plan, organization_id: OrganizationId) -> Result<(), Failure> {
+pub(crate) async fn check_active_quota(
+    conn: &mut PgConnection,
+    plan: Plan,
+    organization_id: OrganizationId,
+) -> Result<(), Failure> {
     let Some(limit) = plan.limits().active_projects else { return Ok(()) };
     if store::projects::count_active(conn, organization_id).await? < i64::from(limit) {
         return Ok(());
@@ -106,7 +110,8 @@ pub(crate) async fn check_active_quota(conn: &mut PgConnection, plan: Plan, orga
         Plan::Team => "Team",
         Plan::Enterprise => "Enterprise",
     };
-    let text = format!("{name} plan allows up to {limit} active projects. Please upgrade your plan to create more projects.");
+    let text =
+        format!("{name} plan allows up to {limit} active projects. Please upgrade your plan to create more projects.");
     Err(Error::quota_exceeded("project.quota_exceeded", text).into())
 }
 

@@ -90,7 +90,12 @@ pub(crate) async fn restore(state: &State, ctx: &Ctx, id: ProjectId) -> Result<S
 }
 
 /// Restarts a project, with another backend version if one is given.
-pub(crate) async fn restart(state: &State, ctx: &Ctx, id: ProjectId, version: Option<&str>) -> Result<Started<ProjectView>, Failure> {
+pub(crate) async fn restart(
+    state: &State,
+    ctx: &Ctx,
+    id: ProjectId,
+    version: Option<&str>,
+) -> Result<Started<ProjectView>, Failure> {
     let mut tx = state.begin().await?;
     let project = find_idle(&mut tx, ctx, id, Status::Active).await?;
     let service_version = version.map(|text| wanted_version(state, &project, text)).transpose()?.flatten();
@@ -103,7 +108,9 @@ pub(crate) async fn restart(state: &State, ctx: &Ctx, id: ProjectId, version: Op
 
 /// The version to change to; absent when it is the present one.
 fn wanted_version(state: &State, project: &Project, text: &str) -> Result<Option<String>, Failure> {
-    let wanted: Version = text.parse().map_err(|_| Error::invalid("insforgeOssVersion", "insforgeOssVersion must be a version such as v2.2.2"))?;
+    let wanted: Version = text
+        .parse()
+        .map_err(|_| Error::invalid("insforgeOssVersion", "insforgeOssVersion must be a version such as v2.2.2"))?;
     if wanted.to_string() == project.service_version {
         return Ok(None);
     }
@@ -113,7 +120,8 @@ fn wanted_version(state: &State, project: &Project, text: &str) -> Result<Option
         return Err(Error::unprocessable("project.version_downgrade", text).into());
     }
     if wanted != state.config.latest_version {
-        let text = format!("Version {} is not available; the newest is {}", wanted.tag(), state.config.latest_version.tag());
+        let text =
+            format!("Version {} is not available; the newest is {}", wanted.tag(), state.config.latest_version.tag());
         return Err(Error::unprocessable("project.version_unavailable", text).into());
     }
     Ok(Some(wanted.to_string()))
@@ -128,7 +136,12 @@ pub(crate) struct Resized {
 }
 
 /// Changes the instance type, which restarts the project.
-pub(crate) async fn upgrade_instance(state: &State, ctx: &Ctx, id: ProjectId, wanted: &str) -> Result<Started<Resized>, Failure> {
+pub(crate) async fn upgrade_instance(
+    state: &State,
+    ctx: &Ctx,
+    id: ProjectId,
+    wanted: &str,
+) -> Result<Started<Resized>, Failure> {
     let mut tx = state.begin().await?;
     let project = find(&mut tx, ctx, id).await?;
     let new: InstanceType = wanted.parse().map_err(|_| {
@@ -137,17 +150,27 @@ pub(crate) async fn upgrade_instance(state: &State, ctx: &Ctx, id: ProjectId, wa
     })?;
     let plan = organizations::find(&mut tx, ctx, project.organization_id).await?.organization.plan;
     if new != InstanceType::Nano && !plan.limits().larger_instances {
-        return Err(Error::quota_exceeded("project.instance_not_in_plan", "The free plan has only the nano instance type. Please upgrade your plan.").into());
+        return Err(Error::quota_exceeded(
+            "project.instance_not_in_plan",
+            "The free plan has only the nano instance type. Please upgrade your plan.",
+        )
+        .into());
     }
     let project = find_idle(&mut tx, ctx, id, Status::Active).await?;
     let previous = project.instance_type;
     if new == previous {
-        return Err(Error::conflict("project.same_instance_type", format!("The project is a {} already", new.as_str())).into());
+        return Err(Error::conflict(
+            "project.same_instance_type",
+            format!("The project is a {} already", new.as_str()),
+        )
+        .into());
     }
     let disk_gib = store::projects::disk_gib(&mut tx, id).await?;
-    let input = ProjectRestartInput { project_id: id, service_version: None, instance_type: Some(new.as_str().to_owned()) };
+    let input =
+        ProjectRestartInput { project_id: id, service_version: None, instance_type: Some(new.as_str().to_owned()) };
     let detail = json!({ "previous": previous.as_str(), "new": new.as_str() });
-    let work = work(&project, OperationKind::ProjectRestart, "project.upgrade_instance", operations::input(&input), detail);
+    let work =
+        work(&project, OperationKind::ProjectRestart, "project.upgrade_instance", operations::input(&input), detail);
     let recorded = operations::record(&mut tx, state, ctx, work).await?;
     let started = finish(tx, state, ctx, id, recorded).await?;
     Ok(Started { value: Resized { previous, new, disk_gib, view: started.value }, operation_id: started.operation_id })
@@ -167,7 +190,12 @@ pub(crate) async fn delete(state: &State, ctx: &Ctx, id: ProjectId) -> Result<St
 }
 
 /// Records that a project and its branches are to go.
-pub(crate) async fn record_delete(conn: &mut PgConnection, state: &State, ctx: &Ctx, project: &Project) -> Result<Recorded, Failure> {
+pub(crate) async fn record_delete(
+    conn: &mut PgConnection,
+    state: &State,
+    ctx: &Ctx,
+    project: &Project,
+) -> Result<Recorded, Failure> {
     store::projects::lock(conn, project.id).await?;
     if store::activities::branch_running(conn, project.id).await? {
         return Err(project_busy().into());

@@ -61,7 +61,10 @@ pub(crate) async fn find_locked(conn: &mut PgConnection, ctx: &Ctx, id: ProjectI
 pub(crate) async fn views(conn: &mut PgConnection, projects: Vec<Project>) -> Result<Vec<ProjectView>, Failure> {
     let ids: Vec<ProjectId> = projects.iter().map(|project| project.id).collect();
     let running = store::activities::running(conn, &ids).await?;
-    Ok(projects.into_iter().map(|project| ProjectView { running: running.get(&project.id).copied(), project }).collect())
+    Ok(projects
+        .into_iter()
+        .map(|project| ProjectView { running: running.get(&project.id).copied(), project })
+        .collect())
 }
 
 pub(crate) async fn view(conn: &mut PgConnection, project: Project) -> Result<ProjectView, Failure> {
@@ -77,7 +80,11 @@ pub(crate) async fn get(state: &State, ctx: &Ctx, id: ProjectId) -> Result<Proje
 }
 
 /// The projects of an organization, without branches.
-pub(crate) async fn list(state: &State, ctx: &Ctx, organization_id: OrganizationId) -> Result<Vec<ProjectView>, Failure> {
+pub(crate) async fn list(
+    state: &State,
+    ctx: &Ctx,
+    organization_id: OrganizationId,
+) -> Result<Vec<ProjectView>, Failure> {
     let mut conn = state.connection().await?;
     organizations::find(&mut conn, ctx, organization_id).await?;
     let projects = store::projects::list(&mut conn, organization_id).await?;
@@ -89,7 +96,8 @@ pub(crate) async fn access_api_key(state: &State, ctx: &Ctx, id: ProjectId) -> R
     let mut tx = state.begin().await?;
     let project = find(&mut tx, ctx, id).await?;
     let sealed = store::project_secrets::find(&mut tx, id).await?.ok_or_else(not_found)?;
-    let subject = Subject { organization_id: Some(project.organization_id), project_id: Some(id), ..Subject::default() };
+    let subject =
+        Subject { organization_id: Some(project.organization_id), project_id: Some(id), ..Subject::default() };
     let audit_id = audit::open(&mut tx, state, ctx, "project.read_api_key", subject).await?;
     let key = sealed.open_api_key(&state.master_key, id).map_err(Error::internal)?;
     audit::close_done(&mut tx, state, audit_id).await?;

@@ -38,13 +38,19 @@ fn config() -> Config {
     }
 }
 
-async fn state(pool: PgPool, engine: Arc<FakeEngine>, clock: Arc<ManualClock>, master: &MasterKey) -> control_plane::State {
+async fn state(
+    pool: PgPool,
+    engine: Arc<FakeEngine>,
+    clock: Arc<ManualClock>,
+    master: &MasterKey,
+) -> control_plane::State {
     let seams = Seams { pool, engine, clock, master_key: master.clone() };
     control_plane::state(config(), seams).await.expect("the control plane starts")
 }
 
 pub(super) async fn make_signing_key(pool: &PgPool, master: &MasterKey) {
-    let _state = state(pool.clone(), FakeEngine::new(pool.clone()), Arc::new(ManualClock::new(Utc::now())), master).await;
+    let _state =
+        state(pool.clone(), FakeEngine::new(pool.clone()), Arc::new(ManualClock::new(Utc::now())), master).await;
 }
 
 /// What came back.
@@ -91,7 +97,13 @@ pub(crate) struct User {
 }
 
 impl User {
-    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Reply {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Reply {
         let text = body.map_or_else(String::new, Value::to_string);
         self.send_text(method, path, headers, text).await
     }
@@ -110,7 +122,8 @@ impl User {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.router.clone().oneshot(request.body(Body::from(text)).expect("a request")).await.expect("infallible");
+        let response =
+            self.router.clone().oneshot(request.body(Body::from(text)).expect("a request")).await.expect("infallible");
         Self::read(response).await
     }
 
@@ -186,7 +199,8 @@ impl App {
         let clock = Arc::new(ManualClock::new(Utc::now()));
         let engine = FakeEngine::new(pool.clone());
         let mut tx = pool.begin().await.expect("a transaction");
-        let bootstrapped = control_plane::bootstrap(&mut tx, &*clock).await.expect("it starts").expect("for the first time");
+        let bootstrapped =
+            control_plane::bootstrap(&mut tx, &*clock).await.expect("it starts").expect("for the first time");
         tx.commit().await.expect("commits");
         let state = state(pool.clone(), Arc::clone(&engine), Arc::clone(&clock), master).await;
         let admin = User {
@@ -242,7 +256,9 @@ impl App {
             updated_at: now,
         };
         store::organizations::insert(&mut conn, &organization).await.expect("inserts");
-        store::members::insert(&mut conn, MemberId::generate(), organization.id, id, Role::Owner, now).await.expect("inserts");
+        store::members::insert(&mut conn, MemberId::generate(), organization.id, id, Role::Owner, now)
+            .await
+            .expect("inserts");
         User { token: Some(token), id: Some(id), organization: organization.id.to_string(), ..self.admin.clone() }
     }
 

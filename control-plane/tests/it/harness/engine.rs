@@ -78,7 +78,11 @@ impl FakeEngine {
         let report = json!({ "diff": diff(), "applied": true, "plan_hash": "p1" });
         let (state, result, failure) = match (kind, script) {
             (OperationKind::BranchMerge, MergeScript::Fails(code)) => {
-                let failure = Failure { code: Some(code.to_owned()), public: Some("It cannot be merged".to_owned()), detail: None };
+                let failure = Failure {
+                    code: Some(code.to_owned()),
+                    public: Some("It cannot be merged".to_owned()),
+                    detail: None,
+                };
                 (OperationState::Failed, Some(&report), failure)
             }
             (OperationKind::BranchMerge, MergeScript::Clean) => {
@@ -100,7 +104,8 @@ impl FakeEngine {
         let mut tx = self.pool.begin().await.expect("a transaction");
         let operation = find(&mut tx, id).await.expect("reads").expect("it is there");
         let failure = Failure { code: Some(code.to_owned()), public: Some(public.to_owned()), detail: None };
-        let transition = Transition { state: OperationState::Failed, saga_state: None, result: None, failure, steps: &[] };
+        let transition =
+            Transition { state: OperationState::Failed, saga_state: None, result: None, failure, steps: &[] };
         advance(&mut tx, id, operation.fence, &transition).await.expect("writes");
         tx.commit().await.expect("commits");
     }

@@ -83,7 +83,8 @@ async fn cluster(master: &MasterKey) -> &'static Cluster {
         .get_or_init(|| async {
             let cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("the cluster starts");
             execute(&cluster.options("postgres"), "create database template_hearth").await;
-            let pool = PgPool::connect_with(cluster.options("template_hearth")).await.expect("the template takes connections");
+            let pool =
+                PgPool::connect_with(cluster.options("template_hearth")).await.expect("the template takes connections");
             store::migrate(&pool).await.expect("the migrations run");
             super::app::make_signing_key(&pool, master).await;
             pool.close().await;
@@ -96,7 +97,11 @@ async fn cluster(master: &MasterKey) -> &'static Cluster {
 pub(super) async fn database(master: &MasterKey) -> PgPool {
     let cluster = cluster(master).await;
     let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    execute(&cluster.options("postgres"), &format!("create database {name} template template_hearth strategy file_copy")).await;
+    execute(
+        &cluster.options("postgres"),
+        &format!("create database {name} template template_hearth strategy file_copy"),
+    )
+    .await;
     let options = PgPoolOptions::new().max_connections(12);
     options.connect_with(cluster.options(&name)).await.expect("the database takes connections")
 }
