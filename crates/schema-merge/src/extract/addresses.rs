@@ -79,6 +79,7 @@ impl Addresses {
         for (class, oid, sub, on_class, on_oid, on_sub) in edges {
             if let (Some(from), Some(to)) = (self.resolve(*class, *oid, *sub), self.resolve(*on_class, *on_oid, *on_sub))
                 && from != to
+                && !owned(from, to)
             {
                 wanted.entry(from).or_default().insert(to);
             }
@@ -94,4 +95,9 @@ impl Addresses {
             }
         }
     }
+}
+
+/// A sequence goes with the column that owns it but does not need it; that is a fact of its own.
+fn owned(from: &Identity, to: &Identity) -> bool {
+    from.as_str().starts_with("sequence:") && to.as_str().starts_with("column:")
 }

@@ -129,6 +129,13 @@ impl Aligned {
         }
         for (lineage, (_, name)) in &by_target {
             let Some(old) = in_base.get(lineage.as_str()) else { continue };
+            if let Some(ours) = in_source.get(lineage.as_str()) {
+                let taken = sibling(ours, name);
+                if source.get(&taken).is_some_and(|other| other.lineage.object.as_deref() != Some(lineage)) {
+                    let hint = format!("The parent renamed {} to {name}, a name the branch gave to something else.", old.identity);
+                    self.disagreements.push(simple(&old.identity, "S19", hint));
+                }
+            }
             let parent_gone = old.parent.as_ref().and_then(|table| base.get(table)).and_then(|table| table.lineage.object.as_deref()).is_some_and(|table| !in_source.contains_key(table));
             if !in_source.contains_key(lineage.as_str()) && !parent_gone {
                 let hint = format!("The parent renamed {} to {name}; the branch dropped it.", old.identity);

@@ -1,1 +1,120 @@
-//! pending
+//! Real applications evolved on both sides and merged.
+
+use std::path::Path;
+
+use schema_merge::{Migration, merge, render};
+
+use crate::cases::proof;
+use crate::cluster::Cluster;
+use crate::database::{apply, catalog, connect, copy, prepare, run, run_as_developer, snapshot_of};
+
+/// Where the applications' scripts are, when the checkout has them beside it.
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures/apps");
+
+const CRM_SOURCE: &str = "
+alter table leads add column region text not null default 'EU', add column lost_reason text;
+alter table clients drop column address;
+alter table projects rename column note to remarks;
+create type deal_stage as enum ('open', 'won', 'lost');
+alter table leads add column stage deal_stage default 'open';
+create table lead_tags (id bigint generated always as identity primary key, lead_id uuid not null references leads on delete cascade, tag text not null, unique (lead_id, tag));
+alter table lead_tags enable row level security;
+create policy own_tags on lead_tags for all to authenticated using (exists (select 1 from leads l where l.id = lead_id and l.user_id = auth.uid()));
+grant select, insert on lead_tags to authenticated;
+create view open_leads with (security_invoker = true) as select id, company_name, score from leads where not is_converted;
+create or replace function seed_crm_defaults(p_user_id uuid) returns void language plpgsql security definer set search_path = public as 'begin perform 1; end';
+drop policy auth_user_delete_leads on leads;
+alter table leads drop constraint leads_status_check;
+alter table leads add constraint leads_status_check check (status in ('new', 'contacted', 'qualified', 'unqualified', 'parked'));
+comment on table leads is 'Prospects';
+";
+
+const CRM_TARGET: &str = "
+alter table leads add column owner_note text;
+alter table clients add column vat varchar(20);
+create index clients_code_idx on clients (client_code);
+alter policy auth_user_select_leads on leads using (user_id = auth.uid() or score > 90);
+alter table lead_activities alter column status set default 'planned';
+create trigger lead_activities_touch before update on lead_activities for each row execute function system.update_updated_at();
+";
+
+const SHOP_SOURCE: &str = "
+alter table products add column weight_grams integer, add column tax_class text not null default 'standard';
+alter table orders alter column discount_cents type bigint;
+create table reviews (id uuid primary key default gen_random_uuid(), product_id uuid not null references products on delete cascade, stars smallint not null check (stars between 1 and 5), body text);
+alter table reviews enable row level security;
+create policy reviews_read on reviews for select using (true);
+create or replace function generate_order_number() returns text language sql volatile as $$ select 'O-' || nextval('public.order_number_seq')::text $$;
+alter sequence order_number_seq increment by 2;
+drop index products_slug_idx;
+";
+
+const SHOP_TARGET: &str = "
+alter table products add column video_url text;
+create view paid_orders as select id, order_number, discount_cents from orders where status = 'paid';
+create policy wishlists_public on wishlists for select to anon using (false);
+alter table reviews_placeholder rename to review_requests;
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crm_evolved_on_both_sides_merges() {
+    evolve("crm.sql", "", CRM_SOURCE, CRM_TARGET).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_evolved_on_both_sides_merges() {
+    evolve("e-commerce.sql", "create table reviews_placeholder (id int primary key);", SHOP_SOURCE, SHOP_TARGET).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_application_built_on_a_branch_merges_into_an_empty_parent() {
+    for name in ["todo.sql", "crm.sql", "e-commerce.sql"] {
+        let Some(script) = script(name) else { return };
+        let cluster = Cluster::start().await;
+        prepare(&cluster, "base").await;
+        run(&cluster, "base", "grant insert, update on storage.buckets to project_admin").await;
+        copy(&cluster, "target", "base").await;
+        copy(&cluster, "source", "base").await;
+        run_as_developer(&cluster, "source", &script).await;
+        let [base, target, mut source] = [snapshot_of(&cluster, "base").await, snapshot_of(&cluster, "target").await, snapshot_of(&cluster, "source").await];
+        source.migrations.push(Migration { version: "1".to_owned(), name: "app".to_owned(), statements: vec![script.clone()] });
+        let plan = merge(&base, &target, &source);
+        assert!(plan.conflicts.is_empty(), "{name}: {:?}", plan.conflicts);
+        // One statement that holds a whole script is structure by its first word; its rows come from elsewhere.
+        let problems = proof(&cluster, plan.statements.iter().map(|statement| (statement.sql.clone(), statement.role_hint.clone())), &plan.predicted, name).await;
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+}
+
+async fn evolve(name: &str, extra: &str, source_script: &str, target_script: &str) {
+    let Some(script) = script(name) else { return };
+    let cluster = Cluster::start().await;
+    prepare(&cluster, "base").await;
+    run_as_developer(&cluster, "base", &format!("{script}\n;{extra}")).await;
+    for (side, change) in [("source", source_script), ("target", target_script)] {
+        copy(&cluster, side, "base").await;
+        run_as_developer(&cluster, side, change).await;
+    }
+    let [base, target, source] = [snapshot_of(&cluster, "base").await, snapshot_of(&cluster, "target").await, snapshot_of(&cluster, "source").await];
+    let plan = merge(&base, &target, &source);
+    assert!(!plan.blocked(), "{}", render::rendered_sql(&plan, "now"));
+    let mut client = connect(&cluster, "target").await;
+    let transaction = client.transaction().await.expect("a transaction can begin");
+    let statements = plan.statements.iter().map(|statement| (statement.sql.clone(), statement.role_hint.clone()));
+    apply(&transaction, statements).await.unwrap_or_else(|error| panic!("{error}\n{}", render::rendered_sql(&plan, "now")));
+    transaction.commit().await.expect("the merge commits");
+    let reached = catalog(&client).await;
+    assert_eq!(reached.hash(), plan.predicted_hash, "{:#?}", plan.predicted.differences(&reached));
+    let merged = snapshot_of(&cluster, "target").await;
+    let again = merge(&base, &merged, &source);
+    assert!(again.statements.is_empty() && !again.blocked(), "a second merge has nothing to do: {:#?}", again.changes);
+}
+
+fn script(name: &str) -> Option<String> {
+    let path = Path::new(FIXTURES).join(name);
+    let text = std::fs::read_to_string(&path).ok();
+    if text.is_none() {
+        println!("skipped: {} is not there", path.display());
+    }
+    text
+}
