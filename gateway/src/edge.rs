@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{routes::Routes, waker::Waker};
+use crate::{routes::Routes, waker::Waker, workers::Workers};
 
 /// The shared state of one running gateway.
 pub(crate) struct Edge {
@@ -16,6 +17,10 @@ pub(crate) struct Edge {
     pub(crate) draining: CancellationToken,
     /// Cancelled when what is still open is cut.
     pub(crate) cutting: CancellationToken,
+    /// The threads that serve connections.
+    pub(crate) workers: Workers,
+    /// The runtime of everything else.
+    pub(crate) home: Handle,
     /// Connections, tunnels and loops.
     pub(crate) tasks: TaskTracker,
 }

@@ -23,6 +23,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The threads that serve connections could not be started.
+    #[error("the gateway cannot start its threads")]
+    Threads(#[source] io::Error),
     /// A certificate or key file cannot be used.
     #[error("the certificate in {} cannot be used: {reason}", path.display())]
     Certificate {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use clock::SystemClock;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, runtime::Handle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     routes::Routes,
     tls::Tls,
     waker::Waker,
+    workers::Workers,
 };
 
 /// How long requests under way may take to finish when the gateway stops.
@@ -50,11 +51,14 @@ pub async fn start(config: GatewayConfig, waker: Arc<dyn Waker>) -> Result<Gatew
     let meter = Arc::new(Meter::new(spool, SystemClock::shared()));
     let routes = Routes::load(config.folder.join("routes"), Arc::clone(&meter))?;
     let shipping = config.usage.clone().map(Shipping::new).transpose()?.map(Arc::new);
+    let cutting = CancellationToken::new();
     let edge = Arc::new(Edge {
         routes,
         waker,
         draining: CancellationToken::new(),
-        cutting: CancellationToken::new(),
+        workers: Workers::start(&cutting).map_err(Error::Threads)?,
+        home: Handle::current(),
+        cutting,
         tasks: TaskTracker::new(),
     });
     let mut handle = GatewayHandle {

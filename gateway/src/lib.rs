@@ -16,6 +16,7 @@ mod proxy;
 mod routes;
 mod tls;
 mod waker;
+mod workers;
 
 pub use config::{GatewayConfig, TlsSource, UsageTarget};
 pub use error::Error;

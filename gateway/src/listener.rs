@@ -1,6 +1,11 @@
 //! Accepting connections and serving HTTP on them, in clear text or behind TLS.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{self, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::Request;
 use hyper::{body::Incoming, server::conn, service::service_fn};
@@ -60,8 +65,10 @@ pub(crate) async fn run(edge: Arc<Edge>, listener: TcpListener, tls: Option<Arc<
             }
         };
         starved = false;
+        // From here on the connection belongs to one of the serving threads.
+        let Ok(stream) = stream.into_std() else { continue };
         let connection = serve_stream(Arc::clone(&edge), stream, peer, acceptor.clone());
-        edge.tasks.spawn(cut_at_end(Arc::clone(&edge), connection));
+        edge.tasks.spawn_on(cut_at_end(Arc::clone(&edge), connection), edge.workers.next());
     }
 }
 
@@ -72,11 +79,14 @@ async fn cut_at_end(edge: Arc<Edge>, connection: impl Future<Output = ()>) {
     }
 }
 
-async fn serve_stream(edge: Arc<Edge>, stream: TcpStream, peer: SocketAddr, acceptor: Option<TlsAcceptor>) {
-    if let Err(error) = tune(&stream) {
-        tracing::debug!(error = %error, "connection ended before it began");
-        return;
-    }
+async fn serve_stream(edge: Arc<Edge>, stream: net::TcpStream, peer: SocketAddr, acceptor: Option<TlsAcceptor>) {
+    let stream = match TcpStream::from_std(stream).and_then(tuned) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(error = %error, "connection ended before it began");
+            return;
+        }
+    };
     let client = Arc::new(Client::new(peer.ip(), acceptor.is_some()));
     let Some(acceptor) = acceptor else { return serve_http1(edge, stream, client).await };
     match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
@@ -144,11 +154,12 @@ fn note_end(outcome: Result<(), hyper::Error>) {
     }
 }
 
-fn tune(stream: &TcpStream) -> io::Result<()> {
+fn tuned(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
+    let socket = SockRef::from(&stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY))?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_LIMIT))
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_LIMIT))?;
+    Ok(stream)
 }
 
 fn about_one_client(error: &io::Error) -> bool {

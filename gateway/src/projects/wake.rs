@@ -93,7 +93,7 @@ impl Project {
                 state.phase = Phase::Waking(flight.clone());
                 self.publish(&state);
                 let address = state.route.upstream;
-                edge.tasks.spawn(Arc::clone(self).wake(Arc::clone(edge), address, landing));
+                edge.tasks.spawn_on(Arc::clone(self).wake(Arc::clone(edge), address, landing), &edge.home);
                 Err(Next::Flight(flight))
             }
         })

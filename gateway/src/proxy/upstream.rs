@@ -7,7 +7,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Waker},
     time::{Duration, Instant},
 };
@@ -24,9 +24,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::bodies::Inbound;
+use crate::workers;
 
-/// Idle connections kept per project.
-const MAX_IDLE: usize = 256;
+/// Idle connections kept per project and thread.
+const MAX_IDLE: usize = 128;
 /// Idle time after which a connection is closed.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(20);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -35,7 +36,8 @@ const MAX_HEAD_BYTES: usize = 128 * 1024;
 /// One address of a project with its idle connections.
 pub(crate) struct Upstream {
     address: SocketAddr,
-    idle: Mutex<Idle>,
+    /// One set per serving thread: a connection belongs to the event loop it was made in.
+    idle: Box<[Mutex<Idle>]>,
 }
 
 #[derive(Default)]
@@ -98,7 +100,7 @@ impl Lease {
         if self.ended || !self.line.ready() {
             return;
         }
-        let mut idle = self.upstream.idle.lock().expect("no holder of this lock panics");
+        let mut idle = self.upstream.idle_here();
         if !idle.closed && idle.lines.len() < MAX_IDLE {
             idle.lines.push((self.line, Instant::now()));
         }
@@ -107,26 +109,30 @@ impl Lease {
 
 impl Upstream {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, idle: Mutex::default() }
+        Self { address, idle: (0..workers::count()).map(|_| Mutex::default()).collect() }
     }
 
     /// Closes all idle connections; those in use close when their request ends.
     pub(crate) fn disconnect(&self) {
-        let mut idle = self.idle.lock().expect("no holder of this lock panics");
-        idle.closed = true;
-        idle.lines.clear();
+        for idle in &self.idle {
+            let mut idle = idle.lock().expect("no holder of this lock panics");
+            idle.closed = true;
+            idle.lines.clear();
+        }
     }
 
     /// Closes connections that were idle for long.
     pub(crate) fn prune(&self) {
-        let mut idle = self.idle.lock().expect("no holder of this lock panics");
-        idle.lines.retain(|(_, since)| since.elapsed() < MAX_IDLE_TIME);
+        for idle in &self.idle {
+            let mut idle = idle.lock().expect("no holder of this lock panics");
+            idle.lines.retain(|(_, since)| since.elapsed() < MAX_IDLE_TIME);
+        }
     }
 
     /// An idle connection that is ready for a request.
     pub(super) fn reuse(self: &Arc<Self>) -> Option<Lease> {
         loop {
-            let (mut line, _) = self.idle.lock().expect("no holder of this lock panics").lines.pop()?;
+            let (mut line, _) = self.idle_here().lines.pop()?;
             if line.ready() {
                 return Some(self.lease(line, true));
             }
@@ -150,6 +156,10 @@ impl Upstream {
             }
         });
         Ok(self.lease(Line { sender, driver }, false))
+    }
+
+    fn idle_here(&self) -> MutexGuard<'_, Idle> {
+        self.idle[workers::current()].lock().expect("no holder of this lock panics")
     }
 
     fn lease(self: &Arc<Self>, line: Line, reused: bool) -> Lease {
