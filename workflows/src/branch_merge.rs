@@ -11,6 +11,7 @@ use crate::{
     activities::{
         Outcome, branch, data_plane, database,
         merge::{self, MergeState},
+        project,
     },
     pace,
 };
@@ -84,6 +85,7 @@ impl Saga for BranchMerge {
 }
 
 async fn wake(world: &World, project_id: ProjectId) -> Outcome {
+    project::require_active(world, project_id).await?;
     database::start(world, project_id).await?;
     data_plane::ensure(world, project_id).await.map(drop)
 }

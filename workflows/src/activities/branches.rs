@@ -29,6 +29,11 @@ async fn start_delete(context: StepContext, world: &World, branch: &Project) -> 
     if running.is_some() {
         return Ok(());
     }
+    // Read after that: a delete that has just ended has left the row marked.
+    let row = store::projects::find_for_operation(&mut transaction, branch.id).await.map_err(store_failed)?;
+    if row.is_none_or(|row| row.deleted_at.is_some()) {
+        return Ok(());
+    }
     let input = serde_json::to_value(ProjectInput { project_id: branch.id }).expect("ids are plain JSON");
     let operation = NewOperation {
         id: OperationId::generate(),

@@ -52,6 +52,15 @@ pub async fn mark_deleted(context: StepContext, world: &World, project_id: Proje
     transaction.commit().await.map_err(store_failed)
 }
 
+/// Refuses to go on with a project that its owner does not want to run: it must not be woken.
+pub async fn require_active(world: &World, project_id: ProjectId) -> Outcome {
+    match super::project_row(world, project_id).await?.intent {
+        Intent::Active => Ok(()),
+        Intent::Paused => Err(StepError::refused("project.paused", "The project is paused. Restore it first.")),
+        Intent::Deleted => Err(StepError::refused("project.not_found", "The project does not exist.")),
+    }
+}
+
 /// What a restart can change.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Configuration {

@@ -273,3 +273,49 @@ async fn two_workers_on_one_lease_do_not_hurt() {
         }
     }
 }
+
+/// How many changes this saga asks of the provider when nothing fails.
+async fn provider_changes(cloud: &mut Cloud, case: &Case) -> usize {
+    let arranged = arrange(cloud, case).await;
+    let before = cloud.fake.changes().len();
+    let ended = carry_out(cloud, &arranged, Faulty::new(case.kind, Vec::new())).await;
+    assert_eq!(ended.state, OperationState::Succeeded, "{ended:?}");
+    cloud.fake.changes().len() - before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_may_fail_at_any_call() {
+    let mut cloud = Cloud::start().await;
+    for case in cases() {
+        let complete = reference(&mut cloud, &case).await;
+        for nth in 1..=provider_changes(&mut cloud, &case).await {
+            for fault in
+                [providers::fake::Fault::Before, providers::fake::Fault::After, providers::fake::Fault::Refused]
+            {
+                let arranged = arrange(&mut cloud, &case).await;
+                cloud.fake.fail_nth_change(nth, fault);
+                let ended = carry_out(&cloud, &arranged, Faulty::new(case.kind, Vec::new())).await;
+                let what = format!("{} with provider call {nth} failing {fault:?}", case.kind);
+                assert_eq!(cloud.fake.pending_faults(), 0, "{what}: not reached");
+                if fault != providers::fake::Fault::Refused {
+                    assert_eq!(ended.state, OperationState::Succeeded, "{what}: {ended:?}");
+                }
+                check(&cloud, &arranged, &ended, &complete, &what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_that_does_not_answer_is_never_called_ready() {
+    let mut cloud = Cloud::start().await;
+    for case in cases() {
+        let complete = reference(&mut cloud, &case).await;
+        let arranged = arrange(&mut cloud, &case).await;
+        *cloud.outside.mute.lock().expect("test lock") = true;
+        let ended = carry_out(&cloud, &arranged, Faulty::new(case.kind, Vec::new())).await;
+        check(&cloud, &arranged, &ended, &complete, &format!("{} of a mute project", case.kind)).await;
+        let proves = steps_of(case.kind).iter().any(|(_, name)| *name == "prove");
+        assert!(!proves || ended.state == OperationState::Failed, "{}: {ended:?}", case.kind);
+    }
+}

@@ -154,3 +154,15 @@ async fn the_next_base_is_the_branch_so_that_nothing_of_the_parent_seems_dropped
         base["edge_functions"].as_array().expect("a list").iter().filter_map(|it| it["slug"].as_str()).collect();
     assert_eq!(slugs, ["hello"], "the parent's own function is not part of it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_parent_is_not_woken() {
+    let cloud = Cloud::start().await;
+    let arranged = arranged(&cloud, true).await;
+    let mut conn = cloud.pool().acquire().await.expect("a connection");
+    store::projects::set_intent(&mut conn, arranged.names[0].0, model::projects::Intent::Paused)
+        .await
+        .expect("updated");
+    let ended = merge(&cloud, &arranged).await;
+    assert_eq!((ended.state, ended.error_code.as_deref()), (OperationState::Failed, Some("project.paused")));
+}
