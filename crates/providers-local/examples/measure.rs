@@ -46,10 +46,13 @@ async fn main() -> Result<(), Failure> {
     let node = LocalNode::open(config).await?;
     node.prepare_template().await?;
     println!("reflink: {}", node.reflink());
-    create_and_wake(&node, rounds).await?;
-    branch(&node, rows, rounds).await?;
+    let measured = async {
+        create_and_wake(&node, rounds).await?;
+        branch(&node, rows, rounds).await
+    };
+    let outcome = measured.await;
     node.shutdown().await?;
-    Ok(())
+    outcome
 }
 
 async fn create_and_wake(node: &LocalNode, rounds: usize) -> Result<(), Failure> {

@@ -74,6 +74,7 @@ pub(crate) fn prepare_target(home: &Path, name: &str) -> Result<PathBuf> {
 
 /// Unmounts what [`expose`] or the pool mounted and removes the mount point; nothing there is fine.
 pub(crate) fn withdraw(target: &Path) -> Result<()> {
+    let doing = || format!("unmounting {}", target.display());
     let mut attempts = 0;
     while mounted(target)?.is_some() {
         match unmount(target, UnmountFlags::empty()) {
@@ -82,7 +83,12 @@ pub(crate) fn withdraw(target: &Path) -> Result<()> {
                 attempts += 1;
                 thread::sleep(Duration::from_millis(20));
             }
-            Err(cause) => return Err(Error::transient(format!("unmounting {}", target.display()), cause)),
+            // Someone looks into it, an operator's shell perhaps; it goes when they leave, and mounting it again meanwhile is safe.
+            Err(rustix::io::Errno::BUSY) => {
+                tracing::warn!(place = %target.display(), "still in use by another program; unmounted as soon as that ends");
+                unmount(target, UnmountFlags::DETACH).map_err(std::io::Error::from).doing(doing)?;
+            }
+            Err(cause) => return Err(Error::transient(doing(), cause)),
         }
     }
     if target.starts_with("/run/hearth") {

@@ -106,7 +106,6 @@ impl Home {
 
     /// Closes the node and proves that nothing of it is left.
     pub(crate) async fn end(mut self) {
-        self.ended = true;
         for id in self.node.list_databases_now().await {
             self.remove(id).await;
         }
@@ -126,6 +125,7 @@ impl Home {
                 assert!(!group.exists(), "{} is left", group.display());
             }
         }
+        self.ended = true;
     }
 }
 

@@ -79,10 +79,11 @@ async fn a_filling_pool_grows_and_a_full_one_refuses() {
     let image = || fs::metadata(home.node.pool_image().expect("it has a pool")).expect("there").len();
     let before = image();
     let ballast = home.data().join("ballast");
-    let space = rustix::fs::statvfs(&home.data()).expect("it is mounted");
+    let space = rustix::fs::statvfs(home.data()).expect("it is mounted");
     let file = fs::File::create(&ballast).expect("it is writable");
     let bytes = space.f_bavail * space.f_frsize - 100 * 1024 * 1024;
     rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes).expect("there is room");
+    drop(file);
     let refused = home.node.ensure_database(&suite::new_database(ids::ProjectId::generate())).await;
     assert!(matches!(refused, Err(providers::Error::Full(_))), "{refused:?}");
     let shutdown = tokio_util::sync::CancellationToken::new();

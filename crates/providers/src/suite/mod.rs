@@ -71,7 +71,16 @@ pub fn clone_of(parent: ProjectId, project_id: ProjectId) -> DatabaseSpec {
 /// A data plane with a small environment that `variant` changes.
 #[must_use]
 pub fn data_plane(project_id: ProjectId, variant: &str) -> DataPlaneSpec {
-    let environment = [("PROJECT_ID", project_id.to_string()), ("HEARTH_PLATFORM_TOKEN", format!("token-{project_id}")), ("VARIANT", variant.to_owned())];
+    let secret = |name: &str| format!("{name}-{project_id}");
+    let environment = [
+        ("PROJECT_ID", project_id.to_string()),
+        ("HEARTH_PLATFORM_TOKEN", secret("token")),
+        ("JWT_SECRET", secret("jwt-secret")),
+        ("ENCRYPTION_KEY", secret("encryption-key")),
+        ("ROOT_ADMIN_USERNAME", "admin".to_owned()),
+        ("ROOT_ADMIN_PASSWORD", secret("password")),
+        ("VARIANT", variant.to_owned()),
+    ];
     let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), SecretString::from(value))).collect();
     DataPlaneSpec { project_id, environment, size: size() }
 }
