@@ -17,7 +17,7 @@ use crate::{authentication::RequireAdmin, state::App};
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// Routes of this area.
-pub fn router() -> Router<Arc<App>> {
+pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route("/events", get(stream_events))
 }
 

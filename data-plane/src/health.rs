@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::state::App;
 
 /// Routes of this area.
-pub fn router() -> Router<Arc<App>> {
+pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route("/health", get(health))
 }
 

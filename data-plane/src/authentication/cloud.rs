@@ -38,7 +38,10 @@ pub(super) fn is_authorization(token: &str) -> bool {
 }
 
 /// Verifies one; its bearer administrates this project.
-pub(crate) async fn verify(app: &App, token: &str) -> Result<AccessClaims> {
+///
+/// # Errors
+/// 401 for a bad authorization, 403 for one of another project, 500 when this process serves no project.
+pub async fn verify(app: &App, token: &str) -> Result<AccessClaims> {
     let Some(project_id) = app.config.project_id.as_deref() else {
         return Err(Error::new(
             StatusCode::INTERNAL_SERVER_ERROR,

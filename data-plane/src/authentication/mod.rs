@@ -10,6 +10,7 @@ mod extractors;
 pub mod signing_keys;
 mod tokens;
 
+pub use cloud::verify as verify_cloud_authorization;
 pub use access_keys::{AccessKeys, KeyKind};
 pub use extractors::{RequireAdmin, RequireApiKey, RequirePlatform, RequireToken, RequireUser};
 pub use signing_keys::SigningKeys;

@@ -44,5 +44,5 @@ pub(super) const FILES: &[File] = files![
     "0011_grants",
     "0012_schema_events",
     "0013_payments_legacy",
-    "0013_migration_recording",
+    "0014_migration_recording",
 ];

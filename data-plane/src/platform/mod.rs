@@ -7,6 +7,6 @@ use axum::Router;
 use crate::state::App;
 
 /// Routes under the platform prefix.
-pub fn router() -> Router<Arc<App>> {
+pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
 }
