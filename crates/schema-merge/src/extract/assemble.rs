@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::addresses::{Addresses, CONSTRAINT, EXTENSION, FUNCTION, NAMESPACE, POLICY, RELATION, TRIGGER, TYPE};
+use super::printing::settled;
 use super::{ExtractError, access, relations, rows};
 use crate::catalog::{Catalog, Fact, Identity, Kind, Lineage};
 
@@ -61,12 +63,29 @@ fn take<T: DeserializeOwned>(answers: &mut HashMap<String, Value>, name: &'stati
     serde_json::from_value(value).map_err(|source| ExtractError::Shape { name, source })
 }
 
+/// Fields that hold what Postgres printed of an expression.
+const PRINTED: [&str; 6] = ["definition", "expression", "generated", "using", "check", "default"];
+
 /// A fact with its fields given as a JSON object.
 pub(super) fn fact(identity: Identity, kind: Kind, parent: Option<Identity>, fields: Value, lineage: Lineage) -> Fact {
-    let fields = match fields {
+    let mut fields: IndexMap<String, Value> = match fields {
         Value::Object(map) => map.into_iter().collect(),
         other => [("value".to_owned(), other)].into_iter().collect(),
     };
+    let parsed_body = fields.get("standard_body") == Some(&Value::Bool(true));
+    for (name, value) in &mut fields {
+        match value {
+            Value::String(text) if PRINTED.contains(&name.as_str()) || name == "body" && parsed_body => *text = settled(text),
+            Value::Object(checks) if name == "checks" => {
+                for check in checks.values_mut() {
+                    if let Value::String(text) = check {
+                        *text = settled(text);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
     Fact { identity, kind, parent, fields, depends_on: Vec::new(), lineage }
 }
 

@@ -6,6 +6,7 @@
 mod access;
 mod addresses;
 mod assemble;
+mod printing;
 mod relations;
 mod rows;
 

@@ -32,6 +32,7 @@ pub(crate) async fn drop(cluster: &Cluster, name: &str) {
 pub(crate) async fn prepare(cluster: &Cluster, name: &str) {
     copy(cluster, name, "template0").await;
     run(cluster, name, PRELUDE).await;
+    run(cluster, name, &format!("grant create on database {name} to project_admin")).await;
 }
 
 /// Runs a script as the developer's role.
