@@ -254,6 +254,7 @@ impl Api {
     pub async fn wait_project(&self, id: &str, status: &str) -> Project {
         wait::until(&format!("project {id} becomes {status}"), OPERATION_LIMIT, || async {
             let project = self.project(id).await?;
+            assert_ne!(project.status, "failed", "{project:?}");
             (project.status == status && project.operation_status.is_none()).then_some(project)
         })
         .await

@@ -330,7 +330,7 @@ fn read_announcement(home: &Path) -> Option<Announcement> {
 impl Drop for Cloud {
     fn drop(&mut self) {
         if !self.finished {
-            eprintln!("--- end of the cloud's log ---\n{}\n---", logs::tail(&self.log_folder(), 60));
+            eprintln!("--- end of the cloud's log ---\n{}\n---", logs::tail(&self.log_folder(), 25));
         }
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

@@ -7,6 +7,9 @@ use std::{
 
 use serde_json::Value;
 
+/// Longer lines are cut when shown.
+const LINE_LENGTH: usize = 400;
+
 /// Lines at level ERROR, and panics, in the logs of the cloud itself.
 #[must_use]
 pub fn alarms(log_folder: &Path) -> Vec<String> {
@@ -34,7 +37,7 @@ pub fn tail(log_folder: &Path, lines: usize) -> String {
     let mut files = files_below(log_folder, 1);
     files.sort();
     let text: String = files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect();
-    let all: Vec<&str> = text.lines().collect();
+    let all: Vec<String> = text.lines().map(|line| line.chars().take(LINE_LENGTH).collect()).collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
