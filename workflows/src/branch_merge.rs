@@ -2,16 +2,14 @@
 //! parent changes meanwhile it plans again, a bounded number of times. A dry run ends after the rehearsal. A failure leaves the parent as it
 //! was and no clone behind.
 
-use ids::ProjectId;
 use saga::{OperationKind, Saga, operations::BranchMergeInput};
 use serde_json::Value;
 
 use crate::{
     World,
     activities::{
-        Outcome, branch, data_plane, database,
+        branch, data_plane, database,
         merge::{self, MergeState},
-        project,
     },
     pace,
 };
@@ -56,8 +54,8 @@ impl Saga for BranchMerge {
 
     fn steps() -> Vec<Step> {
         let mut steps = vec![
-            Step::new("wake_parent", |_, world, input, _| Box::pin(wake(world, input.parent_id))),
-            Step::new("wake_branch", |_, world, input, _| Box::pin(wake(world, input.branch_id))),
+            Step::new("wake_parent", |_, world, input, _| Box::pin(merge::wake(world, input.parent_id))),
+            Step::new("wake_branch", |_, world, input, _| Box::pin(merge::wake(world, input.branch_id))),
         ];
         for (index, names) in ROUNDS.iter().enumerate() {
             steps.extend(round(names, index + 1 == ROUNDS.len()));
@@ -82,12 +80,6 @@ impl Saga for BranchMerge {
     fn result(_input: &BranchMergeInput, state: &MergeState) -> Value {
         state.report()
     }
-}
-
-async fn wake(world: &World, project_id: ProjectId) -> Outcome {
-    project::require_active(world, project_id).await?;
-    database::start(world, project_id).await?;
-    data_plane::ensure(world, project_id).await.map(drop)
 }
 
 /// The steps of one round. Each does nothing when an earlier round has settled the merge.

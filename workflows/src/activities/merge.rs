@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     Outcome,
     data_plane::{self, Platform},
-    database, project_row, schema, store_failed,
+    database, project, project_row, schema, store_failed,
 };
 use crate::World;
 
@@ -90,11 +90,20 @@ impl MergeState {
     }
 }
 
+/// Makes sure a project answers, unless its owner wants it to rest. One without visitors may have been put to sleep since it last did.
+pub async fn wake(world: &World, project_id: ProjectId) -> Outcome {
+    project::require_active(world, project_id).await?;
+    database::start(world, project_id).await?;
+    data_plane::ensure(world, project_id).await.map(drop)
+}
+
 /// Plans the merge from the base and both sides as they are now, unless a plan still stands.
 pub async fn plan(world: &World, input: &BranchMergeInput, state: &mut MergeState) -> Outcome {
     if state.finished || state.current().is_some() {
         return Ok(());
     }
+    wake(world, input.parent_id).await?;
+    wake(world, input.branch_id).await?;
     let base = base(world, input.branch_id).await?;
     let target = schema::snapshot(world, input.parent_id).await?;
     let source = schema::snapshot(world, input.branch_id).await?;
@@ -198,7 +207,9 @@ pub async fn apply(
         return Ok(());
     }
     let Some(plan) = state.current() else { return Ok(()) };
-    // What this finds in its way is no answer of the parent's, so it is never a reason to turn back.
+    // Once a plan may have reached the parent, only the parent's own refusal is a reason to turn back.
+    let insist = |error| if context.attempt > 1 { insist(error) } else { error };
+    wake(world, input.parent_id).await.map_err(insist)?;
     let platform = data_plane::platform(world, input.parent_id).await.map_err(insist)?;
     match try_plan(context, world, &platform, plan).await.map_err(insist)? {
         Ok(_) => {

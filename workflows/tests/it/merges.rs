@@ -2,6 +2,7 @@
 
 use data_plane_contract::schema::ApplyRefused;
 use ids::ProjectId;
+use providers::Database as _;
 use saga::operations::BranchMergeInput;
 use store::operations::{Operation, OperationState};
 
@@ -65,11 +66,10 @@ async fn a_conflict_blocks_the_merge_and_shows_in_a_dry_run() {
         };
         assert_eq!((ended.state, ended.error_code.as_deref()), expected, "{ended:?}");
         assert_eq!(cloud.remains(&arranged.names).await, before);
-        assert_eq!(
-            clones_made(&cloud, &arranged).await,
-            usize::from(!dry_run) * 0,
-            "nothing is cloned for a blocked plan"
-        );
+        let clone = |call: &providers::fake::Call| {
+            call.name == "ensure_database" && call.project_id == Some(arranged.names[2].0)
+        };
+        assert!(!cloud.fake.changes().iter().any(clone), "nothing is cloned for a blocked plan");
     }
 }
 
@@ -165,4 +165,15 @@ async fn a_paused_parent_is_not_woken() {
         .expect("updated");
     let ended = merge(&cloud, &arranged).await;
     assert_eq!((ended.state, ended.error_code.as_deref()), (OperationState::Failed, Some("project.paused")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parent_that_fell_asleep_is_woken() {
+    let cloud = Cloud::start().await;
+    let arranged = arranged(&cloud, false).await;
+    for (id, _) in &arranged.names[..2] {
+        cloud.fake.stop_database(*id).await.expect("stopped");
+    }
+    assert_eq!(merge(&cloud, &arranged).await.state, OperationState::Succeeded);
+    assert_eq!(merged(&cloud, arranged.names[0].0), 1);
 }
