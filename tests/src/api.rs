@@ -120,7 +120,7 @@ pub struct Project {
     pub operation_status: Option<String>,
     /// Backend version.
     pub service_version: Option<String>,
-    /// Host on the gateway.
+    /// Public URL on the gateway.
     pub access_host: Option<String>,
     /// The data plane's own address.
     pub direct_url: Option<String>,

@@ -10,6 +10,7 @@ const NOBODY: &str = "00000000-0000-4000-8000-00000000dead";
 const PUBLIC: &[&str] = &[
     "/auth/v1/login",
     "/api/oauth/v1/token",
+    "/health",
     "/platform/insforge/latest-version",
     "/.well-known/jwks.json",
     "/openapi.json",

@@ -18,7 +18,8 @@ async fn a_project_is_served_paused_restored_renamed_and_deleted() {
     assert!(DataPlane::through_gateway_tls(&cloud, &project.appkey, &project.region).healthy().await, "and over TLS");
     let direct = project.direct_url.clone().expect("a local project has its own address");
     assert!(DataPlane::at(&direct, None).healthy().await, "and directly");
-    assert_eq!(project.access_host.as_deref(), Some(format!("{}.us-east.localhost", project.appkey).as_str()));
+    let public = format!("https://{}.us-east.localhost:{}", project.appkey, cloud.ports().gateway_https.port());
+    assert_eq!(project.access_host, Some(public));
 
     let admin = DataPlane::of(&cloud, &project.id).await;
     admin.sql("create table notes (id int primary key, text text)").await;
