@@ -1,7 +1,7 @@
 //! Three-way merge of Postgres schemas, without touching a database.
 //!
-//! A caller runs [`extract::queries`] and [`rows::queries`] in one repeatable-read, read-only transaction with an empty `search_path`
-//! and hands the answers to [`extract::assemble`] and [`rows::assemble`]: that is a [`Snapshot`]. Three of them — `base`, the parent
+//! A caller runs [`extract::queries`] and [`rows::queries`] in one repeatable-read, read-only transaction, after
+//! [`extract::SETTINGS`], and hands the answers to [`extract::assemble`] and [`rows::assemble`]: that is a [`Snapshot`]. Three of them — `base`, the parent
 //! when the branch was made, `target`, the parent now, and `source`, the branch now — go into [`merge()`], which returns a
 //! [`MergePlan`]: statements for one transaction on the target, the catalog they lead to with its hash, conflicts, hazards and what
 //! is unsupported. [`render::diff_result`] makes the contract's answer of it. [`plan::two_way`] alone goes from any catalog to any other.

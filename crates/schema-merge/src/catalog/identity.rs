@@ -17,6 +17,11 @@ impl Identity {
         Self(format!("{}:{}", kind.word(), path.as_ref()))
     }
 
+    /// An address from its whole text.
+    pub(crate) fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
     /// The address of something said about another fact.
     pub fn about(kind: Kind, subject: &Self, detail: &str) -> Self {
         Self(format!("{}:{}{detail}", kind.word(), subject.0))

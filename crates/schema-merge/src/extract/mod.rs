@@ -1,7 +1,7 @@
 //! Reading a catalog: the queries a caller runs, and putting their answers together.
 //!
-//! Run all queries in one repeatable-read, read-only transaction with `search_path` set to the empty string, so that Postgres
-//! prints every name qualified, as a role that may read the system catalogs. Each returns one row with one JSON column.
+//! Run [`SETTINGS`] and then all queries in one repeatable-read, read-only transaction, so that all see one state and Postgres prints
+//! every name qualified, as a role that may read the system catalogs. Each returns one row with one JSON column.
 
 mod access;
 mod addresses;
@@ -18,6 +18,9 @@ pub use assemble::assemble;
 pub const INTERNAL_SCHEMAS: [&str; 13] = [
     "ai", "auth", "compute", "cron", "deployments", "email", "functions", "memory", "payments", "realtime", "schedules", "storage", "system",
 ];
+
+/// What to run first in the transaction: qualified names everywhere, and no compilation, which costs more than these queries.
+pub const SETTINGS: &str = "set local search_path to ''; set local jit to off";
 
 /// One text to run.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ mod lists;
 mod objects;
 mod outcome;
 mod renames;
+mod rewriting;
 mod semantics;
 
 pub(crate) use outcome::qualified;

@@ -1,6 +1,7 @@
 //! The nearest thing the contract can name for a fact.
 
 use crate::catalog::{Catalog, Fact, Identity, Kind, unquote_identifier};
+use crate::plan::Unsupported;
 use crate::report::{Object, ObjectType};
 
 /// The contract's object a fact is shown under, found by walking up to its table, function or policy.
@@ -29,6 +30,10 @@ fn named(identity: &Identity, fact: Option<&Fact>) -> Object {
         (_, [schema, rest @ ..]) if !rest.is_empty() => (unquote_identifier(schema), plain(rest)),
         _ => (String::new(), plain(&names)),
     };
+    if let Some(unmodelled) = fact.filter(|fact| fact.kind == Kind::Unmodelled) {
+        let about = Unsupported::about(&unmodelled.identity, "");
+        return Object { schema: about.schema, object: about.name, object_type: ObjectType::Table, kind: about.kind };
+    }
     let (object_type, word) = match kind {
         Kind::Policy => (ObjectType::Policy, "policy"),
         Kind::Function => (ObjectType::Function, "function"),

@@ -101,16 +101,18 @@ fn conflicts(aligned: &Aligned, disagreements: Vec<Disagreement>, catalogs: &[&C
     for disagreement in all {
         by_object.entry(object_of(&disagreement.identity, catalogs)).or_default().push(disagreement);
     }
+    let [base, target, source] = [&aligned.base, &aligned.target, &aligned.source].map(|catalog| object_hashes(catalog, &by_object, catalogs));
     by_object
         .into_iter()
         .map(|(object, found)| {
-            let hash = |catalog: &Catalog| object_hash(catalog, &object, catalogs);
+            // What both sides did to the thing itself says more than what became impossible because of it.
+            let class = found.iter().map(|entry| entry.class).max_by_key(|class| class.starts_with('S')).unwrap_or_default();
             Conflict {
-                parent_t0_hash: hash(&aligned.base),
-                parent_now_hash: hash(&aligned.target),
-                branch_now_hash: hash(&aligned.source),
+                parent_t0_hash: base.get(&object).cloned(),
+                parent_now_hash: target.get(&object).cloned(),
+                branch_now_hash: source.get(&object).cloned(),
                 hint: found.iter().map(|entry| entry.hint.clone()).collect::<Vec<_>>().join(" "),
-                class: found[0].class.to_owned(),
+                class: class.to_owned(),
                 fields: found.into_iter().flat_map(|entry| entry.fields).collect(),
                 object,
             }
@@ -118,15 +120,19 @@ fn conflicts(aligned: &Aligned, disagreements: Vec<Disagreement>, catalogs: &[&C
         .collect()
 }
 
-/// Hash over all facts shown under an object; none when there are none.
-fn object_hash(catalog: &Catalog, object: &Object, catalogs: &[&Catalog]) -> Option<String> {
-    let mut hasher = Sha256::new();
-    let mut any = false;
-    for fact in catalog.iter().filter(|fact| object_of(&fact.identity, catalogs) == *object) {
-        hasher.update(fact.hash());
-        any = true;
+/// Hash over all facts shown under each of these objects; an object without facts has none.
+fn object_hashes(catalog: &Catalog, wanted: &BTreeMap<Object, Vec<Disagreement>>, catalogs: &[&Catalog]) -> BTreeMap<Object, String> {
+    let mut hashers: BTreeMap<Object, Sha256> = BTreeMap::new();
+    if wanted.is_empty() {
+        return BTreeMap::new();
     }
-    any.then(|| hex::encode(hasher.finalize()))
+    for fact in catalog.iter() {
+        let object = object_of(&fact.identity, catalogs);
+        if wanted.contains_key(&object) {
+            hashers.entry(object).or_default().update(fact.hash());
+        }
+    }
+    hashers.into_iter().map(|(object, hasher)| (object, hex::encode(hasher.finalize()))).collect()
 }
 
 fn statements(steps: Vec<(Step, Object)>, rows: Vec<Statement>) -> Vec<Statement> {

@@ -5,6 +5,7 @@
 //! building those of the new one. Nothing cascades; dependents come back with owner, grants and comments because those are facts.
 
 mod closure;
+mod creating;
 mod grants;
 mod graph;
 mod nodes;

@@ -34,15 +34,16 @@ pub(super) struct Builder<'a> {
     pub(super) altering: HashMap<Identity, usize>,
     /// Objects made by the session's role and handed over, so that their first grants are only the owner's.
     pub(super) handed_over: HashSet<Identity>,
-    finishing: Vec<(Identity, usize)>,
+    /// Rebuilt enums with the node that drops what they were.
+    pub(super) finishing: Vec<(Identity, usize)>,
     unsupported: Vec<Unsupported>,
-    with_data: bool,
+    pub(super) with_data: bool,
 }
 
 const DROP: u8 = 0;
-const BUILD: u8 = 1;
+pub(super) const BUILD: u8 = 1;
 const DATA: u8 = 2;
-const LATE: u8 = 3;
+pub(super) const LATE: u8 = 3;
 
 impl<'a> Builder<'a> {
     pub(super) fn new(from: &'a Catalog, to: &'a Catalog, mut closure: Closure, with_data: bool) -> Self {
@@ -86,7 +87,7 @@ impl<'a> Builder<'a> {
             let removed = !self.to.contains(&fact.identity);
             let destructive = removed && matches!(fact.kind, Kind::Table | Kind::Column | Kind::Sequence | Kind::Schema | Kind::Extension)
                 || !removed && fact.kind == Kind::Column && fact.optional("generated").is_none()
-                || fact.kind == Kind::Enum;
+                || fact.kind == Kind::Enum && self.to.get(&fact.identity).is_none_or(|new| fact.list("labels").iter().any(|label| !new.list("labels").contains(label)));
             let piece = if self.closure.rebuilt_enums.contains(&fact.identity) {
                 Some(Piece::new(format!("alter type {} rename to {}", fact.identity.path(), set_aside(&fact.identity))))
             } else {
@@ -111,117 +112,6 @@ impl<'a> Builder<'a> {
             }),
             _ => false,
         }
-    }
-
-    /// Everything that is made, with columns and simple defaults folded into their table or column.
-    pub(super) fn creates(&mut self) {
-        let to = self.to;
-        let mut columns: HashMap<&Identity, Vec<&Fact>> = HashMap::new();
-        for fact in to.iter().filter(|fact| fact.kind == Kind::Column) {
-            if let Some(parent) = &fact.parent {
-                columns.entry(parent).or_default().push(fact);
-            }
-        }
-        for fact in to.iter().filter(|fact| fact.kind == Kind::Table && self.is_created(&fact.identity)).collect::<Vec<_>>() {
-            let mut own = columns.remove(&fact.identity).unwrap_or_default();
-            own.sort_by(|left, right| (left.lineage.position, &left.identity).cmp(&(right.lineage.position, &right.identity)));
-            let listed: Vec<_> = own.iter().map(|column| (*column, self.default_of(column).filter(|default| inline(default)))).collect();
-            let pieces = self.made_by_owner(fact, ddl::create_table(fact, &listed));
-            let node = self.push(fact, BUILD, fact.lineage.role.clone(), pieces, false);
-            self.creating.insert(fact.identity.clone(), node);
-            for (column, default) in listed {
-                self.creating.insert(column.identity.clone(), node);
-                self.creating.extend(default.map(|default| (default.identity.clone(), node)));
-            }
-        }
-        for fact in to.iter() {
-            if !self.is_created(&fact.identity) || self.creating.contains_key(&fact.identity) || matches!(fact.kind, Kind::Table | Kind::Grant) {
-                continue;
-            }
-            if fact.kind == Kind::Column {
-                self.add_column(fact);
-            } else if fact.kind != Kind::Default || !fact.parent.as_ref().is_some_and(|column| self.folded(column)) {
-                self.create(fact);
-            }
-        }
-    }
-
-    fn folded(&self, column: &Identity) -> bool {
-        // A default of a new column on an old table is always part of `add column`.
-        column.as_str().starts_with("column:")
-            && self.is_created(column)
-            && self.to.get(column).and_then(|fact| fact.parent.as_ref()).is_some_and(|table| !self.is_created(table))
-    }
-
-    fn create(&mut self, fact: &Fact) {
-        let on_new_table = fact.parent.as_ref().is_some_and(|parent| self.is_created(parent));
-        let pieces = self.made_by_owner(fact, ddl::create(fact));
-        if pieces.is_empty() {
-            return;
-        }
-        let late = self.with_data && !on_new_table && pieces.iter().any(|piece| piece.after_data);
-        let node = self.push(fact, if late { LATE } else { BUILD }, fact.lineage.role.clone(), pieces, false);
-        self.creating.insert(fact.identity.clone(), node);
-        if self.closure.rebuilt_enums.contains(&fact.identity) {
-            let old = format!("drop type {}.{}", fact.identity.prefix(), set_aside(&fact.identity));
-            let last = self.push(fact, BUILD, fact.lineage.role.clone(), vec![Piece::new(old)], false);
-            self.finishing.push((fact.identity.clone(), last));
-        }
-    }
-
-    fn default_of(&self, column: &Fact) -> Option<&'a Fact> {
-        self.to.get(&Identity::new(Kind::Default, column.identity.path())).filter(|_| column.optional("generated").is_none())
-    }
-
-    fn add_column(&mut self, column: &Fact) {
-        let default = self.default_of(column);
-        let table = column.identity.prefix();
-        let filled_by_data = self.with_data && column.flag("not_null") && default.is_none() && column.optional("generated").is_none() && no_identity(column);
-        let mut first = column.clone();
-        if filled_by_data {
-            first.fields.insert("not_null".to_owned(), false.into());
-        }
-        let mut pieces = vec![Piece::new(format!("alter table {table} add column {}", ddl::column_definition(&first, default)))];
-        let mut bare = column.clone();
-        for field in ["type", "collation", "not_null", "identity", "generated"] {
-            bare.fields.insert(field.to_owned(), column.fields.get(field).cloned().unwrap_or_default());
-        }
-        for (field, empty) in [("storage", serde_json::Value::Null), ("compression", serde_json::Value::Null), ("statistics", serde_json::Value::Null), ("options", serde_json::json!([]))] {
-            bare.fields.insert(field.to_owned(), empty);
-        }
-        if let Change::InPlace(storage) = ddl::alter(&bare, column, self.to) {
-            pieces.extend(storage);
-        }
-        let node = self.push(column, BUILD, column.lineage.role.clone(), pieces, false);
-        self.creating.insert(column.identity.clone(), node);
-        self.creating.extend(default.map(|default| (default.identity.clone(), node)));
-        if filled_by_data {
-            let close = vec![Piece::after_data(format!("alter table {table} alter column {} set not null", column.identity.last()))];
-            let late = self.push(column, LATE, column.lineage.role.clone(), close, false);
-            self.edges.push((node, late));
-        }
-    }
-
-    /// Makes an object as its owner, or as the session's role where the owner may not create there.
-    fn made_by_owner(&mut self, fact: &Fact, mut pieces: Vec<Piece>) -> Vec<Piece> {
-        let Some(word) = ddl::owner_word(fact.kind).filter(|word| *word != "schema") else { return pieces };
-        if pieces.is_empty() || self.may_create(fact) {
-            return pieces;
-        }
-        for piece in &mut pieces {
-            piece.session = true;
-        }
-        pieces.push(ddl::set_owner(fact, word));
-        pieces.extend(ddl::strip_statement(fact, &self.defaults.grantees()).map(Piece::new));
-        self.handed_over.insert(fact.identity.clone());
-        pieces
-    }
-
-    fn may_create(&self, fact: &Fact) -> bool {
-        let Some(role) = fact.lineage.role.as_deref() else { return false };
-        let schema = Identity::new(Kind::Schema, fact.identity.names()[0]);
-        let granted = |grantee: &str| self.to.contains(&Identity::about(Kind::Grant, &schema, &format!("/{grantee}/CREATE")));
-        self.to.get(&schema).is_some_and(|schema| schema.text("owner") == role) || granted(role) || granted("public")
     }
 
     /// Everything that changes in place.
@@ -355,15 +245,6 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// A default that needs nothing but types and sequences can be written inside `create table`.
-fn inline(default: &Fact) -> bool {
-    default.depends_on.iter().all(|needed| ["sequence:", "enum:", "domain:", "extension:", "column:"].iter().any(|kind| needed.as_str().starts_with(kind)))
-}
-
-fn no_identity(column: &Fact) -> bool {
-    column.fields.get("identity").is_none_or(serde_json::Value::is_null)
-}
-
 fn depth(catalog: &Catalog, fact: &Fact) -> usize {
     let (mut depth, mut current) = (0, fact);
     while let Some(parent) = current.parent.as_ref().and_then(|parent| catalog.get(parent)) {
@@ -374,7 +255,7 @@ fn depth(catalog: &Catalog, fact: &Fact) -> usize {
 }
 
 /// The name an old enum carries while columns move over.
-fn set_aside(identity: &Identity) -> String {
+pub(super) fn set_aside(identity: &Identity) -> String {
     let name: String = unquote_identifier(identity.last()).chars().take(50).collect();
     quote_identifier(&format!("{name}__replaced"))
 }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::configuration::CONFIGURATION;
-use crate::snapshot::{ConfigurationRow, EdgeFunction, Migration};
+use crate::catalog::Catalog;
+use crate::snapshot::{ConfigurationRow, Snapshot};
 
 /// One text to run, where its table exists.
 #[derive(Clone, Debug)]
@@ -57,17 +58,17 @@ pub fn queries() -> Vec<RowQuery> {
     queries
 }
 
-/// Configuration, edge functions and migrations from the answers; a skipped query has none.
-pub fn assemble(answers: Vec<(impl Into<String>, Value)>) -> Result<(Vec<ConfigurationRow>, Vec<EdgeFunction>, Vec<Migration>), ReadRowsError> {
-    let (mut configuration, mut edge_functions, mut migrations) = (Vec::new(), Vec::new(), Vec::new());
+/// A snapshot of this catalog with the rows from the answers; a skipped query has none.
+pub fn assemble(catalog: Catalog, answers: Vec<(impl Into<String>, Value)>) -> Result<Snapshot, ReadRowsError> {
+    let mut snapshot = Snapshot { catalog, ..Snapshot::default() };
     for (name, answer) in answers {
         let name = name.into();
         let failed = |source| ReadRowsError { name: name.clone(), source };
         match name.as_str() {
-            "functions.definitions" => edge_functions = serde_json::from_value(answer).map_err(failed)?,
-            "system.custom_migrations" => migrations = serde_json::from_value(answer).map_err(failed)?,
-            _ => configuration.extend(serde_json::from_value::<Vec<ConfigurationRow>>(answer).map_err(failed)?),
+            "functions.definitions" => snapshot.edge_functions = serde_json::from_value(answer).map_err(failed)?,
+            "system.custom_migrations" => snapshot.migrations = serde_json::from_value(answer).map_err(failed)?,
+            _ => snapshot.configuration.extend(serde_json::from_value::<Vec<ConfigurationRow>>(answer).map_err(failed)?),
         }
     }
-    Ok((configuration, edge_functions, migrations))
+    Ok(snapshot)
 }

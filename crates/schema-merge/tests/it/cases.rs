@@ -72,7 +72,7 @@ async fn run_case(cluster: &Cluster, folder: &Path) -> Vec<String> {
 }
 
 /// Runs the statements on the target, reads the catalog in the same transaction and takes everything back.
-pub(crate) async fn proof(cluster: &Cluster, statements: impl Iterator<Item = (String, Option<String>)>, expected: &Catalog, what: &str) -> Vec<String> {
+async fn proof(cluster: &Cluster, statements: impl Iterator<Item = (String, Option<String>)>, expected: &Catalog, what: &str) -> Vec<String> {
     let mut client = connect(cluster, "target").await;
     let transaction = client.transaction().await.expect("a transaction can begin");
     if let Err(error) = apply(&transaction, statements).await {

@@ -64,7 +64,7 @@ pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
 }
 
 pub(crate) async fn catalog(client: &impl GenericClient) -> Catalog {
-    client.batch_execute("set search_path to ''").await.expect("a setting");
+    client.batch_execute(&extract::SETTINGS.replace(" local", "")).await.expect("settings");
     let mut answers = Vec::new();
     for query in extract::queries() {
         let row = client.query_one(query.sql.as_str(), &[]).await;
@@ -84,8 +84,7 @@ pub(crate) async fn snapshot(client: &impl GenericClient) -> Snapshot {
             answers.push((query.name, row.get::<_, serde_json::Value>(0)));
         }
     }
-    let (configuration, edge_functions, migrations) = rows::assemble(answers).expect("answers have the expected shape");
-    Snapshot { catalog, configuration, edge_functions, migrations }
+    rows::assemble(catalog, answers).expect("answers have the expected shape")
 }
 
 pub(crate) async fn snapshot_of(cluster: &Cluster, name: &str) -> Snapshot {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use schema_merge::merge;
+use schema_merge::{extract, merge};
 
 use crate::cluster::Cluster;
 use crate::database::{connect, copy, prepare, run_as_developer, snapshot, snapshot_of};
@@ -23,6 +23,14 @@ async fn reading_and_planning_many_tables() {
         let changes: String = (100..=200).map(|n| format!("alter table t{n} add column other int;")).collect();
         run_as_developer(&cluster, &target, &changes).await;
         let client = connect(&cluster, &source).await;
+        client.batch_execute(&extract::SETTINGS.replace(" local", "")).await.expect("settings");
+        for query in extract::queries() {
+            let begin = Instant::now();
+            client.query_one(query.sql.as_str(), &[]).await.expect("an answer");
+            if begin.elapsed().as_millis() > 40 {
+                println!("  {count} tables: slow query {} {:?}", query.name, begin.elapsed());
+            }
+        }
         let begin = Instant::now();
         let there = snapshot(&client).await;
         let reading = begin.elapsed();

@@ -19,8 +19,7 @@ select coalesce(json_agg(json_build_object(
                      'default', (select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum),
                      'default_oid', (select d.oid::bigint from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum))
                      order by a.attnum)
-            from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) end,
-         'user_rules', (select count(*) from pg_rewrite r where r.ev_class = c.oid and r.rulename <> '_RETURN'))
+            from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) end)
          order by c.oid), '[]'::json)
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
