@@ -16,5 +16,3 @@ use crate::state::App;
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new().route("/status", get(status::get_status)).route("/identity", post(identity::assume_identity))
 }
-
-pub(crate) use status::read as read_status;

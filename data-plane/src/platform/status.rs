@@ -21,7 +21,7 @@ pub(super) async fn get_status(State(app): State<Arc<App>>, _platform: RequirePl
 ///
 /// # Errors
 /// Postgres does not answer, or this process was not told which project it serves.
-pub(crate) async fn read(app: &App) -> Result<Status> {
+async fn read(app: &App) -> Result<Status> {
     let project_id: ProjectId = app
         .config
         .project_id

@@ -27,9 +27,7 @@ async fn in_transaction(client: &Client) -> Result<Snapshot> {
             answers.push((query.name, client.query_one(&query.sql, &[]).await?.try_get(0)?));
         }
     }
-    let (configuration, edge_functions, migrations) =
-        rows::assemble(answers).map_err(|error| Error::internal("read the rows that merge", &error))?;
-    Ok(Snapshot { catalog, configuration, edge_functions, migrations })
+    rows::assemble(catalog, answers).map_err(|error| Error::internal("read the rows that merge", &error))
 }
 
 /// The catalog as the transaction sees it; its `search_path` must be empty.
