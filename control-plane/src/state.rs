@@ -82,6 +82,11 @@ impl State {
         Ok(self.pool.acquire().await?)
     }
 
+    /// A transaction that reads one moment: what two statements say fits together.
+    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Postgres>, Failure> {
+        Ok(self.pool.begin_with("begin isolation level repeatable read, read only").await?)
+    }
+
     /// A transaction.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, Failure> {
         Ok(self.pool.begin().await?)

@@ -90,7 +90,7 @@ pub(crate) async fn accept(state: &State, reporter: Reporter, batch: Batch) -> R
 
 /// What an organization has used: counters of the present billing period, and present sizes. Deleted projects keep their counters.
 pub(crate) async fn report(state: &State, ctx: &Ctx, organization_id: OrganizationId) -> Result<Report, Failure> {
-    let mut conn = state.connection().await?;
+    let mut conn = state.snapshot().await?;
     let membership = organizations::find(&mut conn, ctx, organization_id).await?;
     let mut used: HashMap<ProjectId, Amounts> = HashMap::new();
     let mut add = |project_id, metric: Metric, amount| {

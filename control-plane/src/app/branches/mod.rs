@@ -64,12 +64,12 @@ async fn find_locked(conn: &mut PgConnection, ctx: &Ctx, id: ProjectId) -> Resul
 
 /// The branch as it is now.
 pub(crate) async fn get(state: &State, ctx: &Ctx, id: ProjectId) -> Result<BranchView, Failure> {
-    find(&mut *state.connection().await?, ctx, id).await
+    find(&mut *state.snapshot().await?, ctx, id).await
 }
 
 /// The branches of a project, oldest first, without deleted ones.
 pub(crate) async fn list(state: &State, ctx: &Ctx, parent_id: ProjectId) -> Result<Vec<BranchView>, Failure> {
-    let mut conn = state.connection().await?;
+    let mut conn = state.snapshot().await?;
     projects::find(&mut conn, ctx, parent_id).await?;
     let live = store::projects::live_branches(&mut conn, parent_id).await?;
     let ids: Vec<ProjectId> = live.iter().map(|project| project.id).collect();

@@ -78,6 +78,9 @@ async fn listen(pool: PgPool, changes: broadcast::Sender<OperationId>) {
     let forward = async {
         loop {
             if let Err(error) = forward_until_broken(&pool, &changes).await {
+                if pool.is_closed() {
+                    return;
+                }
                 tracing::warn!(
                     error = telemetry::chain(&error),
                     "lost the connection that listens for operations; connecting again"

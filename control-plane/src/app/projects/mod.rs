@@ -57,7 +57,8 @@ pub(crate) async fn find_locked(conn: &mut PgConnection, ctx: &Ctx, id: ProjectI
     find(conn, ctx, id).await
 }
 
-/// Adds what runs on each.
+/// Adds what runs on each. The caller's transaction is a snapshot: an operation that ends between two moments would look as if it had
+/// never been, on a row it had not yet changed.
 pub(crate) async fn views(conn: &mut PgConnection, projects: Vec<Project>) -> Result<Vec<ProjectView>, Failure> {
     let ids: Vec<ProjectId> = projects.iter().map(|project| project.id).collect();
     let running = store::activities::running(conn, &ids).await?;
@@ -67,16 +68,18 @@ pub(crate) async fn views(conn: &mut PgConnection, projects: Vec<Project>) -> Re
         .collect())
 }
 
+/// Adds what runs on it. The row is read again afterwards, because an operation may have ended since it was read.
 pub(crate) async fn view(conn: &mut PgConnection, project: Project) -> Result<ProjectView, Failure> {
     let running = store::activities::running(conn, &[project.id]).await?.remove(&project.id);
+    let project = store::projects::find_for_operation(conn, project.id).await?.unwrap_or(project);
     Ok(ProjectView { project, running })
 }
 
 /// The project as it is now.
 pub(crate) async fn get(state: &State, ctx: &Ctx, id: ProjectId) -> Result<ProjectView, Failure> {
-    let mut conn = state.connection().await?;
-    let project = find(&mut conn, ctx, id).await?;
-    view(&mut conn, project).await
+    let mut snapshot = state.snapshot().await?;
+    let project = find(&mut snapshot, ctx, id).await?;
+    view(&mut snapshot, project).await
 }
 
 /// The projects of an organization, without branches.
@@ -85,10 +88,10 @@ pub(crate) async fn list(
     ctx: &Ctx,
     organization_id: OrganizationId,
 ) -> Result<Vec<ProjectView>, Failure> {
-    let mut conn = state.connection().await?;
-    organizations::find(&mut conn, ctx, organization_id).await?;
-    let projects = store::projects::list(&mut conn, organization_id).await?;
-    views(&mut conn, projects).await
+    let mut snapshot = state.snapshot().await?;
+    organizations::find(&mut snapshot, ctx, organization_id).await?;
+    let projects = store::projects::list(&mut snapshot, organization_id).await?;
+    views(&mut snapshot, projects).await
 }
 
 /// The admin key. Every reading is audited, because it is the master key of a project's data.
