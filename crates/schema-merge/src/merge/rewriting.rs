@@ -93,7 +93,7 @@ fn replace_word(text: &str, old: &str, new: &str, inside_strings: bool) -> Strin
     while index < text.len() {
         let rest = &text[index..];
         let before = text[..index].chars().next_back();
-        let starts = before.is_none_or(|character| !is_word(character) && !(inside_strings && character == '.'));
+        let starts = before.is_none_or(|character| !(is_word(character) || inside_strings && character == '.'));
         if (inside_strings || !quoted) && starts && rest.starts_with(old) {
             let after = rest[old.len()..].chars().next();
             if old.ends_with('.') && before != Some('.') || !old.ends_with('.') && after.is_none_or(|character| !is_word(character)) {
