@@ -1,6 +1,9 @@
 //! Runs the scripts of `tests/js`, which use the real JavaScript SDK.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt as _, process::Command};
@@ -11,14 +14,16 @@ fn folder() -> PathBuf {
     repository().join("tests/js")
 }
 
-/// Runs a script with its input as JSON on standard input; its standard output is its result as JSON.
+/// Runs a script with its input as JSON on standard input; its standard output is its result as JSON. `ca` is the file of the certificate
+/// authority that the gateway's certificate comes from: the SDK follows the public URLs of objects.
 ///
 /// # Panics
 /// When the script fails.
-pub async fn run(script: &str, input: &Value) -> Value {
+pub async fn run(script: &str, ca: &Path, input: &Value) -> Value {
     assert!(folder().join("node_modules").is_dir(), "the SDK is not installed: run .ci/install test");
     let mut child = Command::new("node")
         .current_dir(folder())
+        .env("NODE_EXTRA_CA_CERTS", ca)
         .args(["--require", "./loopback.cjs", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

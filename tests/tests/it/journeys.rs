@@ -180,7 +180,8 @@ async fn tell(story: &Story) {
     for bucket in story.buckets {
         parent.create_bucket(bucket, false).await;
     }
-    let used = node::run(story.script, &json!({ "baseUrl": parent.base(), "anonKey": parent.anon_key().await })).await;
+    let input = json!({ "baseUrl": parent.base(), "anonKey": parent.anon_key().await });
+    let used = node::run(story.script, &cloud.home().join("ca/ca.pem"), &input).await;
 
     let written_before = parent.sql_count(&format!("select count(*) from public.{}", story.table)).await;
     let writer = Writer::start(parent.clone(), story.table, story.row);
