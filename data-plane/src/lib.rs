@@ -26,6 +26,6 @@ mod secrets;
 pub mod serve;
 pub mod startup;
 pub mod state;
-mod storage;
+pub mod storage;
 pub mod transaction;
 mod usage;

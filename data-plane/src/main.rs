@@ -27,11 +27,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     telemetry::start(&arguments.config.log_level, telemetry::Format::Text);
     // A project's process is one of many on its machine: few threads, so that an idle one stays small.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(8)
-        .enable_all()
-        .build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(8).enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(run(arguments)),
         Err(error) => Err(error.into()),

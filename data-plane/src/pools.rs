@@ -2,12 +2,13 @@
 //!
 //! Idle connections are closed by [`Pools::close_idle`], so that a project nobody uses costs no backend process.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{Hook, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
+use tokio::sync::Notify;
 use tokio_postgres::NoTls;
 
 use crate::config::Config;
@@ -26,6 +27,7 @@ pub struct Pools {
     pub tenant: Pool,
     superuser: tokio_postgres::Config,
     listener: tokio_postgres::Config,
+    connected: Arc<Notify>,
 }
 
 impl Pools {
@@ -38,11 +40,13 @@ impl Pools {
         let tenant_password = tenant_password(&config.jwt_secret);
         let tenant = connection(config, TENANT_USER, Some(&tenant_password));
         let superuser_name = config.superuser.as_deref().unwrap_or(&config.postgres_user);
+        let connected = Arc::new(Notify::new());
         Ok(Self {
-            internal: pool(internal.clone(), config.internal_connections)?,
-            tenant: pool(tenant, config.tenant_connections)?,
+            internal: pool(internal.clone(), config.internal_connections, &connected)?,
+            tenant: pool(tenant, config.tenant_connections, &connected)?,
             superuser: connection(config, superuser_name, Some(&config.postgres_password)),
             listener: internal,
+            connected,
         })
     }
 
@@ -71,13 +75,15 @@ impl Pools {
     pub async fn listener(
         &self,
     ) -> Result<
-        (
-            tokio_postgres::Client,
-            tokio_postgres::Connection<tokio_postgres::Socket, tokio_postgres::tls::NoTlsStream>,
-        ),
+        (tokio_postgres::Client, tokio_postgres::Connection<tokio_postgres::Socket, tokio_postgres::tls::NoTlsStream>),
         tokio_postgres::Error,
     > {
         self.listener.connect(NoTls).await
+    }
+
+    /// Returns once a pool made a connection; at once when one did since the last call.
+    pub async fn used(&self) {
+        self.connected.notified().await;
     }
 
     /// Closes connections unused for `idle`; true when none is left.
@@ -121,10 +127,20 @@ fn connection(config: &Config, user: &str, password: Option<&SecretString>) -> t
     settings
 }
 
-fn pool(settings: tokio_postgres::Config, size: usize) -> Result<Pool, deadpool_postgres::BuildError> {
+fn pool(
+    settings: tokio_postgres::Config,
+    size: usize,
+    connected: &Arc<Notify>,
+) -> Result<Pool, deadpool_postgres::BuildError> {
+    let connected = Arc::clone(connected);
+    let tell = Hook::sync_fn(move |_, _| {
+        connected.notify_one();
+        Ok(())
+    });
     let manager = Manager::from_config(settings, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
     Pool::builder(manager)
         .max_size(size.max(1))
+        .post_create(tell)
         .wait_timeout(Some(WAIT_TIMEOUT))
         .create_timeout(Some(CONNECT_TIMEOUT))
         .runtime(Runtime::Tokio1)

@@ -1,6 +1,6 @@
 //! A serving process: prepared database, listener, background tasks, and an orderly end.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::serve::ListenerExt as _;
 use clock::SharedClock;
@@ -8,6 +8,9 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{config::Config, http, metering, migrations, startup, state::App};
+
+/// Connections unused for this long are closed.
+const CONNECTION_IDLE: Duration = Duration::from_secs(30);
 
 /// Why the process cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,9 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error>
     migrations::run(&app.pools, &app.config.postgres_user).await?;
     startup::prepare(&app).await.map_err(|error| Error::Prepare(error.message().to_owned()))?;
 
+    if let Err(error) = app.blobs.remove_unfinished().await {
+        tracing::warn!(cause = telemetry::chain(&error), "uploads that were cut off stay on disk");
+    }
     let wanted = SocketAddr::new(app.config.host, app.config.port);
     let listen_failed = |cause| Error::Listen { address: wanted, cause };
     let listener = TcpListener::bind(wanted).await.map_err(listen_failed)?;
@@ -100,5 +106,19 @@ async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) {
 async fn in_background(app: Arc<App>, stop: CancellationToken) {
     let key = stop.run_until_cancelled(startup::make_signing_key(Arc::clone(&app)));
     let metering = metering::run(Arc::clone(&app), stop.clone());
-    tokio::join!(key, metering);
+    let idle = stop.run_until_cancelled(close_idle_connections(&app));
+    tokio::join!(key, metering, idle);
+}
+
+/// Closes connections that nobody uses. Sleeps without a timer while there is none.
+async fn close_idle_connections(app: &App) {
+    loop {
+        app.pools.used().await;
+        loop {
+            tokio::time::sleep(CONNECTION_IDLE).await;
+            if app.pools.close_idle(CONNECTION_IDLE) {
+                break;
+            }
+        }
+    }
 }

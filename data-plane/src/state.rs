@@ -7,13 +7,14 @@ use clock::SharedClock;
 
 use crate::{
     activity::Activity,
-    authentication::{AccessKeys, SigningKeys},
     auth::passwords::Passwords,
+    authentication::{AccessKeys, SigningKeys},
     config::Config,
     encryption::Cipher,
     events::Events,
     pools::Pools,
     schema_changes::SchemaChanges,
+    storage::Blobs,
 };
 
 /// The state of one process; handlers take `State<Arc<App>>`.
@@ -36,6 +37,8 @@ pub struct App {
     pub schema_changes: SchemaChanges,
     /// What the database area keeps between requests.
     pub database: crate::database::Database,
+    /// Bytes of stored objects.
+    pub blobs: Blobs,
     /// Requests and calls.
     pub activity: Activity,
     /// Events for dashboards.
@@ -61,6 +64,7 @@ impl App {
             passwords: Passwords::default(),
             schema_changes: SchemaChanges::default(),
             database: crate::database::Database::default(),
+            blobs: Blobs::new(config.storage_dir.clone()),
             activity: Activity::default(),
             events: Events::default(),
             http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?,

@@ -31,7 +31,12 @@ impl fmt::Display for Failure {
         match &self.cause {
             None => f.write_str(&self.sentence),
             Some(cause) => {
-                write!(f, "{}: {}", self.sentence.trim_end_matches('.'), telemetry::chain(cause.as_ref()).trim_end_matches('.'))?;
+                write!(
+                    f,
+                    "{}: {}",
+                    self.sentence.trim_end_matches('.'),
+                    telemetry::chain(cause.as_ref()).trim_end_matches('.')
+                )?;
                 f.write_str(".")
             }
         }

@@ -26,7 +26,9 @@ impl Home {
     /// The folder of the settings, or `~/.hearth`.
     pub(crate) fn locate(settings: &HomeSettings) -> Result<Self, Failure> {
         let path = match &settings.home {
-            Some(path) => std::path::absolute(path).map_err(|cause| Failure::io("find the home folder", path, cause))?,
+            Some(path) => {
+                std::path::absolute(path).map_err(|cause| Failure::io("find the home folder", path, cause))?
+            }
             None => std::env::home_dir()
                 .ok_or_else(|| Failure::new("The home folder is not known: set HEARTH_HOME."))?
                 .join(".hearth"),
@@ -114,7 +116,8 @@ impl Home {
             Ok(text) => Ok(SecretString::from(text.trim().to_owned())),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
                 let secret = generate();
-                write_private(&path, secret.expose_secret().as_bytes()).map_err(|cause| Failure::io("write", &path, cause))?;
+                write_private(&path, secret.expose_secret().as_bytes())
+                    .map_err(|cause| Failure::io("write", &path, cause))?;
                 Ok(secret)
             }
             Err(cause) => Err(Failure::io("read", &path, cause)),

@@ -37,11 +37,13 @@ impl Times {
 async fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let mut next = |default: &str| arguments.next().unwrap_or_else(|| default.to_owned());
-    let (home, program) = (PathBuf::from(next("/tmp/hearth-measure")), PathBuf::from(next("target/debug/examples/stand_in_data_plane")));
+    let (home, program) =
+        (PathBuf::from(next("/tmp/hearth-measure")), PathBuf::from(next("target/debug/examples/stand_in_data_plane")));
     let (rows, rounds): (u64, usize) = (next("0").parse()?, next("10").parse()?);
     let pool = if next("pool") == "no-pool" { PoolChoice::Never } else { PoolChoice::Auto };
     std::fs::create_dir_all(&home)?;
-    let mut config = LocalConfig::new(home, program, find_distributions(&[])?, MasterKey::new(&MasterKey::generate(), None)?);
+    let mut config =
+        LocalConfig::new(home, program, find_distributions(&[])?, MasterKey::new(&MasterKey::generate(), None)?);
     config.pool = pool;
     let node = LocalNode::open(config).await?;
     node.prepare_template().await?;
@@ -82,20 +84,27 @@ async fn branch(node: &LocalNode, rows: u64, rounds: usize) -> Result<(), Failur
     config.host_path(node.socket_folder(parent)).port(5432).user("postgres").dbname("insforge");
     let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
     tokio::spawn(connection);
-    let fill = format!("create table bulk as select i, repeat(md5(i::text), 31) as filler from generate_series(1, {rows}) as i");
+    let fill = format!(
+        "create table bulk as select i, repeat(md5(i::text), 31) as filler from generate_series(1, {rows}) as i"
+    );
     client.batch_execute(&format!("{fill}; create table writes (id bigserial primary key, filler text)")).await?;
     let bytes: i64 = client.query_one("select pg_database_size('insforge')", &[]).await?.get(0);
     let writer = tokio::spawn(async move {
         // Ends when its server is stopped.
         while client.execute("insert into writes (filler) values (repeat('x', 200))", &[]).await.is_ok() {}
     });
-    let (mut clone, mut keep, mut prepare, mut swap) = (Times::default(), Times::default(), Times::default(), Times::default());
+    let (mut clone, mut keep, mut prepare, mut swap) =
+        (Times::default(), Times::default(), Times::default(), Times::default());
     for _ in 0..rounds {
         let id = ProjectId::generate();
         clone.take(node.ensure_database(&suite::clone_of(parent, id))).await?;
         keep.take(node.ensure_snapshot(id, "t0")).await?;
         prepare.take(node.prepare_reset(id, "t0")).await?;
-        swap.take(async { node.swap_reset(id).await?; node.ensure_database(&suite::new_database(id)).await }).await?;
+        swap.take(async {
+            node.swap_reset(id).await?;
+            node.ensure_database(&suite::new_database(id)).await
+        })
+        .await?;
         node.drop_database(id).await?;
     }
     let size = bytes / 1024 / 1024;

@@ -56,7 +56,11 @@ fn now() -> String {
 
 async fn connect(user: &str) -> Result<Client, Failure> {
     let mut config = tokio_postgres::Config::new();
-    config.host_path(env::var("POSTGRES_HOST")?).port(env::var("POSTGRES_PORT")?.parse()?).user(user).dbname(env::var("POSTGRES_DB")?);
+    config
+        .host_path(env::var("POSTGRES_HOST")?)
+        .port(env::var("POSTGRES_PORT")?.parse()?)
+        .user(user)
+        .dbname(env::var("POSTGRES_DB")?);
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
     Ok(client)

@@ -91,8 +91,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let register = Register::open(folder.path().join("uids"), 1..=64, 0).expect("opens");
         let mut numbers: Vec<u32> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..32).map(|it| { let register = &register; scope.spawn(move || register.hold(&format!("p{it}"), |_| true)) }).collect();
+            let threads: Vec<_> = (0..32)
+                .map(|it| {
+                    let register = &register;
+                    scope.spawn(move || register.hold(&format!("p{it}"), |_| true))
+                })
+                .collect();
             threads.into_iter().map(|thread| thread.join().expect("no panic").expect("reads").expect("room")).collect()
         });
         numbers.sort_unstable();

@@ -24,8 +24,9 @@ pub(crate) struct Binary {
 impl Binary {
     /// Copies `source` into `binaries`, unless it is there, and removes other versions that nothing runs.
     pub(crate) fn install(source: &Path, binaries: &Path) -> Result<Self> {
-        let mut file = File::open(source)
-            .map_err(|cause| Error::Refused(format!("the data-plane program {} cannot be read: {cause}", source.display())))?;
+        let mut file = File::open(source).map_err(|cause| {
+            Error::Refused(format!("the data-plane program {} cannot be read: {cause}", source.display()))
+        })?;
         let doing = || format!("copying {}", source.display());
         let mut hasher = Sha256::new();
         io::copy(&mut file, &mut hasher).doing(doing)?;

@@ -20,15 +20,29 @@ use crate::{
 };
 
 /// Folders that a server empties or rebuilds on its next start.
-const EMPTIED: [&str; 7] = ["pg_dynshmem", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots", "pg_stat_tmp", "pg_subtrans"];
+const EMPTIED: [&str; 7] =
+    ["pg_dynshmem", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots", "pg_stat_tmp", "pg_subtrans"];
 /// Files that belong to a running server or an earlier backup.
-const LEFT_OUT: [&str; 6] =
-    ["postmaster.pid", "postmaster.opts", "backup_label.old", "tablespace_map.old", "current_logfiles", "postgresql.auto.conf.tmp"];
+const LEFT_OUT: [&str; 6] = [
+    "postmaster.pid",
+    "postmaster.opts",
+    "backup_label.old",
+    "tablespace_map.old",
+    "current_logfiles",
+    "postgresql.auto.conf.tmp",
+];
 
 impl Node {
     /// Copies a project's live contents to `to`, which does not exist yet, for `owner`. The caller holds the project's lock, shared at
     /// least. Not durable until synced.
-    pub(crate) async fn copy_live(&self, id: ProjectId, folder: &ProjectFolder, record: &Record, to: &Contents, owner: Option<Owner>) -> Result<()> {
+    pub(crate) async fn copy_live(
+        &self,
+        id: ProjectId,
+        folder: &ProjectFolder,
+        record: &Record,
+        to: &Contents,
+        owner: Option<Owner>,
+    ) -> Result<()> {
         let (from, to) = (folder.live(), to.clone());
         if !self.postgres_runs(folder) {
             return blocking(move || copy_still(&from, &to, owner)).await;
@@ -112,11 +126,14 @@ impl Backup {
         if !tablespaces.trim().is_empty() {
             return Err(Error::Refused("a database with tablespaces cannot be cloned".to_owned()));
         }
-        let first = first_segment(&label).ok_or_else(|| Error::transient(doing(), "the backup label names no first segment"))?;
+        let first = first_segment(&label)
+            .ok_or_else(|| Error::transient(doing(), "the backup label names no first segment"))?;
         let (source, target) = (source.join("pg_wal"), target.to_owned());
         blocking(move || {
-            copy_log(&source, &target.join("pg_wal"), &first, &last, owner).doing(|| format!("copying {}", source.display()))?;
-            write_whole(&target.join("backup_label"), label.as_bytes(), owner).doing(|| format!("writing the label of {}", target.display()))
+            copy_log(&source, &target.join("pg_wal"), &first, &last, owner)
+                .doing(|| format!("copying {}", source.display()))?;
+            write_whole(&target.join("backup_label"), label.as_bytes(), owner)
+                .doing(|| format!("writing the label of {}", target.display()))
         })
         .await
     }

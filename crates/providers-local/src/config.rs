@@ -56,7 +56,12 @@ pub struct LocalConfig {
 impl LocalConfig {
     /// A configuration with defaults.
     #[must_use]
-    pub fn new(home: PathBuf, data_plane_binary: PathBuf, distributions: Vec<Distribution>, master_key: MasterKey) -> Self {
+    pub fn new(
+        home: PathBuf,
+        data_plane_binary: PathBuf,
+        distributions: Vec<Distribution>,
+        master_key: MasterKey,
+    ) -> Self {
         Self {
             home,
             data_plane_binary,

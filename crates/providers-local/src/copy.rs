@@ -47,7 +47,8 @@ impl TreeCopy<'_> {
         self.walk(from, to, Path::new(""), &mut files)?;
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
-        let threads = thread::available_parallelism().map_or(2, usize::from).clamp(2, MOST_THREADS).min(files.len().max(1));
+        let threads =
+            thread::available_parallelism().map_or(2, usize::from).clamp(2, MOST_THREADS).min(files.len().max(1));
         thread::scope(|scope| {
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| self.work(&files, &next, &failed))).collect();
             workers.into_iter().try_for_each(|worker| worker.join().expect("copying does not panic"))

@@ -38,7 +38,11 @@ impl Node {
     pub(crate) fn describe_data_plane(&self, id: ProjectId) -> Result<Option<DataPlaneDescription>> {
         let folder = self.layout.project(id);
         let defined = Record::load(&folder)?.and_then(|record| record.data_plane);
-        Ok(defined.map(|plane| DataPlaneDescription { project_id: id, address: address(plane.port), running: self.data_plane_runs(&folder) }))
+        Ok(defined.map(|plane| DataPlaneDescription {
+            project_id: id,
+            address: address(plane.port),
+            running: self.data_plane_runs(&folder),
+        }))
     }
 
     pub(crate) fn list_data_planes(&self) -> Result<Vec<ProjectId>> {
@@ -66,7 +70,13 @@ impl Node {
         Ok(DataPlaneDescription { project_id: id, address, running: true })
     }
 
-    async fn start_at(&self, id: ProjectId, folder: &ProjectFolder, record: &mut Record, port: u16) -> Result<SocketAddr> {
+    async fn start_at(
+        &self,
+        id: ProjectId,
+        folder: &ProjectFolder,
+        record: &mut Record,
+        port: u16,
+    ) -> Result<SocketAddr> {
         record.data_plane = Some(DataPlaneRecord { port, stopped: false });
         record.save(folder)?;
         self.mark_awake(id)?;
@@ -80,7 +90,11 @@ impl Node {
         loop {
             let port = self.port_for(id)?;
             match self.start_at(id, folder, record, port).await {
-                Err(_) if attempts < PORT_ATTEMPTS && !self.data_plane_runs(folder) && TcpListener::bind(address(port)).is_err() => {
+                Err(_)
+                    if attempts < PORT_ATTEMPTS
+                        && !self.data_plane_runs(folder)
+                        && TcpListener::bind(address(port)).is_err() =>
+                {
                     self.ports.release(&id.to_string()).doing(|| format!("choosing another port for project {id}"))?;
                     attempts += 1;
                 }
@@ -90,7 +104,12 @@ impl Node {
     }
 
     /// Starts whatever of the project does not run. The caller holds its lock.
-    pub(crate) async fn start_project(&self, id: ProjectId, folder: &ProjectFolder, record: &Record) -> Result<SocketAddr> {
+    pub(crate) async fn start_project(
+        &self,
+        id: ProjectId,
+        folder: &ProjectFolder,
+        record: &Record,
+    ) -> Result<SocketAddr> {
         self.start_postgres(id, folder, record).await?;
         let plane = record.data_plane.ok_or_else(|| Error::Missing(format!("the data plane of project {id}")))?;
         if !self.data_plane_runs(folder) {
@@ -99,15 +118,30 @@ impl Node {
         Ok(address(plane.port))
     }
 
-    async fn start_data_plane_process(&self, id: ProjectId, folder: &ProjectFolder, record: &Record, port: u16) -> Result<()> {
+    async fn start_data_plane_process(
+        &self,
+        id: ProjectId,
+        folder: &ProjectFolder,
+        record: &Record,
+        port: u16,
+    ) -> Result<()> {
         let doing = || format!("starting the data plane of project {id}");
         // One that was started but is not known to serve may be half-way through anything; begin anew.
         self.stop_data_plane_process(folder, record.owner).await?;
-        let variables = self.open_environment(id, folder)?.ok_or_else(|| Error::Missing(format!("the environment of project {id}")))?;
+        let variables = self
+            .open_environment(id, folder)?
+            .ok_or_else(|| Error::Missing(format!("the environment of project {id}")))?;
         let given = variables.iter().map(|(name, value)| (name.clone(), OsString::from(value.expose_secret())));
         let environment = given.chain(provided(&Place { folder: &folder.root, port }, &self.program_path)).collect();
         let (state, log) = (folder.state(), folder.logs().join("data-plane.log"));
-        let launch = Launch { program: &self.binary.path, arguments: vec![], environment, folder: &state, owner: record.owner, log: &log };
+        let launch = Launch {
+            program: &self.binary.path,
+            arguments: vec![],
+            environment,
+            folder: &state,
+            owner: record.owner,
+            log: &log,
+        };
         self.relax(id);
         let identity = launch.start().doing(doing)?;
         self.admit_to_limits(id, record.size, identity.pid);
@@ -172,7 +206,8 @@ impl Node {
     fn port_for(&self, id: ProjectId) -> Result<u16> {
         let free = |port: u32| u16::try_from(port).is_ok_and(|port| TcpListener::bind(address(port)).is_ok());
         let port = self.ports.hold(&id.to_string(), free).doing(|| format!("choosing a port for project {id}"))?;
-        port.and_then(|port| port.try_into().ok()).ok_or_else(|| Error::Full("all ports for projects are taken".to_owned()))
+        port.and_then(|port| port.try_into().ok())
+            .ok_or_else(|| Error::Full("all ports for projects are taken".to_owned()))
     }
 }
 

@@ -34,7 +34,10 @@ impl Node {
             return Ok(None);
         }
         let record = Record::load(&folder)?;
-        if record.as_ref().is_some_and(|record| record.database == DatabaseStage::Removed && !folder.live().pgdata().exists()) {
+        if record
+            .as_ref()
+            .is_some_and(|record| record.database == DatabaseStage::Removed && !folder.live().pgdata().exists())
+        {
             return Ok(None);
         }
         let ready = record.as_ref().is_some_and(|record| record.database == DatabaseStage::Ready);
@@ -86,17 +89,29 @@ impl Node {
         };
         let distribution = match &parent {
             Some(parent) => self.distribution(&parent.record.distribution)?.clone(),
-            None => self.distributions.first().cloned().ok_or_else(|| Error::Refused("no Postgres is installed".to_owned()))?,
+            None => self
+                .distributions
+                .first()
+                .cloned()
+                .ok_or_else(|| Error::Refused("no Postgres is installed".to_owned()))?,
         };
         let owner = self.owner_for(id)?;
         let data_plane = earlier.and_then(|record| record.data_plane);
-        let mut record =
-            Record { owner, distribution: distribution.name.clone(), size: spec.size, database: DatabaseStage::Making, reset: None, data_plane };
+        let mut record = Record {
+            owner,
+            distribution: distribution.name.clone(),
+            size: spec.size,
+            database: DatabaseStage::Making,
+            reset: None,
+            data_plane,
+        };
         record.save(folder)?;
         self.clear_contents(folder, owner).await?;
         make_folders(folder, owner)?;
         match &parent {
-            Some(parent) => self.copy_live(parent.id, &parent.folder, &parent.record, &folder.incoming(), owner).await?,
+            Some(parent) => {
+                self.copy_live(parent.id, &parent.folder, &parent.record, &folder.incoming(), owner).await?
+            }
             None => self.copy_template(&distribution, folder, owner).await?,
         }
         put_in_place(&folder.incoming(), &folder.live()).doing(|| format!("completing {}", folder.root.display()))?;
@@ -108,11 +123,17 @@ impl Node {
         let missing = || Error::Missing(format!("the database of project {id}"));
         let folder = self.layout.project(id);
         let lock = acquire(&folder.lock(), Mode::Shared, PATIENCE).await?.ok_or_else(missing)?;
-        let record = Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready).ok_or_else(missing)?;
+        let record =
+            Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready).ok_or_else(missing)?;
         Ok(Parent { id, folder, record, _lock: lock })
     }
 
-    async fn copy_template(&self, distribution: &Distribution, folder: &ProjectFolder, owner: Option<Owner>) -> Result<()> {
+    async fn copy_template(
+        &self,
+        distribution: &Distribution,
+        folder: &ProjectFolder,
+        owner: Option<Owner>,
+    ) -> Result<()> {
         let (template, incoming): (Contents, Contents) = (self.template(distribution).await?, folder.incoming());
         blocking(move || copy_still(&template, &incoming, owner)).await
     }
@@ -186,12 +207,20 @@ impl Node {
         kill_strays(&folder.root, owner, |_| true).await.doing(doing)?;
         let mut folders = vec![folder.incoming().root, folder.live().pgdata(), folder.live().storage()];
         folders.extend([folder.snapshots(), folder.reset(), folder.run(), folder.state(), folder.logs()]);
-        remove_file(&folder.postgres_process()).and_then(|()| remove_file(&folder.data_plane_process())).doing(doing)?;
-        blocking(move || folders.iter().try_for_each(|path| remove_folder(path)).doing(|| "removing a project's data")).await
+        remove_file(&folder.postgres_process())
+            .and_then(|()| remove_file(&folder.data_plane_process()))
+            .doing(doing)?;
+        blocking(move || folders.iter().try_for_each(|path| remove_folder(path)).doing(|| "removing a project's data"))
+            .await
     }
 
     /// Removes the last of a project: its groups, numbers and folder, in an order that a second attempt can finish.
-    pub(crate) async fn remove_project(&self, id: ProjectId, folder: &ProjectFolder, owner: Option<Owner>) -> Result<()> {
+    pub(crate) async fn remove_project(
+        &self,
+        id: ProjectId,
+        folder: &ProjectFolder,
+        owner: Option<Owner>,
+    ) -> Result<()> {
         self.clear_contents(folder, owner).await?;
         let doing = || format!("removing project {id}");
         self.limits.remove(id).doing(doing)?;
@@ -206,7 +235,8 @@ impl Node {
             return Ok(None);
         }
         let uid = self.uids.hold(&id.to_string(), |_| true).doing(|| format!("choosing a user for project {id}"))?;
-        uid.map(|uid| Some(Owner::numbered(uid))).ok_or_else(|| Error::Full("all users for projects are taken".to_owned()))
+        uid.map(|uid| Some(Owner::numbered(uid)))
+            .ok_or_else(|| Error::Full("all users for projects are taken".to_owned()))
     }
 
     /// Limits are a courtesy between projects: without them everything still works, so failing to set one is only said.

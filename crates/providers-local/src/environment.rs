@@ -55,10 +55,12 @@ fn context(id: ProjectId) -> String {
 impl Node {
     /// Keeps a data plane's variables.
     pub(crate) fn seal_environment(&self, id: ProjectId, folder: &ProjectFolder, variables: &Variables) -> Result<()> {
-        let exposed: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
+        let exposed: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.expose_secret())).collect();
         let plain = serde_json::to_vec(&exposed).expect("pairs of strings are JSON");
         let sealed = self.master_key.seal(&context(id), &plain);
-        write_whole(&folder.environment(), &sealed, None).doing(|| format!("writing {}", folder.environment().display()))
+        write_whole(&folder.environment(), &sealed, None)
+            .doing(|| format!("writing {}", folder.environment().display()))
     }
 
     /// The kept variables, or `None` when there are none.
@@ -82,7 +84,8 @@ pub(crate) fn value<'a>(variables: &'a Variables, name: &str) -> Option<&'a Secr
 /// Whether both hold the same, in any order.
 pub(crate) fn same(one: &Variables, other: &Variables) -> bool {
     let sorted = |variables: &Variables| {
-        let mut pairs: Vec<_> = variables.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect();
+        let mut pairs: Vec<_> =
+            variables.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect();
         pairs.sort();
         pairs
     };

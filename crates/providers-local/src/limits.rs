@@ -22,9 +22,14 @@ pub(crate) struct Limits {
 #[derive(Clone, Debug)]
 enum Kind {
     /// One hierarchy.
-    Two { parent: PathBuf },
+    Two {
+        parent: PathBuf,
+    },
     /// A hierarchy for each resource.
-    One { memory: PathBuf, cpu: PathBuf },
+    One {
+        memory: PathBuf,
+        cpu: PathBuf,
+    },
     Absent,
 }
 

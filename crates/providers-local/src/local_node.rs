@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use ids::ProjectId;
 use providers::{
-    Compute, ComputeReader, DataPlaneDescription, DataPlaneSpec, Database, DatabaseDescription, DatabaseReader, DatabaseSpec, Result,
+    Compute, ComputeReader, DataPlaneDescription, DataPlaneSpec, Database, DatabaseDescription, DatabaseReader,
+    DatabaseSpec, Result,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,11 @@ impl LocalNode {
     pub async fn prepare_template(&self) -> Result<()> {
         let node = self.node.clone();
         detached(async move {
-            let first = node.distributions.first().cloned().ok_or_else(|| providers::Error::Missing("a Postgres distribution".to_owned()))?;
+            let first = node
+                .distributions
+                .first()
+                .cloned()
+                .ok_or_else(|| providers::Error::Missing("a Postgres distribution".to_owned()))?;
             node.template(&first).await.map(drop)
         })
         .await

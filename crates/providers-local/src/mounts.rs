@@ -67,8 +67,10 @@ pub(crate) fn expose(home: &Path, name: &str) -> Result<PathBuf> {
 pub(crate) fn prepare_target(home: &Path, name: &str) -> Result<PathBuf> {
     let root = exposure_root(home);
     let target = root.join(name);
-    let made = folder(&root, 0o711, None).and_then(|()| if target.is_dir() { Ok(()) } else { folder(&target, 0o711, None) });
-    made.and_then(|()| fs::set_permissions("/run/hearth", fs::Permissions::from_mode(0o711))).doing(|| format!("making {}", target.display()))?;
+    let made =
+        folder(&root, 0o711, None).and_then(|()| if target.is_dir() { Ok(()) } else { folder(&target, 0o711, None) });
+    made.and_then(|()| fs::set_permissions("/run/hearth", fs::Permissions::from_mode(0o711)))
+        .doing(|| format!("making {}", target.display()))?;
     Ok(target)
 }
 
@@ -129,7 +131,8 @@ pub(crate) fn loop_file(device: &str) -> Option<PathBuf> {
 /// Runs a system program to its end.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
     let doing = || format!("running {program}");
-    let output = Command::new(program).args(arguments).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().doing(doing)?;
+    let output =
+        Command::new(program).args(arguments).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").output().doing(doing)?;
     if output.status.success() {
         return Ok(());
     }

@@ -60,14 +60,17 @@ impl Node {
         let missing = || Error::Missing(format!("the database of project {id}"));
         let lock = self.lock(id).await?.ok_or_else(missing)?;
         let folder = self.layout.project(id);
-        let record = Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready).ok_or_else(missing)?;
+        let record =
+            Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready).ok_or_else(missing)?;
         Ok((lock, folder, record))
     }
 
     /// The distribution a project was made with.
     pub(crate) fn distribution(&self, name: &str) -> Result<&Distribution> {
         let found = self.distributions.iter().find(|it| it.name == name);
-        found.ok_or_else(|| Error::Refused(format!("the Postgres distribution {name} that this project uses is not installed")))
+        found.ok_or_else(|| {
+            Error::Refused(format!("the Postgres distribution {name} that this project uses is not installed"))
+        })
     }
 
     /// A project's cluster.

@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeSet,
     fs,
-    sync::{Arc, Mutex, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures::stream::{self, StreamExt as _};
@@ -48,7 +51,8 @@ pub(crate) async fn open(config: LocalConfig) -> Result<Arc<Node>> {
     let ports = u32::from(*config.ports.start())..=u32::from(*config.ports.end());
     let node = Node {
         ports: Register::open(layout.ports(), ports, home_number(&home)).doing(|| "opening the register of ports")?,
-        uids: Register::open(layout.uids(), home_uids(&config.uids, &home), 0).doing(|| "opening the register of users")?,
+        uids: Register::open(layout.uids(), home_uids(&config.uids, &home), 0)
+            .doing(|| "opening the register of users")?,
         limits: Limits::find(&home_hash(&home)),
         layout,
         pool,
@@ -110,12 +114,15 @@ pub(crate) async fn close(node: &Arc<Node>) -> Result<()> {
     node.closing.store(true, Ordering::Release);
     let _mounting = acquire(&node.layout.home.join("mounts.lock"), Mode::Exclusive, PATIENCE).await?;
     drop(node.presence.lock().expect("no holder of this lock panics").take());
-    let Some(_alone) = acquire_now(&node.layout.home.join("presence.lock"), Mode::Exclusive).doing(|| "closing the node")? else {
+    let Some(_alone) =
+        acquire_now(&node.layout.home.join("presence.lock"), Mode::Exclusive).doing(|| "closing the node")?
+    else {
         tracing::info!("projects keep running: another process serves them");
         return Ok(());
     };
     let ids = node.layout.project_ids().doing(|| "listing projects")?;
-    let outcomes: Vec<Result<()>> = stream::iter(ids).map(|id| stop_locked(node, id)).buffer_unordered(STOPPED_AT_ONCE).collect().await;
+    let outcomes: Vec<Result<()>> =
+        stream::iter(ids).map(|id| stop_locked(node, id)).buffer_unordered(STOPPED_AT_ONCE).collect().await;
     outcomes.into_iter().collect::<Result<Vec<()>>>()?;
     node.limits.close();
     let closing = node.clone();

@@ -66,14 +66,26 @@ impl Pool {
                 Err(error) if choice == PoolChoice::Required => return Err(error),
                 Err(error) => {
                     crate::failure::remove_file(&image).doing(|| format!("removing {}", image.display()))?;
-                    tracing::info!(reason = crate::failure::chain(&error), "no reflink pool here: clones are plain copies");
+                    tracing::info!(
+                        reason = crate::failure::chain(&error),
+                        "no reflink pool here: clones are plain copies"
+                    );
                 }
             }
         }
         if !reflink && choice == PoolChoice::Required {
-            return Err(Error::Refused(format!("{} has no reflink and holds projects already, so no pool can be made", home.display())));
+            return Err(Error::Refused(format!(
+                "{} has no reflink and holds projects already, so no pool can be made",
+                home.display()
+            )));
         }
-        Ok(Self { data: expose(home, "data")?, reflink, image: None, home: home.to_owned(), told: AtomicBool::new(false) })
+        Ok(Self {
+            data: expose(home, "data")?,
+            reflink,
+            image: None,
+            home: home.to_owned(),
+            told: AtomicBool::new(false),
+        })
     }
 
     fn mount(home: &Path, image: PathBuf) -> Result<Self> {
@@ -89,7 +101,13 @@ impl Pool {
             run("mount", &["-t", "xfs", "-o", options, &image.to_string_lossy(), &target.to_string_lossy()])?;
             folder(&target, 0o711, None).doing(|| format!("opening {}", target.display()))?;
         }
-        Ok(Self { data: target, reflink: true, image: Some(image), home: home.to_owned(), told: AtomicBool::new(false) })
+        Ok(Self {
+            data: target,
+            reflink: true,
+            image: Some(image),
+            home: home.to_owned(),
+            told: AtomicBool::new(false),
+        })
     }
 
     /// Whether this is an image of ours.
@@ -172,7 +190,9 @@ struct Space {
 
 impl Space {
     fn of(place: &Path) -> Result<Self> {
-        let stat = rustix::fs::statvfs(place).map_err(std::io::Error::from).doing(|| format!("measuring {}", place.display()))?;
+        let stat = rustix::fs::statvfs(place)
+            .map_err(std::io::Error::from)
+            .doing(|| format!("measuring {}", place.display()))?;
         let (used, free) = ((stat.f_blocks - stat.f_bfree) * stat.f_frsize, stat.f_bavail * stat.f_frsize);
         Ok(Self { total: used + free, free })
     }

@@ -79,7 +79,12 @@ fn open_log(path: &Path, owner: Option<Owner>) -> io::Result<fs::File> {
     }
     // The folder belongs to the project's user, who must not lead the operator elsewhere by a link or a pipe.
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
     if let Some(owner) = owner {
         std::os::unix::fs::fchown(&file, Some(owner.uid), Some(owner.gid))?;
     }
@@ -88,7 +93,9 @@ fn open_log(path: &Path, owner: Option<Owner>) -> io::Result<fs::File> {
 
 /// The last line with something in it, for error texts.
 pub(crate) fn last_line(log: &Path) -> String {
-    let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(4096)..]).into_owned()).unwrap_or_default();
+    let text = fs::read(log)
+        .map(|bytes| String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(4096)..]).into_owned())
+        .unwrap_or_default();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let telling = lines.iter().rev().find(|line| line.contains("FATAL") || line.contains("PANIC"));
     telling.or(lines.last()).map_or_else(|| "it wrote nothing".to_owned(), |line| (*line).to_owned())
@@ -103,7 +110,8 @@ impl Identity {
 
     /// Whether it still runs; the dead that nobody collected do not.
     pub(crate) fn alive(&self) -> bool {
-        let same = stat(self.pid).is_ok_and(|(state, ticks)| ticks == self.started_ticks && !matches!(state, 'Z' | 'X'));
+        let same =
+            stat(self.pid).is_ok_and(|(state, ticks)| ticks == self.started_ticks && !matches!(state, 'Z' | 'X'));
         same && boot_id().is_ok_and(|boot| boot == self.boot_id)
     }
 
@@ -118,7 +126,10 @@ impl Identity {
         if !self.alive() {
             return Ok(None);
         }
-        #[expect(deprecated, reason = "its replacement is unsafe only for types that may change their descriptor; an OwnedFd cannot")]
+        #[expect(
+            deprecated,
+            reason = "its replacement is unsafe only for types that may change their descriptor; an OwnedFd cannot"
+        )]
         let handle = AsyncFd::with_interest(handle, Interest::READABLE)?;
         Ok(Some(Watched { handle }))
     }

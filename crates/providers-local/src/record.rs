@@ -6,7 +6,11 @@ use model::instances::InstanceSize;
 use providers::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::{failure::Doing as _, layout::ProjectFolder, owner::{Owner, write_whole}};
+use crate::{
+    failure::Doing as _,
+    layout::ProjectFolder,
+    owner::{Owner, write_whole},
+};
 
 /// A project as it is meant to be on this node.
 #[derive(Clone, Debug, Serialize, Deserialize)]

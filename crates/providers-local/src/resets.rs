@@ -107,7 +107,12 @@ impl Node {
         };
         self.stop_processes(folder).await?;
         let (live, reset) = (folder.live(), folder.root.clone());
-        blocking(move || exchange(&from, &live, &aside).and_then(|()| copy::sync(&reset)).doing(|| format!("swapping in {}", reset.display()))).await?;
+        blocking(move || {
+            exchange(&from, &live, &aside)
+                .and_then(|()| copy::sync(&reset))
+                .doing(|| format!("swapping in {}", reset.display()))
+        })
+        .await?;
         record.reset = done;
         record.save(folder)
     }
@@ -173,7 +178,9 @@ mod tests {
     }
 
     fn read(contents: &Contents) -> Vec<String> {
-        Contents::PARTS.map(|part| fs::read_to_string(contents.root.join(part).join("file")).unwrap_or_default()).to_vec()
+        Contents::PARTS
+            .map(|part| fs::read_to_string(contents.root.join(part).join("file")).unwrap_or_default())
+            .to_vec()
     }
 
     /// Stops an exchange after each of its renames and repeats it.
@@ -192,7 +199,11 @@ mod tests {
             }
             for _ in 0..2 {
                 exchange(&from, &live, &aside).expect("exchanges");
-                assert_eq!((read(&live), read(&aside)), (vec!["new".into(); 2], vec!["old".into(); 2]), "after {renames_done}");
+                assert_eq!(
+                    (read(&live), read(&aside)),
+                    (vec!["new".into(); 2], vec!["old".into(); 2]),
+                    "after {renames_done}"
+                );
             }
         }
     }

@@ -69,11 +69,16 @@ async fn watch(node: Arc<Node>, id: ProjectId) {
             Err(error) => tracing::warn!(project.id = %id, error = chain(&error), "could not look after a project"),
         }
         tokio::time::sleep(falls.delay(Instant::now())).await;
-        let restarting = { let node = node.clone(); detached(async move { node.restart_fallen(id).await }) };
+        let restarting = {
+            let node = node.clone();
+            detached(async move { node.restart_fallen(id).await })
+        };
         match restarting.await {
             Ok(false) => continue,
             Ok(true) => tracing::warn!(project.id = %id, "a project's process had ended by itself and was restarted"),
-            Err(error) => tracing::warn!(project.id = %id, error = chain(&error), "a project's process could not be restarted"),
+            Err(error) => {
+                tracing::warn!(project.id = %id, error = chain(&error), "a project's process could not be restarted")
+            }
         }
         if falls.record(Instant::now()) {
             tracing::error!(project.id = %id, times = MANY, "a project's process keeps ending by itself; see its logs folder");
@@ -85,7 +90,9 @@ async fn watch(node: Arc<Node>, id: ProjectId) {
 async fn wait_fallen(node: &Node, id: ProjectId) -> Result<bool> {
     loop {
         let folder = node.layout.project(id);
-        let Some(record) = Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready && node.wanted(id)) else {
+        let Some(record) =
+            Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready && node.wanted(id))
+        else {
             return Ok(false);
         };
         let handle = |note: &std::path::Path| Noted::serving(note).and_then(|identity| identity.watch().ok().flatten());
@@ -121,7 +128,9 @@ impl Falls {
         self.forget_old(now);
         match self.times.len() {
             0 => Duration::ZERO,
-            count => (FIRST_DELAY * 2_u32.saturating_pow(u32::try_from(count - 1).unwrap_or(u32::MAX))).min(LONGEST_DELAY),
+            count => {
+                (FIRST_DELAY * 2_u32.saturating_pow(u32::try_from(count - 1).unwrap_or(u32::MAX))).min(LONGEST_DELAY)
+            }
         }
     }
 

@@ -1,6 +1,10 @@
 //! The template: an empty cluster that the data plane's own program has migrated, kept per distribution and program. New projects are its copies.
 
-use std::{ffi::OsString, fs, path::{Path, PathBuf}};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use model::instances::InstanceType;
 use providers::{Error, Result};
@@ -49,7 +53,8 @@ impl Node {
             return Ok(None);
         }
         let uid = self.uids.hold(HOLDER, |_| true).doing(|| "choosing a user for the template")?;
-        uid.map(|uid| Some(Owner::numbered(uid))).ok_or_else(|| Error::Full("all users for projects are taken".to_owned()))
+        uid.map(|uid| Some(Owner::numbered(uid)))
+            .ok_or_else(|| Error::Full("all users for projects are taken".to_owned()))
     }
 
     async fn build(&self, distribution: &Distribution, site: &Path, owner: Option<Owner>) -> Result<()> {
@@ -83,13 +88,22 @@ impl Node {
         let place = Place { folder: site, port: 0 };
         let environment: Vec<(String, OsString)> = provided(&place, &self.program_path);
         let (folder, log) = (site.join("state"), site.join("logs/migrate.log"));
-        let launch = Launch { program: &self.binary.path, arguments: vec!["migrate".into()], environment, folder: &folder, owner, log: &log };
-        let output = launch.command().output().await.doing(|| format!("running {} migrate", self.binary.path.display()))?;
+        let launch = Launch {
+            program: &self.binary.path,
+            arguments: vec!["migrate".into()],
+            environment,
+            folder: &folder,
+            owner,
+            log: &log,
+        };
+        let output =
+            launch.command().output().await.doing(|| format!("running {} migrate", self.binary.path.display()))?;
         if output.status.success() {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().rev().find(|line| !line.trim().is_empty()).map_or_else(|| last_line(&log), str::to_owned);
+        let said =
+            said.lines().rev().find(|line| !line.trim().is_empty()).map_or_else(|| last_line(&log), str::to_owned);
         Err(Error::transient("preparing the template with hearth-data-plane migrate", said))
     }
 }

@@ -93,7 +93,9 @@ impl Node {
     pub(crate) async fn restart_fallen(&self, id: ProjectId) -> Result<bool> {
         let Some(_lock) = self.lock(id).await? else { return Ok(false) };
         let folder = self.layout.project(id);
-        let Some(record) = Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready && self.wanted(id)) else {
+        let Some(record) =
+            Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready && self.wanted(id))
+        else {
             return Ok(false);
         };
         let plane_wanted = record.data_plane.is_some_and(|plane| !plane.stopped);
@@ -116,7 +118,10 @@ async fn ask_status(address: SocketAddr, token: &SecretString) -> Result<Status>
     }
 }
 
-async fn request_status(address: SocketAddr, token: &SecretString) -> std::result::Result<Status, Box<dyn std::error::Error + Send + Sync>> {
+async fn request_status(
+    address: SocketAddr,
+    token: &SecretString,
+) -> std::result::Result<Status, Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // What goes wrong on the connection surfaces in the request.

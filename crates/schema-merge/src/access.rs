@@ -20,7 +20,14 @@ pub(crate) enum GrantOn {
 }
 
 /// The fact that a grantee holds a privilege.
-pub(crate) fn grant(subject: &Identity, on: &GrantOn, grantee: &str, privilege: &str, grantable: bool, role: Option<String>) -> Fact {
+pub(crate) fn grant(
+    subject: &Identity,
+    on: &GrantOn,
+    grantee: &str,
+    privilege: &str,
+    grantable: bool,
+    role: Option<String>,
+) -> Fact {
     let (word, column) = match on {
         GrantOn::Object => ("object", ""),
         GrantOn::Column => ("column", ""),
@@ -32,7 +39,8 @@ pub(crate) fn grant(subject: &Identity, on: &GrantOn, grantee: &str, privilege: 
         GrantOn::IdentitySequence => format!("/sequence/{grantee}/{privilege}"),
         GrantOn::Object | GrantOn::Column => format!("/{grantee}/{privilege}"),
     };
-    let fields = json!({ "on": word, "column": column, "grantee": grantee, "privilege": privilege, "grantable": grantable });
+    let fields =
+        json!({ "on": word, "column": column, "grantee": grantee, "privilege": privilege, "grantable": grantable });
     Fact {
         identity: Identity::about(Kind::Grant, subject, &detail),
         kind: Kind::Grant,
@@ -52,12 +60,16 @@ pub(crate) struct DefaultPrivileges<'a> {
 impl<'a> DefaultPrivileges<'a> {
     /// Those in force in this catalog.
     pub(crate) fn of(catalog: &'a Catalog) -> Self {
-        Self { entries: catalog.iter().filter(|fact| fact.kind == Kind::DefaultPrivilege).collect(), server_version: catalog.server_version }
+        Self {
+            entries: catalog.iter().filter(|fact| fact.kind == Kind::DefaultPrivilege).collect(),
+            server_version: catalog.server_version,
+        }
     }
 
     /// Every grantee named in them, except owners.
     pub(crate) fn grantees(&self) -> Vec<&'a str> {
-        let mut names: Vec<_> = self.entries.iter().map(|entry| entry.text("grantee")).filter(|name| *name != OWNER).collect();
+        let mut names: Vec<_> =
+            self.entries.iter().map(|entry| entry.text("grantee")).filter(|name| *name != OWNER).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -68,8 +80,10 @@ impl<'a> DefaultPrivileges<'a> {
         let Some((on, subject_on)) = grantable_class(object) else { return Vec::new() };
         let role = object.lineage.role.clone().unwrap_or_default();
         let schema = object.identity.names().first().map(|name| (*name).to_owned()).unwrap_or_default();
-        let mut held: Vec<(String, String, bool)> =
-            standard(on, self.server_version).into_iter().map(|(grantee, privilege)| (grantee.to_owned(), privilege.to_owned(), false)).collect();
+        let mut held: Vec<(String, String, bool)> = standard(on, self.server_version)
+            .into_iter()
+            .map(|(grantee, privilege)| (grantee.to_owned(), privilege.to_owned(), false))
+            .collect();
         if !with_defaults {
             held.retain(|(grantee, ..)| grantee == OWNER);
         }
@@ -78,9 +92,12 @@ impl<'a> DefaultPrivileges<'a> {
         };
         for within in ["", schema.as_str()] {
             for granted in [false, true] {
-                for entry in self.entries.iter().filter(|entry| relevant(entry, within) && entry.flag("granted") == granted) {
+                for entry in
+                    self.entries.iter().filter(|entry| relevant(entry, within) && entry.flag("granted") == granted)
+                {
                     let (grantee, privilege) = (entry.text("grantee"), entry.text("privilege"));
-                    let kept = entry.flag("grantable") || held.iter().any(|(who, what, option)| who == grantee && what == privilege && *option);
+                    let kept = entry.flag("grantable")
+                        || held.iter().any(|(who, what, option)| who == grantee && what == privilege && *option);
                     held.retain(|(who, what, _)| who != grantee || what != privilege);
                     if granted {
                         held.push((grantee.to_owned(), privilege.to_owned(), kept));
@@ -88,7 +105,11 @@ impl<'a> DefaultPrivileges<'a> {
                 }
             }
         }
-        held.iter().map(|(grantee, privilege, grantable)| grant(&object.identity, &subject_on, grantee, privilege, *grantable, Some(role.clone()))).collect()
+        held.iter()
+            .map(|(grantee, privilege, grantable)| {
+                grant(&object.identity, &subject_on, grantee, privilege, *grantable, Some(role.clone()))
+            })
+            .collect()
     }
 }
 
@@ -96,7 +117,9 @@ fn grantable_class(object: &Fact) -> Option<(&'static str, GrantOn)> {
     Some(match object.kind {
         Kind::Table | Kind::View => ("tables", GrantOn::Object),
         Kind::Sequence => ("sequences", GrantOn::Object),
-        Kind::Column if object.fields.get("identity").is_some_and(|identity| !identity.is_null()) => ("sequences", GrantOn::IdentitySequence),
+        Kind::Column if object.fields.get("identity").is_some_and(|identity| !identity.is_null()) => {
+            ("sequences", GrantOn::IdentitySequence)
+        }
         Kind::Function => ("functions", GrantOn::Object),
         Kind::Enum | Kind::Domain => ("types", GrantOn::Object),
         Kind::Schema => ("schemas", GrantOn::Object),
@@ -106,7 +129,10 @@ fn grantable_class(object: &Fact) -> Option<(&'static str, GrantOn)> {
 
 fn standard(on: &str, server_version: u32) -> Vec<(&'static str, &'static str)> {
     let mut held: Vec<(&str, &str)> = match on {
-        "tables" => ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"].iter().map(|what| (OWNER, *what)).collect(),
+        "tables" => ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"]
+            .iter()
+            .map(|what| (OWNER, *what))
+            .collect(),
         "sequences" => ["SELECT", "UPDATE", "USAGE"].iter().map(|what| (OWNER, *what)).collect(),
         "functions" => vec![(OWNER, "EXECUTE"), ("public", "EXECUTE")],
         "types" => vec![(OWNER, "USAGE"), ("public", "USAGE")],

@@ -27,5 +27,8 @@ mod snapshot;
 pub use catalog::{Catalog, Fact, Identity, Kind};
 pub use merge::merge;
 pub use plan::Unsupported;
-pub use report::{Action, Change, Conflict, DiffResult, FieldConflict, Hazard, MergePlan, Object, ObjectType, Origin, Statement, Summary};
+pub use report::{
+    Action, Change, Conflict, DiffResult, FieldConflict, Hazard, MergePlan, Object, ObjectType, Origin, Statement,
+    Summary,
+};
 pub use snapshot::{ConfigurationRow, EdgeFunction, Migration, Snapshot};

@@ -20,10 +20,7 @@ use crate::{
 };
 
 /// `POST /admin/sessions`.
-pub(super) async fn create_admin_session(
-    State(app): State<Arc<App>>,
-    JsonBody(body): JsonBody,
-) -> Result<Response> {
+pub(super) async fn create_admin_session(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response> {
     let mut form = Form::new(&body);
     let username = form.string("username");
     let password = form.string("password");
@@ -39,10 +36,7 @@ pub(super) async fn create_admin_session(
 }
 
 /// `POST /admin/sessions/exchange`: the cloud's authorization becomes a session here.
-pub(super) async fn exchange_admin_session(
-    State(app): State<Arc<App>>,
-    JsonBody(body): JsonBody,
-) -> Result<Response> {
+pub(super) async fn exchange_admin_session(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response> {
     let mut form = Form::new(&body);
     let code = form.string("code");
     form.finish()?;
@@ -60,14 +54,11 @@ pub(super) async fn get_current_admin_session(RequireToken(caller): RequireToken
 
 /// `POST /admin/refresh`.
 pub(super) async fn refresh_admin_session(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response> {
-    let refreshed = claims_of(&app, &headers).and_then(|claims| {
-        if csrf_accepted(&app, &claims, &headers) { Ok(claims) } else { Err(invalid_csrf()) }
-    });
+    let refreshed = claims_of(&app, &headers)
+        .and_then(|claims| if csrf_accepted(&app, &claims, &headers) { Ok(claims) } else { Err(invalid_csrf()) });
     match refreshed {
         Ok(claims) => Ok(session(&app, &claims.sub, Some(&claims.csrf_nonce))),
-        Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
-            Err(error.with_cookie(SessionKind::Admin.clear()))
-        }
+        Err(error) if error.status() == StatusCode::UNAUTHORIZED => Err(error.with_cookie(SessionKind::Admin.clear())),
         Err(error) => Err(error),
     }
 }

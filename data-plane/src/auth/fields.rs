@@ -62,7 +62,9 @@ mod tests {
         for good in ["a@b.co", "first.last+tag@sub.example.com", "O'b_x@ex-ample.org"] {
             assert!(valid_email(good), "{good}");
         }
-        for bad in ["", "a", "a@b", " a@b.co", "a@b.co ", ".a@b.co", "a..b@c.de", "a@-b.co", "a@b.c", "a@b.c0", "a@b@c.de"] {
+        for bad in
+            ["", "a", "a@b", " a@b.co", "a@b.co ", ".a@b.co", "a..b@c.de", "a@-b.co", "a@b.c", "a@b.c0", "a@b@c.de"]
+        {
             assert!(!valid_email(bad), "{bad}");
         }
     }

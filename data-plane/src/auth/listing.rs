@@ -21,19 +21,13 @@ const VISIBLE: &str = "not u.is_anonymous and not u.is_project_admin
     and ($1::text is null or u.email like '%' || $1 || '%' or u.profile ->> 'name' like '%' || $1 || '%')";
 
 /// `GET /users`.
-pub(super) async fn list_users(
-    State(app): State<Arc<App>>,
-    _admin: RequireAdmin,
-    query: Query,
-) -> Result<Json<Value>> {
+pub(super) async fn list_users(State(app): State<Arc<App>>, _admin: RequireAdmin, query: Query) -> Result<Json<Value>> {
     let limit = query.integer("limit", 10, 1, i64::MAX)?;
     let offset = query.integer("offset", 0, 0, i64::MAX)?;
     let search = query.get("search").filter(|text| !text.is_empty());
     let client = app.pools.internal().await?;
-    let total: i64 = client
-        .query_one(&format!("select count(*) from auth.users u where {VISIBLE}"), &[&search])
-        .await?
-        .get(0);
+    let total: i64 =
+        client.query_one(&format!("select count(*) from auth.users u where {VISIBLE}"), &[&search]).await?.get(0);
     let columns = users::COLUMNS;
     let page = format!(
         "select {columns} from auth.users u where {VISIBLE} order by u.created_at desc, u.id limit $2 offset $3"

@@ -51,9 +51,7 @@ pub fn router() -> Router<Arc<App>> {
 
 /// The public key set at both its addresses.
 pub fn well_known() -> Router<Arc<App>> {
-    Router::new()
-        .route("/.well-known/jwks.json", get(get_jwks))
-        .route("/api/.well-known/jwks.json", get(get_jwks))
+    Router::new().route("/.well-known/jwks.json", get(get_jwks)).route("/api/.well-known/jwks.json", get(get_jwks))
 }
 
 async fn get_jwks(State(app): State<Arc<App>>) -> Json<Value> {

@@ -83,10 +83,27 @@ mod tests {
 
     #[test]
     fn entries() {
-        for good in ["https://a.example/x", "http://localhost:3000", "https://*.example.com/**", "myapp://open", "app:/path", "http://[::1]:80/"] {
+        for good in [
+            "https://a.example/x",
+            "http://localhost:3000",
+            "https://*.example.com/**",
+            "myapp://open",
+            "app:/path",
+            "http://[::1]:80/",
+        ] {
             assert!(valid_pattern(good), "{good}");
         }
-        for bad in ["", "a", "https://", "https://*", "https://a.b?x=1", "javascript://x", "data:/x", "https://a b", "http://a:port"] {
+        for bad in [
+            "",
+            "a",
+            "https://",
+            "https://*",
+            "https://a.b?x=1",
+            "javascript://x",
+            "data:/x",
+            "https://a b",
+            "http://a:port",
+        ] {
             assert!(!valid_pattern(bad), "{bad}");
         }
     }

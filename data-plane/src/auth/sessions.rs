@@ -78,11 +78,7 @@ pub(super) async fn refresh_session(
 }
 
 /// `POST /logout`.
-pub(super) async fn delete_session(
-    State(app): State<Arc<App>>,
-    query: Query,
-    headers: HeaderMap,
-) -> Result<Response> {
+pub(super) async fn delete_session(State(app): State<Arc<App>>, query: Query, headers: HeaderMap) -> Result<Response> {
     if ClientType::of(&query) == ClientType::Web
         && let Some(token) = SessionKind::User.read(&headers)
         && let Ok(claims) = user_claims(&app, &token)

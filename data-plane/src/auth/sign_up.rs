@@ -62,9 +62,8 @@ pub(super) async fn create_user(
     if policy.require_email_verification {
         return answer_unverified(by_admin, sign_up.auto_confirm);
     }
-    let account = users::find(&client, id)
-        .await?
-        .ok_or_else(|| Error::unauthorized("AUTH_UNAUTHORIZED", "User not found"))?;
+    let account =
+        users::find(&client, id).await?.ok_or_else(|| Error::unauthorized("AUTH_UNAUTHORIZED", "User not found"))?;
     let mut answer = json!({"user": account.json, "accessToken": null, "requireEmailVerification": false});
     if by_admin {
         let (now, sub) = (app.clock.now(), id.to_string());
@@ -101,9 +100,8 @@ fn check_redirect(policy: &Policy, redirect_to: Option<&str>) -> Result<()> {
     if redirects::allowed(target, policy.allowed_redirect_urls.as_deref().unwrap_or_default()) {
         return Ok(());
     }
-    Err(Error::invalid_input(format!("{target} is not in the allowed redirect URLs")).with_next_actions(
-        "Please add this URL to the allowed redirect URLs in the authentication configuration.",
-    ))
+    Err(Error::invalid_input(format!("{target} is not in the allowed redirect URLs"))
+        .with_next_actions("Please add this URL to the allowed redirect URLs in the authentication configuration."))
 }
 
 async fn insert(client: &ClientWrapper, sign_up: &SignUp, hash: &str, verified: bool) -> Result<Uuid> {
@@ -121,9 +119,7 @@ async fn insert(client: &ClientWrapper, sign_up: &SignUp, hash: &str, verified: 
             &[&Uuid::new_v4(), &sign_up.email, &hash, &verified, &profile],
         )
         .await?;
-    inserted
-        .map(|row| row.get(0))
-        .ok_or_else(|| Error::conflict("AUTH_EMAIL_EXISTS", "User already exists"))
+    inserted.map(|row| row.get(0)).ok_or_else(|| Error::conflict("AUTH_EMAIL_EXISTS", "User already exists"))
 }
 
 /// The answer when the address must be verified first. No mail provider is served yet, so the mail that should go out does not.

@@ -41,13 +41,7 @@ pub(super) async fn find_by_email(client: &ClientWrapper, email: &str) -> Result
 }
 
 fn account(row: &Row) -> Account {
-    Account {
-        id: row.get(0),
-        email: row.get(1),
-        verified: row.get(2),
-        password_hash: row.get(9),
-        json: from_row(row),
-    }
+    Account { id: row.get(0), email: row.get(1), verified: row.get(2), password_hash: row.get(9), json: from_row(row) }
 }
 
 /// A user as clients see it.

@@ -55,9 +55,10 @@ pub async fn verify(app: &App, token: &str) -> Result<AccessClaims> {
     if authorization.project_id.as_deref() != Some(project_id) {
         return Err(Error::forbidden("AUTH_UNAUTHORIZED", "Project ID mismatch"));
     }
-    let user_id = authorization.user_id.filter(|id| !id.is_empty()).ok_or_else(|| {
-        Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Invalid cloud authorization code: no user")
-    })?;
+    let user_id = authorization
+        .user_id
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Invalid cloud authorization code: no user"))?;
     Ok(AccessClaims {
         sub: format!("cloud:{user_id}"),
         email: None,

@@ -92,9 +92,11 @@ impl FromRequestParts<Arc<App>> for RequirePlatform {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let presented = bearer(&parts.headers).unwrap_or_default();
-        let accepted = app.config.platform_token.as_ref().is_some_and(|expected| {
-            bool::from(expected.expose_secret().as_bytes().ct_eq(presented.as_bytes()))
-        });
+        let accepted = app
+            .config
+            .platform_token
+            .as_ref()
+            .is_some_and(|expected| bool::from(expected.expose_secret().as_bytes().ct_eq(presented.as_bytes())));
         if accepted {
             return Ok(Self);
         }

@@ -10,8 +10,8 @@ mod extractors;
 pub mod signing_keys;
 mod tokens;
 
-pub use cloud::verify as verify_cloud_authorization;
 pub use access_keys::{AccessKeys, KeyKind};
+pub use cloud::verify as verify_cloud_authorization;
 pub use extractors::{RequireAdmin, RequireApiKey, RequirePlatform, RequireToken, RequireUser};
 pub use signing_keys::SigningKeys;
 pub use tokens::{AccessClaims, RefreshClaims, csrf_token};

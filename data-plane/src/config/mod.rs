@@ -169,10 +169,7 @@ impl Config {
     /// The text that the encryption key is derived from.
     #[must_use]
     pub fn encryption_secret(&self) -> &SecretString {
-        self.encryption_key
-            .as_ref()
-            .filter(|key| !key.expose_secret().is_empty())
-            .unwrap_or(&self.jwt_secret)
+        self.encryption_key.as_ref().filter(|key| !key.expose_secret().is_empty()).unwrap_or(&self.jwt_secret)
     }
 
     /// The project id, where it is one of ours.

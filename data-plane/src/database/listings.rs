@@ -39,7 +39,11 @@ pub(super) async fn list_schemas(State(app): State<Arc<App>>, _admin: RequireAdm
 }
 
 /// `GET /functions`
-pub(super) async fn list_functions(State(app): State<Arc<App>>, _admin: RequireAdmin, query: Query) -> Result<Json<Value>> {
+pub(super) async fn list_functions(
+    State(app): State<Arc<App>>,
+    _admin: RequireAdmin,
+    query: Query,
+) -> Result<Json<Value>> {
     let sql = "select coalesce(json_agg(json_build_object('functionName', p.proname, 'functionDef', pg_get_functiondef(p.oid),
                    'kind', p.prokind) order by p.proname, p.oid), '[]')
         from pg_proc p
@@ -50,7 +54,11 @@ pub(super) async fn list_functions(State(app): State<Arc<App>>, _admin: RequireA
 }
 
 /// `GET /indexes`
-pub(super) async fn list_indexes(State(app): State<Arc<App>>, _admin: RequireAdmin, query: Query) -> Result<Json<Value>> {
+pub(super) async fn list_indexes(
+    State(app): State<Arc<App>>,
+    _admin: RequireAdmin,
+    query: Query,
+) -> Result<Json<Value>> {
     let sql = "select coalesce(json_agg(json_build_object('tableName', t.relname, 'indexName', c.relname,
                    'indexDef', pg_get_indexdef(i.indexrelid), 'isUnique', i.indisunique, 'isPrimary', i.indisprimary)
                    order by t.relname, c.relname), '[]')
@@ -63,7 +71,11 @@ pub(super) async fn list_indexes(State(app): State<Arc<App>>, _admin: RequireAdm
 }
 
 /// `GET /policies`
-pub(super) async fn list_policies(State(app): State<Arc<App>>, _admin: RequireAdmin, query: Query) -> Result<Json<Value>> {
+pub(super) async fn list_policies(
+    State(app): State<Arc<App>>,
+    _admin: RequireAdmin,
+    query: Query,
+) -> Result<Json<Value>> {
     let sql = "select coalesce(json_agg(json_build_object('tableName', p.tablename, 'policyName', p.policyname, 'cmd', p.cmd,
                    'roles', p.roles::text, 'qual', p.qual, 'withCheck', p.with_check) order by p.tablename, p.policyname), '[]')
         from pg_policies p
@@ -72,7 +84,11 @@ pub(super) async fn list_policies(State(app): State<Arc<App>>, _admin: RequireAd
 }
 
 /// `GET /triggers`
-pub(super) async fn list_triggers(State(app): State<Arc<App>>, _admin: RequireAdmin, query: Query) -> Result<Json<Value>> {
+pub(super) async fn list_triggers(
+    State(app): State<Arc<App>>,
+    _admin: RequireAdmin,
+    query: Query,
+) -> Result<Json<Value>> {
     let sql = "select coalesce(json_agg(json_build_object(
                    'tableName', c.relname,
                    'triggerName', t.tgname,

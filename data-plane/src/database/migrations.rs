@@ -77,7 +77,11 @@ pub(super) async fn create(
 }
 
 /// `POST /migrations/dry-run`
-pub(super) async fn dry_run(State(app): State<Arc<App>>, _admin: RequireAdmin, JsonBody(body): JsonBody) -> Result<Json<Value>> {
+pub(super) async fn dry_run(
+    State(app): State<Arc<App>>,
+    _admin: RequireAdmin,
+    JsonBody(body): JsonBody,
+) -> Result<Json<Value>> {
     let mut form = Form::new(&body);
     let sql = form.string("sql").trim().to_owned();
     if form.issues().is_empty() && sql.is_empty() {
@@ -91,7 +95,13 @@ pub(super) async fn dry_run(State(app): State<Arc<App>>, _admin: RequireAdmin, J
     }
     let parsed = match raw_sql::check(&sql) {
         Ok(parsed) => parsed,
-        Err(message) => return Ok(Json(verdict(&statements, vec![factor("GUARD_VIOLATION", message, "DANGER", None)], Some(message)))),
+        Err(message) => {
+            return Ok(Json(verdict(
+                &statements,
+                vec![factor("GUARD_VIOLATION", message, "DANGER", None)],
+                Some(message),
+            )));
+        }
     };
     let mut factors = risks(&parsed.statements, &statements);
     let session = Session::open(&app, SessionRole::ProjectAdmin).await?;
@@ -116,7 +126,10 @@ impl Migration {
         let name = form.string("name").trim().to_owned();
         let sql = form.string("sql").trim().to_owned();
         if form.issues().is_empty() {
-            if version.is_empty() || version.len() > LONGEST_VERSION || !version.bytes().all(|byte| byte.is_ascii_digit()) {
+            if version.is_empty()
+                || version.len() > LONGEST_VERSION
+                || !version.bytes().all(|byte| byte.is_ascii_digit())
+            {
                 form.issue(
                     "version",
                     "Migration version must be a numeric string of at most 64 digits (e.g. 0001 or 20260418091500).",
@@ -192,7 +205,8 @@ fn risks(nodes: &[NodeEnum], statements: &[String]) -> Vec<Value> {
                     ObjectType::ObjectSchema => "OBJECT_SCHEMA",
                     _ => continue,
                 };
-                let text = format!("Statement drops database object ({name}) permanently resulting in potential data loss.");
+                let text =
+                    format!("Statement drops database object ({name}) permanently resulting in potential data loss.");
                 factors.push(factor("DESTRUCTIVE_DATA_LOSS", &text, "DANGER", statement));
             }
             NodeEnum::TruncateStmt(_) => {
@@ -234,7 +248,13 @@ fn factor(code: &str, description: &str, level: &str, statement: Option<&str>) -
 
 fn verdict(statements: &[String], factors: Vec<Value>, error: Option<&str>) -> Value {
     let has = |level: &str| factors.iter().any(|factor| factor["level"] == level);
-    let level = if has("DANGER") { "DANGER" } else if has("WARNING") { "WARNING" } else { "SAFE" };
+    let level = if has("DANGER") {
+        "DANGER"
+    } else if has("WARNING") {
+        "WARNING"
+    } else {
+        "SAFE"
+    };
     let mut answer = json!({
         "valid": error.is_none(),
         "statementCount": statements.len(),

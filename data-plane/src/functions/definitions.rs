@@ -21,7 +21,8 @@ use crate::{
     state::App,
 };
 
-const COLUMNS: &str = "id, slug, name, description, coalesce(status, 'draft'), created_at, updated_at, deployed_at, code";
+const COLUMNS: &str =
+    "id, slug, name, description, coalesce(status, 'draft'), created_at, updated_at, deployed_at, code";
 
 /// `GET /`.
 pub(super) async fn list_functions(State(app): State<Arc<App>>, _admin: RequireAdmin) -> Result<Json<Value>> {
@@ -116,7 +117,10 @@ pub(super) async fn delete_function(
         return Err(not_found());
     }
     client
-        .execute("update functions.deployments set functions = functions - $1::text where functions ? $1::text", &[&slug])
+        .execute(
+            "update functions.deployments set functions = functions - $1::text where functions ? $1::text",
+            &[&slug],
+        )
         .await?;
     audit.record(&caller, "FUNCTIONS", "DELETE_FUNCTION", json!({"slug": slug})).await?;
     app.events.changed(Resource::Functions, Some(json!({"slug": slug})));

@@ -18,14 +18,10 @@ mod source;
 
 /// Routes under `/api/functions`.
 pub(crate) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/", get(definitions::list_functions).post(definitions::create_function))
-        .route(
-            "/{slug}",
-            get(definitions::get_function)
-                .put(definitions::update_function)
-                .delete(definitions::delete_function),
-        )
+    Router::new().route("/", get(definitions::list_functions).post(definitions::create_function)).route(
+        "/{slug}",
+        get(definitions::get_function).put(definitions::update_function).delete(definitions::delete_function),
+    )
 }
 
 /// Routes that call functions.

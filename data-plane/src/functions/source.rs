@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::http::{Error, Result, validation::{Form, Issue}};
+use crate::http::{
+    Error, Result,
+    validation::{Form, Issue},
+};
 
 const STATUSES: &[&str] = &["draft", "active"];
 
@@ -52,10 +55,9 @@ impl Source {
             description: form.nullable_string("description").flatten().map(str::to_owned),
             status: form.optional_choice("status", STATUSES),
         };
-        for (field, value, message) in [
-            ("name", &source.name, "Name is required"),
-            ("code", &source.code, "Code is required"),
-        ] {
+        for (field, value, message) in
+            [("name", &source.name, "Name is required"), ("code", &source.code, "Code is required")]
+        {
             if value.as_deref() == Some("") {
                 required.issue(field, message);
             }

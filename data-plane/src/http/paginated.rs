@@ -15,6 +15,10 @@ pub fn paginated(rows: Vec<Value>, offset: i64, total: i64) -> Response {
     let status = if length < total { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let range = HeaderValue::try_from(format!("{offset}-{end}/{total}")).expect("digits and punctuation");
     let preference = HeaderValue::from_static("count=exact");
-    (status, [(header::CONTENT_RANGE, range), (header::HeaderName::from_static("preference-applied"), preference)], Json(rows))
+    (
+        status,
+        [(header::CONTENT_RANGE, range), (header::HeaderName::from_static("preference-applied"), preference)],
+        Json(rows),
+    )
         .into_response()
 }

@@ -14,10 +14,8 @@ pub struct ClientAddress(pub Option<IpAddr>);
 
 impl ClientAddress {
     pub(crate) fn of(parts: &Parts, trusted_hops: usize) -> Self {
-        let socket = parts
-            .extensions
-            .get::<ConnectInfo<std::net::SocketAddr>>()
-            .map(|ConnectInfo(address)| address.ip());
+        let socket =
+            parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(address)| address.ip());
         let forwarded: Vec<&str> = parts
             .headers
             .get_all("x-forwarded-for")
@@ -59,9 +57,8 @@ impl Query {
         let Some(text) = self.get(name).filter(|text| !text.is_empty()) else {
             return Ok(default);
         };
-        let number: i64 = text
-            .parse()
-            .map_err(|_| Error::invalid_input(format!("{name}: Expected number, received nan")))?;
+        let number: i64 =
+            text.parse().map_err(|_| Error::invalid_input(format!("{name}: Expected number, received nan")))?;
         if number < min {
             return Err(Error::invalid_input(format!("{name}: Number must be greater than or equal to {min}")));
         }

@@ -75,7 +75,9 @@ fn duplicate_advice(db: &DbError) -> String {
         .map(|(column, _)| column)
         .filter(|column| column.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
         .unwrap_or("field");
-    format!("A record with this field({column}) already exists. You can query the existing record by using the query tool and then try again.")
+    format!(
+        "A record with this field({column}) already exists. You can query the existing record by using the query tool and then try again."
+    )
 }
 
 fn duplicate_column_advice(db: &DbError) -> String {

@@ -236,11 +236,7 @@ impl<'a> Form<'a> {
 /// Issues as one line of text.
 #[must_use]
 pub fn joined(issues: &[Issue]) -> String {
-    issues
-        .iter()
-        .map(|issue| format!("{}: {}", issue.path, issue.message))
-        .collect::<Vec<_>>()
-        .join(", ")
+    issues.iter().map(|issue| format!("{}: {}", issue.path, issue.message)).collect::<Vec<_>>().join(", ")
 }
 
 fn quoted(allowed: &[&str]) -> String {

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::State,
-    response::Response,
-    routing::get,
-};
+use axum::{Json, Router, extract::State, response::Response, routing::get};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value, json};
 use tokio_postgres::Row;
@@ -26,9 +21,7 @@ const MATCHING: &str = "($1::text is null or actor = $1) and ($2::text is null o
 
 /// Routes of this area.
 pub(crate) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/audits", get(list_audits).delete(delete_audits))
-        .route("/audits/stats", get(get_audit_stats))
+    Router::new().route("/audits", get(list_audits).delete(delete_audits)).route("/audits/stats", get(get_audit_stats))
 }
 
 async fn list_audits(State(app): State<Arc<App>>, _admin: RequireAdmin, query: Query) -> Result<Response> {
@@ -63,8 +56,7 @@ async fn get_audit_stats(State(app): State<Arc<App>>, _admin: RequireAdmin, quer
             &[&days],
         )
         .await?;
-    let by_module: Map<String, Value> =
-        modules.iter().map(|row| (row.get(0), json!(row.get::<_, i64>(1)))).collect();
+    let by_module: Map<String, Value> = modules.iter().map(|row| (row.get(0), json!(row.get::<_, i64>(1)))).collect();
     let recent = format!("select {COLUMNS} from system.audit_logs order by created_at desc, id limit 10");
     let recent = client.query(&recent, &[]).await?;
     Ok(Json(json!({
@@ -104,8 +96,6 @@ fn date(query: &Query, name: &str) -> Result<Option<DateTime<Utc>>> {
     let whole_day = || text.parse::<NaiveDate>().ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc());
     match DateTime::parse_from_rfc3339(text) {
         Ok(at) => Ok(Some(at.with_timezone(&Utc))),
-        Err(_) => whole_day()
-            .map(Some)
-            .ok_or_else(|| Error::invalid_input(format!("{name}: Invalid date"))),
+        Err(_) => whole_day().map(Some).ok_or_else(|| Error::invalid_input(format!("{name}: Invalid date"))),
     }
 }

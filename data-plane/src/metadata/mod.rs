@@ -107,11 +107,7 @@ async fn refuse_direct_access(_admin: RequireAdmin) -> Error {
     Error::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", message)
 }
 
-async fn get_table(
-    State(app): State<Arc<App>>,
-    _admin: RequireAdmin,
-    Path(name): Path<String>,
-) -> Result<Json<Value>> {
+async fn get_table(State(app): State<Arc<App>>, _admin: RequireAdmin, Path(name): Path<String>) -> Result<Json<Value>> {
     let client = app.pools.internal().await?;
     let description = table::describe(&client, &name).await?;
     Ok(Json(json!({name: description})))

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{auth, http::Result};
 
-const HINT: &str = "To retrieve detailed schema information for a specific table, call the get-table-schema tool with the table name.";
+const HINT: &str =
+    "To retrieve detailed schema information for a specific table, call the get-table-schema tool with the table name.";
 const GIB: f64 = 1_073_741_824.0;
 
 /// Policy, sign-in providers and mail settings.

@@ -8,7 +8,7 @@ use crate::pools::Pools;
 
 mod files;
 
-use files::{File, FILES};
+use files::{FILES, File};
 
 /// Key of the advisory lock that migrating processes take.
 const LOCK: i64 = 0x0068_6561_7274_6801;
@@ -149,7 +149,11 @@ mod tests {
     fn files_are_numbered_without_gaps_and_say_how_they_run() {
         for (index, file) in FILES.iter().enumerate() {
             assert_eq!(file.serial() as usize, index + 1, "{}", file.name);
-            assert!(file.sql.starts_with("-- as: superuser\n") || file.sql.starts_with("-- as: owner\n"), "{}", file.name);
+            assert!(
+                file.sql.starts_with("-- as: superuser\n") || file.sql.starts_with("-- as: owner\n"),
+                "{}",
+                file.name
+            );
         }
     }
 

@@ -87,7 +87,10 @@ pub(super) async fn assume_identity(
 /// Keys and URL become those of this process's environment; superseded keys of the original are void here.
 async fn set_keys(app: &App, transaction: &Transaction<'_>) -> Result<()> {
     transaction
-        .execute("delete from system.secrets where key like 'API\\_KEY\\_OLD\\_%' or key like 'ANON\\_KEY\\_OLD\\_%'", &[])
+        .execute(
+            "delete from system.secrets where key like 'API\\_KEY\\_OLD\\_%' or key like 'ANON\\_KEY\\_OLD\\_%'",
+            &[],
+        )
         .await?;
     let keys = [
         ("API_KEY", app.config.access_api_key.as_ref().map(|seed| access_key(KeyKind::Api, Some(seed)))),
@@ -110,8 +113,7 @@ async fn set_keys(app: &App, transaction: &Transaction<'_>) -> Result<()> {
 
 /// Empties every table of user data at once, so that foreign keys among them do not matter. No trigger of the tenant runs.
 async fn empty(transaction: &Transaction<'_>) -> Result<u64> {
-    let user_tables: Vec<String> =
-        transaction.query(USER_TABLES, &[]).await?.iter().map(|row| row.get(0)).collect();
+    let user_tables: Vec<String> = transaction.query(USER_TABLES, &[]).await?.iter().map(|row| row.get(0)).collect();
     let emptied = u64::try_from(user_tables.len()).unwrap_or(u64::MAX);
     let mut tables = user_tables;
     tables.extend(transaction.query(PRESENT, &[&USER_DATA]).await?.iter().map(|row| row.get::<_, String>(0)));

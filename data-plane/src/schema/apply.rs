@@ -32,8 +32,8 @@ type Result<T> = std::result::Result<T, Failure>;
 /// Applies a plan, or reports that it was applied before. The connection is closed afterwards: the plan's statements may have
 /// left anything in the session, and an unfinished transaction ends with it.
 pub(super) async fn run(app: &App, plan: &ApplyPlan) -> Result<PlanApplied> {
-    let statements: Vec<Statement> =
-        serde_json::from_value(plan.statements.clone()).map_err(|error| Error::invalid_input(format!("statements: {error}")))?;
+    let statements: Vec<Statement> = serde_json::from_value(plan.statements.clone())
+        .map_err(|error| Error::invalid_input(format!("statements: {error}")))?;
     let client = Object::take(app.pools.internal().await?);
     let started = Instant::now();
     begin(&client, plan.lock_timeout_ms).await?;

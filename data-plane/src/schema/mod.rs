@@ -33,19 +33,25 @@ pub fn router() -> Router<Arc<App>> {
 async fn read_schema(State(app): State<Arc<App>>, _platform: RequirePlatform) -> Result<Json<SchemaSnapshot>> {
     let snapshot = snapshot::read(&app).await?;
     let catalog_hash = snapshot.catalog.hash();
-    let snapshot = serde_json::to_value(&snapshot).map_err(|error| Error::internal("write a schema snapshot", &error))?;
+    let snapshot =
+        serde_json::to_value(&snapshot).map_err(|error| Error::internal("write a schema snapshot", &error))?;
     Ok(Json(SchemaSnapshot { snapshot, catalog_hash }))
 }
 
 /// `POST /_hearth/v1/schema/apply`
-async fn apply_plan(State(app): State<Arc<App>>, _platform: RequirePlatform, Json(plan): Json<ApplyPlan>) -> Result<Response> {
+async fn apply_plan(
+    State(app): State<Arc<App>>,
+    _platform: RequirePlatform,
+    Json(plan): Json<ApplyPlan>,
+) -> Result<Response> {
     match apply::run(&app, &plan).await {
         Ok(applied) => {
             Database::schema_changed(&app).await?;
             Ok(Json(applied).into_response())
         }
         Err(apply::Failure::Refused(refused)) => {
-            let status = if matches!(refused, ApplyRefused::Locked) { StatusCode::LOCKED } else { StatusCode::CONFLICT };
+            let status =
+                if matches!(refused, ApplyRefused::Locked) { StatusCode::LOCKED } else { StatusCode::CONFLICT };
             Ok((status, Json(refused)).into_response())
         }
         Err(apply::Failure::Answered(error)) => Err(error),

@@ -22,7 +22,8 @@ async fn in_transaction(client: &Client) -> Result<Snapshot> {
     let catalog = catalog(client).await?;
     let mut answers: Vec<(String, Value)> = Vec::new();
     for query in rows::queries() {
-        let exists = client.query_one("select pg_catalog.to_regclass($1::text) is not null", &[&query.requires]).await?;
+        let exists =
+            client.query_one("select pg_catalog.to_regclass($1::text) is not null", &[&query.requires]).await?;
         if exists.try_get::<_, bool>(0)? {
             answers.push((query.name, client.query_one(&query.sql, &[]).await?.try_get(0)?));
         }

@@ -135,9 +135,7 @@ pub(super) async fn delete_secret(
 ) -> Result<Json<Value>> {
     refuse_reserved(&app, &key, "delete").await?;
     let client = app.pools.internal().await?;
-    client
-        .execute("update system.secrets set is_active = false where key = $1 and not is_reserved", &[&key])
-        .await?;
+    client.execute("update system.secrets set is_active = false where key = $1 and not is_reserved", &[&key]).await?;
     audit.record(&caller, "SECRETS", "DELETE_SECRET", json!({"key": key})).await?;
     let message = format!("Secret {key} has been deleted successfully");
     Ok(Json(json!({"success": true, "message": message})))

@@ -19,10 +19,7 @@ mod rotation;
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(handlers::list_secrets).post(handlers::create_secret))
-        .route(
-            "/{key}",
-            get(handlers::get_secret).put(handlers::update_secret).delete(handlers::delete_secret),
-        )
+        .route("/{key}", get(handlers::get_secret).put(handlers::update_secret).delete(handlers::delete_secret))
         .route("/api-key/rotate", post(rotation::rotate_api_key))
         .route("/anon-key/rotate", post(rotation::rotate_anon_key))
 }

@@ -103,6 +103,17 @@ pub async fn begin(pools: &Pools, context: &Context) -> Result<Transaction> {
     Ok(transaction)
 }
 
+/// Opens a transaction of internal work, with all rights on internal tables.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn begin_internal(pools: &Pools) -> Result<Transaction> {
+    let connection = pools.internal().await?;
+    let transaction = Transaction { connection: Some(connection), reusable: true, open: true };
+    transaction.batch_execute("begin").await?;
+    Ok(transaction)
+}
+
 impl Transaction {
     /// Closes the connection at the end instead of keeping it, for statements that may leave session state behind.
     #[must_use]
@@ -151,7 +162,9 @@ impl Drop for Transaction {
         let client = Object::take(connection);
         let cancel = client.cancel_token();
         drop(client);
-        if self.open && let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if self.open
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
             // The statement may still run; the closed socket alone would not stop it.
             runtime.spawn(async move {
                 let _already_finished = cancel.cancel_query(NoTls).await;

@@ -88,7 +88,14 @@ impl Project {
         self.admin(Method::POST, "/api/database/migrations", Some(body)).await.expect(201);
     }
 
-    pub(crate) async fn call(&self, method: Method, path: &str, key: &str, body: Option<Value>, headers: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Reply {
         let address = self.serving.as_ref().expect("it serves until dropped").address;
         let mut request = self.client.request(method, format!("http://{address}{path}")).bearer_auth(key);
         for (name, value) in headers {
@@ -220,6 +227,7 @@ fn program(name: &str) -> Command {
 /// The newest Debian Postgres installed.
 fn binaries() -> PathBuf {
     let installed = std::fs::read_dir("/usr/lib/postgresql").expect("Postgres is installed").filter_map(Result::ok);
-    let newest = installed.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max().expect("a version");
+    let newest =
+        installed.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max().expect("a version");
     PathBuf::from(format!("/usr/lib/postgresql/{newest}/bin"))
 }

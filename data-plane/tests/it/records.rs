@@ -44,7 +44,13 @@ insert into assigned values (1, 1), (1, 2), (2, 1);
 
 const RETURN: (&str, &str) = ("prefer", "return=representation");
 
-async fn write(project: &Project, method: Method, path: &str, body: Value, headers: &[(&str, &str)]) -> crate::database_harness::Reply {
+async fn write(
+    project: &Project,
+    method: Method,
+    path: &str,
+    body: Value,
+    headers: &[(&str, &str)],
+) -> crate::database_harness::Reply {
     project.call(method, &format!("/api/database/records/{path}"), API_KEY, Some(body), headers).await
 }
 
@@ -94,11 +100,20 @@ async fn relations_are_embedded_over_foreign_keys() {
     let project = Project::with_schema(SCHEMA).await;
     let cases = [
         ("projects?select=id,clients(name)&id=eq.3", json!([{"id": 3, "clients": {"name": "Bob"}}])),
-        ("clients?select=name,projects(name)&order=id.desc&limit=2", json!([{"name": "Zoe", "projects": []}, {"name": "Bob", "projects": [{"name": "p3"}]}])),
+        (
+            "clients?select=name,projects(name)&order=id.desc&limit=2",
+            json!([{"name": "Zoe", "projects": []}, {"name": "Bob", "projects": [{"name": "p3"}]}]),
+        ),
         ("clients?select=name,p:projects!inner(name)&p.name=eq.p3", json!([{"name": "Bob", "p": [{"name": "p3"}]}])),
         ("tasks?select=title,people(name)&id=eq.2", json!([{"title": "t2", "people": [{"name": "Joe"}]}])),
-        ("people?select=name,tasks(id)&tasks.order=id.desc&tasks.limit=1&order=id", json!([{"name": "Joe", "tasks": [{"id": 2}]}, {"name": "Kim", "tasks": [{"id": 1}]}])),
-        ("tasks?select=id,parent:parent_id(title),children:tasks(id)&id=eq.1", json!([{"id": 1, "parent": null, "children": [{"id": 2}, {"id": 3}]}])),
+        (
+            "people?select=name,tasks(id)&tasks.order=id.desc&tasks.limit=1&order=id",
+            json!([{"name": "Joe", "tasks": [{"id": 2}]}, {"name": "Kim", "tasks": [{"id": 1}]}]),
+        ),
+        (
+            "tasks?select=id,parent:parent_id(title),children:tasks(id)&id=eq.1",
+            json!([{"id": 1, "parent": null, "children": [{"id": 2}, {"id": 3}]}]),
+        ),
         ("tasks?select=id,boss:tasks!parent_id(id)&id=eq.2", json!([{"id": 2, "boss": {"id": 1}}])),
         ("tasks?select=id,...projects(project:name)&id=eq.3", json!([{"id": 3, "project": "p2"}])),
         ("tasks?select=full_title&id=eq.1", json!([{"full_title": "T:t1"}])),
@@ -106,8 +121,14 @@ async fn relations_are_embedded_over_foreign_keys() {
         ("clients?select=name,projects()&projects=not.is.null&order=id", json!([{"name": "Ann"}, {"name": "Bob"}])),
         ("project_names?select=name,clients(name)&id=eq.1", json!([{"name": "p1", "clients": {"name": "Ann"}}])),
         ("clients?select=project_names(name)&id=eq.2", json!([{"project_names": [{"name": "p3"}]}])),
-        ("projects?select=id,clients(name)&order=clients(name).desc&limit=1", json!([{"id": 3, "clients": {"name": "Bob"}}])),
-        ("clients?select=projects(name,tasks(title))&id=eq.1&projects.tasks.title=eq.t3&projects.order=id", json!([{"projects": [{"name": "p1", "tasks": []}, {"name": "p2", "tasks": [{"title": "t3"}]}]}])),
+        (
+            "projects?select=id,clients(name)&order=clients(name).desc&limit=1",
+            json!([{"id": 3, "clients": {"name": "Bob"}}]),
+        ),
+        (
+            "clients?select=projects(name,tasks(title))&id=eq.1&projects.tasks.title=eq.t3&projects.order=id",
+            json!([{"projects": [{"name": "p1", "tasks": []}, {"name": "p2", "tasks": [{"title": "t3"}]}]}]),
+        ),
     ];
     for (path, expected) in cases {
         assert_eq!(project.rows(path).await, expected, "{path}");
@@ -118,11 +139,16 @@ async fn relations_are_embedded_over_foreign_keys() {
 async fn pages_counts_and_forms_are_told_in_headers() {
     let project = Project::with_schema(SCHEMA).await;
     let path = "/api/database/records/projects?select=id&order=id";
-    let get = async |more: &str, headers: &[(&str, &str)]| project.call(Method::GET, &format!("{path}{more}"), API_KEY, None, headers).await;
+    let get = async |more: &str, headers: &[(&str, &str)]| {
+        project.call(Method::GET, &format!("{path}{more}"), API_KEY, None, headers).await
+    };
     let counted = ("prefer", "count=exact");
 
     let page = get("&limit=2", &[counted]).await;
-    assert_eq!((page.status, page.header("content-range"), page.header("preference-applied")), (206, "0-1/3", "count=exact"));
+    assert_eq!(
+        (page.status, page.header("content-range"), page.header("preference-applied")),
+        (206, "0-1/3", "count=exact")
+    );
     let all = get("", &[counted]).await;
     assert_eq!((all.status, all.header("content-range")), (200, "0-2/3"));
     let ranged = get("", &[("range", "1-1")]).await;
@@ -137,11 +163,21 @@ async fn pages_counts_and_forms_are_told_in_headers() {
     let single = ("accept", "application/vnd.pgrst.object+json");
     assert_eq!(get("&id=eq.1", &[single]).await.expect(200), json!({"id": 1}));
     assert_eq!(get("", &[single]).await.expect(406)["details"], "The result contains 3 rows");
-    let csv = project.call(Method::GET, "/api/database/records/projects?select=id,name,tags&id=eq.1", API_KEY, None, &[("accept", "text/csv")]).await;
+    let csv = project
+        .call(
+            Method::GET,
+            "/api/database/records/projects?select=id,name,tags&id=eq.1",
+            API_KEY,
+            None,
+            &[("accept", "text/csv")],
+        )
+        .await;
     assert_eq!(csv.text, "id,name,tags\n1,p1,\"{x,y}\"");
     assert_eq!(get("", &[("accept", "text/html")]).await.expect(406)["code"], "PGRST107");
     let stripped = ("accept", "application/vnd.pgrst.array+json;nulls=stripped");
-    let reply = project.call(Method::GET, "/api/database/records/projects?select=id,data&id=eq.2", API_KEY, None, &[stripped]).await;
+    let reply = project
+        .call(Method::GET, "/api/database/records/projects?select=id,data&id=eq.2", API_KEY, None, &[stripped])
+        .await;
     assert_eq!(reply.json(), json!([{"id": 2}]));
 }
 
@@ -150,25 +186,64 @@ async fn inserts_take_objects_lists_columns_and_defaults() {
     let project = Project::with_schema(SCHEMA).await;
     let plain = write(&project, Method::POST, "people", json!({"id": 3, "name": "Lea"}), &[]).await;
     assert_eq!((plain.status, plain.text.as_str(), plain.header("content-range")), (201, "[]", "*/*"));
-    let bulk = write(&project, Method::POST, "people?columns=%22id%22,%22name%22&select=name", json!([{"id": 4}, {"id": 5, "name": "Max"}]), &[RETURN]).await;
+    let bulk = write(
+        &project,
+        Method::POST,
+        "people?columns=%22id%22,%22name%22&select=name",
+        json!([{"id": 4}, {"id": 5, "name": "Max"}]),
+        &[RETURN],
+    )
+    .await;
     assert_eq!(bulk.expect(201), json!([{"name": null}, {"name": "Max"}]));
     let uneven = write(&project, Method::POST, "people", json!([{"id": 6, "name": "a"}, {"id": 7}]), &[]).await;
     assert_eq!(uneven.expect(400)["message"], "All object keys must match");
     let unknown = write(&project, Method::POST, "people", json!({"id": 6, "nope": 1}), &[]).await;
     assert_eq!(unknown.expect(400)["code"], "PGRST204");
     assert_eq!(write(&project, Method::POST, "people", json!([]), &[RETURN]).await.expect(201), json!([]));
-    assert_eq!(write(&project, Method::POST, "projects?select=data", json!({}), &[RETURN]).await.expect(201), json!([{"data": {}}]));
-    assert_eq!(write(&project, Method::POST, "projects?select=data", json!([{}, {}]), &[RETURN]).await.expect(201), json!([{"data": {}}, {"data": {}}]));
+    assert_eq!(
+        write(&project, Method::POST, "projects?select=data", json!({}), &[RETURN]).await.expect(201),
+        json!([{"data": {}}])
+    );
+    assert_eq!(
+        write(&project, Method::POST, "projects?select=data", json!([{}, {}]), &[RETURN]).await.expect(201),
+        json!([{"data": {}}, {"data": {}}])
+    );
     let defaults = ("prefer", "missing=default,return=representation");
-    let reply = write(&project, Method::POST, "projects?columns=name,data&select=name,data", json!([{"name": "d"}, {"name": "e", "data": null}]), &[defaults]).await;
+    let reply = write(
+        &project,
+        Method::POST,
+        "projects?columns=name,data&select=name,data",
+        json!([{"name": "d"}, {"name": "e", "data": null}]),
+        &[defaults],
+    )
+    .await;
     assert_eq!(reply.expect(201), json!([{"name": "d", "data": {}}, {"name": "e", "data": null}]));
-    let blank = write(&project, Method::POST, "projects?select=name,price,clients(name)", json!({"name": "", "price": "", "client_id": 1}), &[RETURN]).await;
+    let blank = write(
+        &project,
+        Method::POST,
+        "projects?select=name,price,clients(name)",
+        json!({"name": "", "price": "", "client_id": 1}),
+        &[RETURN],
+    )
+    .await;
     assert_eq!(blank.expect(201), json!([{"name": "", "price": null, "clients": {"name": "Ann"}}]));
-    let located = write(&project, Method::POST, "people", json!({"id": 8, "name": "b"}), &[("prefer", "return=headers-only")]).await;
+    let located =
+        write(&project, Method::POST, "people", json!({"id": 8, "name": "b"}), &[("prefer", "return=headers-only")])
+            .await;
     assert_eq!(located.header("location"), "/people?id=eq.8");
-    let precise = write(&project, Method::POST, "projects?select=big,price", json!({"big": 9_007_199_254_740_993_i64, "price": 1.10}), &[RETURN]).await;
+    let precise = write(
+        &project,
+        Method::POST,
+        "projects?select=big,price",
+        json!({"big": 9_007_199_254_740_993_i64, "price": 1.10}),
+        &[RETURN],
+    )
+    .await;
     assert!(precise.text.contains("9007199254740993") && precise.text.contains("1.10"), "{}", precise.text);
-    assert_eq!(write(&project, Method::POST, "people", json!({"id": 1, "name": "dup"}), &[]).await.expect(409)["code"], "23505");
+    assert_eq!(
+        write(&project, Method::POST, "people", json!({"id": 1, "name": "dup"}), &[]).await.expect(409)["code"],
+        "23505"
+    );
     let csv = [("content-type", "text/csv")];
     let reply = project.call(Method::POST, "/api/database/records/people", API_KEY, Some(json!([1])), &csv).await;
     assert_eq!(reply.status, 400);
@@ -182,15 +257,39 @@ async fn upserts_merge_or_ignore() {
     let merged = write(&project, Method::POST, "people", json!({"id": 1, "name": "Jo"}), &[merge]).await;
     assert_eq!(merged.expect(200), json!([{"id": 1, "name": "Jo"}]));
     assert!(merged.header("preference-applied").contains("resolution=merge-duplicates"));
-    let mixed = write(&project, Method::POST, "people?on_conflict=id", json!([{"id": 1, "name": "J"}, {"id": 9, "name": "N"}]), &[merge]).await;
+    let mixed = write(
+        &project,
+        Method::POST,
+        "people?on_conflict=id",
+        json!([{"id": 1, "name": "J"}, {"id": 9, "name": "N"}]),
+        &[merge],
+    )
+    .await;
     assert_eq!(mixed.expect(201).as_array().map(Vec::len), Some(2));
-    let ignored = write(&project, Method::POST, "people", json!([{"id": 1, "name": "no"}, {"id": 10, "name": "ten"}]), &[ignore]).await;
+    let ignored =
+        write(&project, Method::POST, "people", json!([{"id": 1, "name": "no"}, {"id": 10, "name": "ten"}]), &[ignore])
+            .await;
     assert_eq!(ignored.expect(201), json!([{"id": 10, "name": "ten"}]));
-    assert_eq!(write(&project, Method::PUT, "people?id=eq.20", json!({"id": 20, "name": "put"}), &[RETURN]).await.status, 201);
-    assert_eq!(write(&project, Method::PUT, "people?id=eq.20", json!({"id": 20, "name": "again"}), &[]).await.status, 204);
-    assert_eq!(write(&project, Method::PUT, "people?id=eq.21", json!({"id": 20, "name": "x"}), &[]).await.expect(400)["code"], "PGRST115");
-    assert_eq!(write(&project, Method::PUT, "people?name=eq.x", json!({"id": 20, "name": "x"}), &[]).await.expect(405)["code"], "PGRST105");
-    assert_eq!(project.rows("people?id=in.(1,20)&order=id").await, json!([{"id": 1, "name": "J"}, {"id": 20, "name": "again"}]));
+    assert_eq!(
+        write(&project, Method::PUT, "people?id=eq.20", json!({"id": 20, "name": "put"}), &[RETURN]).await.status,
+        201
+    );
+    assert_eq!(
+        write(&project, Method::PUT, "people?id=eq.20", json!({"id": 20, "name": "again"}), &[]).await.status,
+        204
+    );
+    assert_eq!(
+        write(&project, Method::PUT, "people?id=eq.21", json!({"id": 20, "name": "x"}), &[]).await.expect(400)["code"],
+        "PGRST115"
+    );
+    assert_eq!(
+        write(&project, Method::PUT, "people?name=eq.x", json!({"id": 20, "name": "x"}), &[]).await.expect(405)["code"],
+        "PGRST105"
+    );
+    assert_eq!(
+        project.rows("people?id=in.(1,20)&order=id").await,
+        json!([{"id": 1, "name": "J"}, {"id": 20, "name": "again"}])
+    );
 }
 
 #[tokio::test]
@@ -198,15 +297,31 @@ async fn updates_and_deletes_touch_what_they_name_and_roll_back_what_they_may_no
     let project = Project::with_schema(SCHEMA).await;
     let silent = write(&project, Method::PATCH, "clients?id=eq.1", json!({"name": "A"}), &[]).await;
     assert_eq!((silent.status, silent.text.as_str(), silent.header("content-range")), (204, "", "0-0/*"));
-    assert_eq!(write(&project, Method::PATCH, "clients?id=eq.1&select=name", json!({"name": "B"}), &[RETURN]).await.expect(200), json!([{"name": "B"}]));
+    assert_eq!(
+        write(&project, Method::PATCH, "clients?id=eq.1&select=name", json!({"name": "B"}), &[RETURN])
+            .await
+            .expect(200),
+        json!([{"name": "B"}])
+    );
     assert_eq!(write(&project, Method::PATCH, "clients", json!({}), &[RETURN]).await.expect(200), json!([]));
-    assert_eq!(write(&project, Method::PATCH, "clients?limit=1", json!({"name": "x"}), &[]).await.expect(400)["code"], "PGRST109");
-    let limited = write(&project, Method::PATCH, "clients?limit=1&order=id.desc&select=id", json!({"name": "last"}), &[RETURN]).await;
+    assert_eq!(
+        write(&project, Method::PATCH, "clients?limit=1", json!({"name": "x"}), &[]).await.expect(400)["code"],
+        "PGRST109"
+    );
+    let limited =
+        write(&project, Method::PATCH, "clients?limit=1&order=id.desc&select=id", json!({"name": "last"}), &[RETURN])
+            .await;
     assert_eq!(limited.expect(200), json!([{"id": 3}]));
     let most = ("prefer", "max-affected=1,handling=strict");
-    assert_eq!(write(&project, Method::PATCH, "clients", json!({"name": "all"}), &[most]).await.expect(400)["code"], "PGRST124");
+    assert_eq!(
+        write(&project, Method::PATCH, "clients", json!({"name": "all"}), &[most]).await.expect(400)["code"],
+        "PGRST124"
+    );
     let single = [("accept", "application/vnd.pgrst.object+json"), RETURN];
-    assert_eq!(write(&project, Method::PATCH, "clients", json!({"name": "all"}), &single).await.expect(406)["code"], "PGRST116");
+    assert_eq!(
+        write(&project, Method::PATCH, "clients", json!({"name": "all"}), &single).await.expect(406)["code"],
+        "PGRST116"
+    );
     assert_eq!(project.rows("clients?name=eq.all").await, json!([]));
     let counted = [("prefer", "count=exact")];
     let deleted = project.call(Method::DELETE, "/api/database/records/clients?id=eq.3", API_KEY, None, &counted).await;
@@ -233,7 +348,10 @@ async fn row_security_holds_under_the_callers_role() {
         assert_eq!(project.call(Method::GET, notes, ANON_KEY, None, &[]).await.json(), json!([]));
         assert_eq!(project.get(notes).await.json().as_array().map(Vec::len), Some(1));
     }
-    assert_eq!(project.call(Method::PATCH, notes, &two, Some(json!({"body": "taken"})), &[RETURN]).await.expect(200), json!([]));
+    assert_eq!(
+        project.call(Method::PATCH, notes, &two, Some(json!({"body": "taken"})), &[RETURN]).await.expect(200),
+        json!([])
+    );
     assert_eq!(project.call(Method::DELETE, notes, &two, None, &[RETURN]).await.expect(200), json!([]));
     assert_eq!(project.rows("notes?select=body").await, json!([{"body": "mine"}]));
     assert_eq!(project.call(Method::GET, notes, "not-a-token", None, &[]).await.status, 401);
@@ -242,7 +360,9 @@ async fn row_security_holds_under_the_callers_role() {
 #[tokio::test]
 async fn functions_are_called_by_name_and_arguments() {
     let project = Project::with_schema(SCHEMA).await;
-    let post = async |name: &str, body: Value| project.admin(Method::POST, &format!("/api/database/rpc/{name}"), Some(body)).await;
+    let post = async |name: &str, body: Value| {
+        project.admin(Method::POST, &format!("/api/database/rpc/{name}"), Some(body)).await
+    };
     let get = async |name: &str| project.get(&format!("/api/database/rpc/{name}")).await;
     assert_eq!(post("add", json!({"a": 1})).await.expect(200), json!(11));
     assert_eq!(get("add?a=1&b=5").await.expect(200), json!(6));
@@ -250,7 +370,10 @@ async fn functions_are_called_by_name_and_arguments() {
     assert_eq!(post("over", json!({"a": 1, "b": "x"})).await.expect(200), json!("two"));
     assert_eq!(post("vague", json!({"a": 1})).await.expect(300)["code"], "PGRST203");
     assert_eq!(post("add", json!({"z": 1})).await.expect(404)["code"], "PGRST202");
-    assert_eq!(post("get_projects?select=id,clients(name)&order=id.desc&limit=1", json!({"min_id": 2})).await.expect(200), json!([{"id": 3, "clients": {"name": "Bob"}}]));
+    assert_eq!(
+        post("get_projects?select=id,clients(name)&order=id.desc&limit=1", json!({"min_id": 2})).await.expect(200),
+        json!([{"id": 3, "clients": {"name": "Bob"}}])
+    );
     assert_eq!(get("get_projects?min_id=2&id=eq.3&select=name").await.expect(200), json!([{"name": "p3"}]));
     assert_eq!(get("pairs?x=eq.2").await.expect(200), json!([{"x": 2, "y": "b"}]));
     assert_eq!(post("nothing", json!({})).await.status, 204);
@@ -259,36 +382,74 @@ async fn functions_are_called_by_name_and_arguments() {
     assert_eq!(get("many?v=1&v=2").await.expect(200), json!(2));
     assert_eq!(get("write_it").await.expect(405)["code"], "25006");
     assert_eq!(post("write_it", json!({})).await.expect(200), json!(99));
-    assert_eq!(project.admin(Method::PUT, "/api/database/rpc/add", Some(json!({}))).await.expect(405)["code"], "PGRST101");
+    assert_eq!(
+        project.admin(Method::PUT, "/api/database/rpc/add", Some(json!({}))).await.expect(405)["code"],
+        "PGRST101"
+    );
     let tea = post("teapot", json!({})).await;
     assert_eq!((tea.status, tea.header("x-tea")), (418, "green"));
     assert_eq!(post("refuse", json!({})).await.expect(402)["message"], "pay");
-    let head = project.call(Method::HEAD, "/api/database/rpc/get_projects", API_KEY, None, &[("prefer", "count=exact")]).await;
+    let head =
+        project.call(Method::HEAD, "/api/database/rpc/get_projects", API_KEY, None, &[("prefer", "count=exact")]).await;
     assert_eq!(head.header("content-range"), "0-2/3");
 }
 
 #[tokio::test]
 async fn nothing_of_a_request_becomes_sql() {
     let project = Project::with_schema(SCHEMA).await;
-    let hostile = ["'", "\"", "'; drop table people; --", "\"; drop table people; --", "\\'; drop table people; --", "$1", "$$; drop table people", "/*", ");drop table people;--"];
+    let hostile = [
+        "'",
+        "\"",
+        "'; drop table people; --",
+        "\"; drop table people; --",
+        "\\'; drop table people; --",
+        "$1",
+        "$$; drop table people",
+        "/*",
+        ");drop table people;--",
+    ];
     let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     for text in hostile {
         let text = encoded(text);
         let quoted = encoded(&format!("\"{}\"", text.replace("%22", "%5C%22")));
         let queries = [
-            format!("select={text}"), format!("select={quoted}"), format!("select=id::{text}"), format!("select={text}:id"), format!("select=data-%3E{text}"),
-            format!("select=id,clients!{text}(id)"), format!("select=id,{text}(id)"), format!("{text}=eq.1"), format!("name=eq.{text}"), format!("name={text}.1"),
-            format!("id=in.({text})"), format!("name=fts({text}).x"), format!("name=like(any).{text}"), format!("data-%3E%3E{text}=eq.1"), format!("order={text}"),
-            format!("order=data-%3E{text}.desc"), format!("limit={text}"), format!("offset={text}"), format!("or=({text}.eq.1)"), format!("or=(name.eq.{text})"),
-            format!("columns={text}"), format!("on_conflict={text}"), format!("schema={text}"),
+            format!("select={text}"),
+            format!("select={quoted}"),
+            format!("select=id::{text}"),
+            format!("select={text}:id"),
+            format!("select=data-%3E{text}"),
+            format!("select=id,clients!{text}(id)"),
+            format!("select=id,{text}(id)"),
+            format!("{text}=eq.1"),
+            format!("name=eq.{text}"),
+            format!("name={text}.1"),
+            format!("id=in.({text})"),
+            format!("name=fts({text}).x"),
+            format!("name=like(any).{text}"),
+            format!("data-%3E%3E{text}=eq.1"),
+            format!("order={text}"),
+            format!("order=data-%3E{text}.desc"),
+            format!("limit={text}"),
+            format!("offset={text}"),
+            format!("or=({text}.eq.1)"),
+            format!("or=(name.eq.{text})"),
+            format!("columns={text}"),
+            format!("on_conflict={text}"),
+            format!("schema={text}"),
         ];
         for query in queries {
             let reply = project.get(&format!("/api/database/records/projects?{query}")).await;
             assert!(reply.status < 500, "{query}: {}", reply.text);
-            assert!(!reply.text.contains("\"42601\""), "a syntax error means that text reached SQL: {query}: {}", reply.text);
+            assert!(
+                !reply.text.contains("\"42601\""),
+                "a syntax error means that text reached SQL: {query}: {}",
+                reply.text
+            );
             let body = Some(json!({"name": "x"}));
             let headers = [("prefer", "resolution=merge-duplicates")];
-            let reply = project.call(Method::POST, &format!("/api/database/records/projects?{query}"), API_KEY, body, &headers).await;
+            let reply = project
+                .call(Method::POST, &format!("/api/database/records/projects?{query}"), API_KEY, body, &headers)
+                .await;
             assert!(reply.status < 500 && !reply.text.contains("\"42601\""), "{query}: {}", reply.text);
         }
         let rpc = project.get(&format!("/api/database/rpc/add?a={text}&b=1")).await;
@@ -298,7 +459,12 @@ async fn nothing_of_a_request_becomes_sql() {
     }
     let body = json!({"id\"; drop table people; --": 1});
     assert_eq!(write(&project, Method::POST, "people", body, &[]).await.expect(400)["code"], "PGRST204");
-    for header in [("prefer", "timezone=UTC'; drop table people"), ("accept-profile", "public'; drop"), ("x-any", "'; drop table people \\"), ("cookie", "a='; drop")] {
+    for header in [
+        ("prefer", "timezone=UTC'; drop table people"),
+        ("accept-profile", "public'; drop"),
+        ("x-any", "'; drop table people \\"),
+        ("cookie", "a='; drop"),
+    ] {
         let reply = project.call(Method::GET, "/api/database/records/people", API_KEY, None, &[header]).await;
         assert!(reply.status < 500, "{}", reply.text);
     }
@@ -325,9 +491,14 @@ async fn bad_requests_are_told_apart() {
     for (path, status, code) in cases {
         assert_eq!(project.get(&format!("/api/database/records/{path}")).await.expect(status)["code"], code, "{path}");
     }
-    let strict = project.call(Method::GET, "/api/database/records/people", API_KEY, None, &[("prefer", "handling=strict,foo=bar")]).await;
+    let strict = project
+        .call(Method::GET, "/api/database/records/people", API_KEY, None, &[("prefer", "handling=strict,foo=bar")])
+        .await;
     assert_eq!(strict.expect(400)["code"], "PGRST122");
-    assert_eq!(project.get("/api/database/records/people?schema=pg_catalog").await.expect(400)["error"], "INVALID_INPUT");
+    assert_eq!(
+        project.get("/api/database/records/people?schema=pg_catalog").await.expect(400)["error"],
+        "INVALID_INPUT"
+    );
     assert_eq!(project.get("/api/database/records/a%22b").await.expect(400)["error"], "DATABASE_VALIDATION_ERROR");
 }
 
@@ -352,6 +523,7 @@ async fn the_schema_cache_follows_changes_made_anywhere() {
     for _ in 0..4 {
         assert_eq!(project.rows("projects?select=big&big=eq.1").await, json!([{"big": "1"}]));
     }
-    let denied = project.call(Method::GET, "/api/database/records/items", ANON_KEY, None, &[("accept-profile", "shop")]).await;
+    let denied =
+        project.call(Method::GET, "/api/database/records/items", ANON_KEY, None, &[("accept-profile", "shop")]).await;
     assert_eq!(denied.expect(401)["code"], "42501");
 }

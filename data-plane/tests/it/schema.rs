@@ -40,7 +40,10 @@ async fn a_plan_is_applied_once_and_only_where_it_was_made_for() {
     assert_eq!(elsewhere, json!({"reason": "target_changed", "catalog_hash": before}));
     let wrong = apply(&project, json!([catalog(add)]), &before, "0000").await.expect(409);
     assert_eq!(wrong["reason"], "prediction_failed");
-    let failing = apply(&project, json!([catalog(add), catalog("create table public.c (id nope)")]), &before, &predicted).await.expect(409);
+    let failing =
+        apply(&project, json!([catalog(add), catalog("create table public.c (id nope)")]), &before, &predicted)
+            .await
+            .expect(409);
     assert_eq!((&failing["index"], &failing["sqlstate"]), (&json!(1), &json!("42704")));
     assert_eq!(snapshot(&project).await["catalog_hash"], before.as_str(), "refusals leave nothing behind");
 
@@ -60,7 +63,10 @@ async fn a_plan_gives_up_on_a_lock_in_time() {
     let before = snapshot(&project).await["catalog_hash"].as_str().expect("a hash").to_owned();
     let other = project.superuser().await;
     other.batch_execute("begin; lock table public.a in access share mode").await.expect("a lock");
-    assert_eq!(apply(&project, json!([catalog(change)]), &before, &predicted).await.expect(423), json!({"reason": "locked"}));
+    assert_eq!(
+        apply(&project, json!([catalog(change)]), &before, &predicted).await.expect(423),
+        json!({"reason": "locked"})
+    );
     other.batch_execute("rollback").await.expect("an end");
     apply(&project, json!([catalog(change)]), &before, &predicted).await.expect(200);
 }
@@ -71,5 +77,9 @@ async fn only_the_platform_may_ask() {
     assert_eq!(project.call(Method::GET, "/_hearth/v1/schema", API_KEY, None, &[]).await.status, 401);
     let read = snapshot(&project).await;
     assert_eq!(read["snapshot"]["migrations"][0]["version"], "1");
-    assert!(read["snapshot"]["configuration"].as_array().is_some_and(|rows| rows.iter().any(|row| row["table"] == "email.templates")));
+    assert!(
+        read["snapshot"]["configuration"]
+            .as_array()
+            .is_some_and(|rows| rows.iter().any(|row| row["table"] == "email.templates"))
+    );
 }

@@ -15,7 +15,8 @@ pub(crate) fn print(text: &str) {
 
 /// One line per operation.
 pub(crate) fn table(operations: &[Operation]) -> String {
-    let mut text = format!("{:<36}  {:<16}  {:<10}  {:<20}  {:<36}  ERROR\n", "ID", "KIND", "STATE", "CREATED", "PROJECT");
+    let mut text =
+        format!("{:<36}  {:<16}  {:<10}  {:<20}  {:<36}  ERROR\n", "ID", "KIND", "STATE", "CREATED", "PROJECT");
     for operation in operations {
         let project = operation.project_id.map(|id| id.to_string()).unwrap_or_default();
         let error = operation.error.as_deref().unwrap_or_default();
@@ -50,12 +51,17 @@ pub(crate) fn detail(operation: &Operation, steps: &[OperationStep]) -> String {
     if let Some(at) = operation.deadline_flagged_at {
         line(&mut text, format_args!("overdue     since {}", second(at)));
     }
-    for (name, value) in [("error", &operation.error), ("error code", &operation.error_code), ("detail", &operation.error_detail)] {
+    for (name, value) in
+        [("error", &operation.error), ("error code", &operation.error_code), ("detail", &operation.error_detail)]
+    {
         if let Some(value) = value {
             line(&mut text, format_args!("{name:<11} {value}"));
         }
     }
-    line(&mut text, format_args!("\n{:>3}  {:<24}  {:<8}  {:>8}  {:>5}  LAST ERROR", "#", "STEP", "STATE", "ATTEMPTS", "UNDOS"));
+    line(
+        &mut text,
+        format_args!("\n{:>3}  {:<24}  {:<8}  {:>8}  {:>5}  LAST ERROR", "#", "STEP", "STATE", "ATTEMPTS", "UNDOS"),
+    );
     for step in steps {
         let error = step.last_error.as_deref().unwrap_or_default();
         line(

@@ -52,7 +52,9 @@ pub(crate) async fn start_gateway(
         base_domain: settings.base_domain.clone(),
         regions: Region::ALL.iter().map(|region| region.as_str().to_owned()).collect(),
         tls: match (&settings.tls_cert, &settings.tls_key) {
-            (Some(certificate), Some(key)) => TlsSource::PemFiles { certificate: certificate.clone(), key: key.clone() },
+            (Some(certificate), Some(key)) => {
+                TlsSource::PemFiles { certificate: certificate.clone(), key: key.clone() }
+            }
             _ => TlsSource::LocalCa,
         },
         usage: Some(UsageTarget { control_plane_url: format!("http://{}", settings.api_addr), token }),

@@ -65,7 +65,10 @@ pub(crate) async fn run_gateway(settings: UpSettings) -> Result<(), Failure> {
             return Err(failure);
         }
     };
-    println!("Gateway is ready on http://{} and https://{}. Stop with Ctrl-C.", settings.gateway_http_addr, settings.gateway_https_addr);
+    println!(
+        "Gateway is ready on http://{} and https://{}. Stop with Ctrl-C.",
+        settings.gateway_http_addr, settings.gateway_https_addr
+    );
     stop.received().await;
     gateway.shutdown().await;
     stop_node(&node).await

@@ -77,7 +77,9 @@ impl Parts {
         let node = edge::open_node(settings, home).await?;
         self.node = Some(Arc::clone(&node));
         progress.step("preparing the template of new projects (takes seconds the first time)");
-        node.prepare_template().await.map_err(|cause| Failure::caused("Could not make the template of new projects", cause))?;
+        node.prepare_template()
+            .await
+            .map_err(|cause| Failure::caused("Could not make the template of new projects", cause))?;
         progress.step("starting the gateway");
         self.gateway = Some(edge::start_gateway(settings, home, Arc::clone(&node)).await?);
         progress.step("starting the control plane and the worker");
@@ -104,7 +106,9 @@ impl Parts {
             .await
             .map_err(|cause| Failure::caused("Could not connect to the control database", cause))?;
         self.pool = Some(pool.clone());
-        store::migrate(&pool).await.map_err(|cause| Failure::caused("Could not bring the control database up to date", cause))?;
+        store::migrate(&pool)
+            .await
+            .map_err(|cause| Failure::caused("Could not bring the control database up to date", cause))?;
         Ok(pool)
     }
 
@@ -183,7 +187,10 @@ impl Parts {
             // Projects that were awake when the cloud stopped are woken beside everything else; requests wake theirs sooner.
             let resumed = async {
                 if let Err(error) = node.resume().await {
-                    tracing::warn!(error = telemetry::chain(&error), "not every project could be resumed; requests wake them");
+                    tracing::warn!(
+                        error = telemetry::chain(&error),
+                        "not every project could be resumed; requests wake them"
+                    );
                 }
             };
             tokio::join!(resumed, node.supervise(stopped));
@@ -272,7 +279,8 @@ impl Parts {
         }
         if let Some(database) = self.control_database {
             let stopped = database.stop().await;
-            outcome = outcome.and(stopped.map_err(|cause| Failure::caused("Could not stop the control database", cause)));
+            outcome =
+                outcome.and(stopped.map_err(|cause| Failure::caused("Could not stop the control database", cause)));
         }
         outcome
     }
@@ -295,9 +303,9 @@ fn sleep_after_seconds(settings: &UpSettings) -> Result<Option<i64>, Failure> {
 
 async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            Failure::new(format!("The address {address} is already in use: stop what listens there or choose another with {flag}."))
-        }
+        std::io::ErrorKind::AddrInUse => Failure::new(format!(
+            "The address {address} is already in use: stop what listens there or choose another with {flag}."
+        )),
         _ => Failure::caused(format!("Could not listen on {address}, given by {flag}"), cause),
     })
 }

@@ -25,8 +25,11 @@ const POLL: Duration = Duration::from_millis(1);
 /// Replaying a large write-ahead log takes long; anything quicker is noticed at once.
 const START_PATIENCE: Duration = Duration::from_mins(5);
 /// Fast, then immediate, then by force.
-const STOP: &[(Signal, Duration)] =
-    &[(Signal::INT, Duration::from_mins(1)), (Signal::QUIT, Duration::from_secs(10)), (Signal::KILL, Duration::from_secs(10))];
+const STOP: &[(Signal, Duration)] = &[
+    (Signal::INT, Duration::from_mins(1)),
+    (Signal::QUIT, Duration::from_secs(10)),
+    (Signal::KILL, Duration::from_secs(10)),
+];
 
 /// A cluster on disk, running or not. Whoever calls its changing methods holds the lock of what it belongs to.
 #[derive(Clone, Debug)]
@@ -58,7 +61,9 @@ impl Cluster {
         let doing = || format!("making {}", self.data.display());
         let named = Owner { uid: NOBODY, gid: owner.gid };
         let closed = self.data.with_extension("initdb");
-        remove_folder(&closed).and_then(|()| folder(&closed, 0o710, Some(Owner { uid: 0, gid: owner.gid }))).doing(doing)?;
+        remove_folder(&closed)
+            .and_then(|()| folder(&closed, 0o710, Some(Owner { uid: 0, gid: owner.gid })))
+            .doing(doing)?;
         let data = closed.join("pgdata");
         private_folder(&data, Some(named)).doing(doing)?;
         self.run_initdb(&data, Some(named), segment_mib).await?;
@@ -85,7 +90,10 @@ impl Cluster {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(Error::transient(format!("making a cluster in {}", data.display()), said.lines().last().unwrap_or("it said nothing").to_owned()))
+        Err(Error::transient(
+            format!("making a cluster in {}", data.display()),
+            said.lines().last().unwrap_or("it said nothing").to_owned(),
+        ))
     }
 
     /// Writes its configuration.
@@ -93,7 +101,8 @@ impl Cluster {
     /// # Errors
     /// Transient when files cannot be written.
     pub fn configure(&self, settings: &Settings) -> Result<()> {
-        let files = [("postgresql.conf", settings.render(&self.sockets)), ("pg_hba.conf", "local all all trust\n".to_owned())];
+        let files =
+            [("postgresql.conf", settings.render(&self.sockets)), ("pg_hba.conf", "local all all trust\n".to_owned())];
         for (name, text) in files {
             let path = self.data.join(name);
             if fs::read_to_string(&path).is_ok_and(|there| there == text) {
@@ -167,7 +176,8 @@ impl Cluster {
 
     fn launch<'a>(&'a self, program: &'a Path, arguments: Vec<OsString>) -> Launch<'a> {
         let environment = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC")];
-        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value))).collect();
+        let environment =
+            environment.into_iter().map(|(name, value)| (name.to_owned(), OsString::from(value))).collect();
         Launch { program, arguments, environment, folder: &self.sockets, owner: self.owner, log: &self.log }
     }
 
@@ -202,15 +212,23 @@ impl Cluster {
     fn says_ready(&self, pid: i32) -> bool {
         let Ok(text) = fs::read_to_string(self.data.join("postmaster.pid")) else { return false };
         let mut lines = text.lines();
-        lines.next().is_some_and(|line| line.trim() == pid.to_string()) && lines.nth(6).is_some_and(|line| line.trim() == "ready")
+        lines.next().is_some_and(|line| line.trim() == pid.to_string())
+            && lines.nth(6).is_some_and(|line| line.trim() == "ready")
     }
 }
 
 /// A connection to the cluster with its socket in this folder.
 pub(crate) async fn connect(sockets: &Path, user: &str, database: &str) -> Result<Client> {
     let mut config = tokio_postgres::Config::new();
-    config.host_path(sockets).port(PORT).user(user).dbname(database).connect_timeout(Duration::from_secs(10)).application_name("hearth");
-    let (client, connection) = config.connect(NoTls).await.doing(|| format!("connecting to Postgres in {}", sockets.display()))?;
+    config
+        .host_path(sockets)
+        .port(PORT)
+        .user(user)
+        .dbname(database)
+        .connect_timeout(Duration::from_secs(10))
+        .application_name("hearth");
+    let (client, connection) =
+        config.connect(NoTls).await.doing(|| format!("connecting to Postgres in {}", sockets.display()))?;
     // Ends with the client; what goes wrong on the way surfaces in the client's own calls.
     drop(tokio::spawn(connection));
     Ok(client)

@@ -137,7 +137,9 @@ fn refuse_other_version(cluster: &Cluster) -> Result<()> {
         return Ok(());
     }
     let (made_by, have) = (version.trim(), cluster.distribution.major);
-    Err(Error::Refused(format!("the control database was made by Postgres {made_by} and cannot be opened by {have}; on Debian: apt install postgresql-{made_by}")))
+    Err(Error::Refused(format!(
+        "the control database was made by Postgres {made_by} and cannot be opened by {have}; on Debian: apt install postgresql-{made_by}"
+    )))
 }
 
 async fn ensure_database(cluster: &Cluster) -> Result<()> {

@@ -35,13 +35,20 @@ impl Distribution {
         let name = name.into();
         let postgres = bin.join("postgres");
         let refused = |why: &str| Error::Refused(format!("{}: {why}", postgres.display()));
-        let output = Command::new(&postgres).arg("--version").output().map_err(|cause| refused(&format!("cannot be run ({cause})")))?;
-        let major = major_version(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| refused("is not Postgres"))?;
+        let output = Command::new(&postgres)
+            .arg("--version")
+            .output()
+            .map_err(|cause| refused(&format!("cannot be run ({cause})")))?;
+        let major =
+            major_version(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| refused("is not Postgres"))?;
         if !(OLDEST..=NEWEST).contains(&major) {
             return Err(refused(&format!("is version {major}; {OLDEST} to {NEWEST} are supported")));
         }
         if !bin.join("initdb").exists() {
-            return Err(Error::Refused(format!("{} has no initdb; on Debian: apt install postgresql-{major}", bin.display())));
+            return Err(Error::Refused(format!(
+                "{} has no initdb; on Debian: apt install postgresql-{major}",
+                bin.display()
+            )));
         }
         let extensions = extension_folder(bin, major).map(|folder| extensions_in(&folder)).unwrap_or_default();
         Ok(Self { name, major, bin: bin.to_owned(), extensions })
@@ -69,7 +76,10 @@ impl Distribution {
             "http" => format!("postgresql-{major}-http"),
             _ => format!("postgresql-{major}"),
         };
-        Err(Error::Refused(format!("Postgres {} has no extension {extension}; on Debian: apt install {package}", self.name)))
+        Err(Error::Refused(format!(
+            "Postgres {} has no extension {extension}; on Debian: apt install {package}",
+            self.name
+        )))
     }
 }
 
@@ -93,7 +103,8 @@ pub fn find_distributions(folders: &[PathBuf]) -> Result<Vec<Distribution>> {
         found.push(added);
     }
     if found.is_empty() {
-        let hint = "no Postgres was found; on Debian: apt install postgresql, elsewhere name a folder that holds bin/postgres";
+        let hint =
+            "no Postgres was found; on Debian: apt install postgresql, elsewhere name a folder that holds bin/postgres";
         return Err(Error::Refused(hint.to_owned()));
     }
     Ok(found)
@@ -105,7 +116,8 @@ fn major_version(text: &str) -> Option<u32> {
 }
 
 fn extension_folder(bin: &Path, major: u32) -> Option<PathBuf> {
-    let told = Command::new(bin.join("pg_config")).arg("--sharedir").output().ok().filter(|output| output.status.success());
+    let told =
+        Command::new(bin.join("pg_config")).arg("--sharedir").output().ok().filter(|output| output.status.success());
     let told = told.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     let above = bin.parent()?;
     let guesses = [

@@ -16,7 +16,11 @@ impl Settings {
     pub fn render(&self, sockets: &Path) -> String {
         let mut text = String::from("# Written by Hearth at every start; changes here are lost.\n");
         let sockets = sockets.display().to_string();
-        let own = [("unix_socket_directories", sockets.as_str()), ("unix_socket_permissions", "0700"), ("listen_addresses", "")];
+        let own = [
+            ("unix_socket_directories", sockets.as_str()),
+            ("unix_socket_permissions", "0700"),
+            ("listen_addresses", ""),
+        ];
         for (name, value) in own.into_iter().chain(self.0.iter().map(|(name, value)| (*name, value.as_str()))) {
             writeln!(text, "{name} = '{}'", value.replace('\'', "''")).expect("writing to a string");
         }
@@ -108,6 +112,9 @@ mod tests {
         let large = project_settings(InstanceType::Large.size());
         assert_eq!(large.get("shared_buffers"), Some("2048MB"));
         let text = nano.render(Path::new("/it's"));
-        assert!(text.contains("unix_socket_directories = '/it''s'\n") && text.contains("listen_addresses = ''\n"), "{text}");
+        assert!(
+            text.contains("unix_socket_directories = '/it''s'\n") && text.contains("listen_addresses = ''\n"),
+            "{text}"
+        );
     }
 }

@@ -47,8 +47,14 @@ async fn clones_under_load(choice: PoolChoice) {
                     turn += 4;
                     let account = turn % ACCOUNTS + 1;
                     let transaction = client.transaction().await.expect("the parent accepts a transaction");
-                    transaction.execute("update accounts set balance = balance + $2 where id = $1", &[&account, &turn]).await.expect("updates");
-                    transaction.execute("insert into transfers (account, amount) values ($1, $2)", &[&account, &turn]).await.expect("inserts");
+                    transaction
+                        .execute("update accounts set balance = balance + $2 where id = $1", &[&account, &turn])
+                        .await
+                        .expect("updates");
+                    transaction
+                        .execute("insert into transfers (account, amount) values ($1, $2)", &[&account, &turn])
+                        .await
+                        .expect("inserts");
                     transaction.commit().await.expect("commits");
                     written.fetch_add(1, Ordering::Relaxed);
                 }
@@ -63,7 +69,10 @@ async fn clones_under_load(choice: PoolChoice) {
         let acknowledged = i64::try_from(written.load(Ordering::Relaxed)).expect("few");
         let clone = ProjectId::generate();
         home.node.ensure_database(&suite::clone_of(parent, clone)).await.expect("it is cloned");
-        assert!(check_consistent(&home, clone).await >= acknowledged, "a write acknowledged before the clone began is missing");
+        assert!(
+            check_consistent(&home, clone).await >= acknowledged,
+            "a write acknowledged before the clone began is missing"
+        );
         clones.push(clone);
     }
     home.node.ensure_snapshot(parent, "under-load").await.expect("it is kept");

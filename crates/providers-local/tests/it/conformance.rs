@@ -43,14 +43,26 @@ fn as_an_ordinary_user() {
         return;
     }
     // The program may lie where that user cannot reach it.
-    let folder = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().expect("a folder");
+    let folder = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir()
+        .expect("a folder");
     let debug = folder.path().join("debug");
-    for (name, source) in [("deps/it", std::env::current_exe().expect("a path")), ("examples/stand_in_data_plane", crate::harness::stand_in())] {
+    for (name, source) in [
+        ("deps/it", std::env::current_exe().expect("a path")),
+        ("examples/stand_in_data_plane", crate::harness::stand_in()),
+    ] {
         std::fs::create_dir_all(debug.join(name).parent().expect("it has one")).expect("makes folders");
         std::fs::copy(source, debug.join(name)).expect("copies");
     }
     let user = ["--reuid=65534", "--regid=65534", "--clear-groups"];
     let test = ["conformance::ordinary_user", "--exact", "--ignored", "--nocapture"];
-    let status = Command::new("setpriv").args(user).arg(debug.join("deps/it")).args(test).env("HOME", "/nonexistent").current_dir("/").status();
+    let status = Command::new("setpriv")
+        .args(user)
+        .arg(debug.join("deps/it"))
+        .args(test)
+        .env("HOME", "/nonexistent")
+        .current_dir("/")
+        .status();
     assert!(status.expect("setpriv runs").success());
 }

@@ -20,7 +20,8 @@ async fn connect(control: &ControlDatabase) -> Client {
 async fn it_is_made_once_adopted_and_kept() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let distribution = find_distributions(&[]).expect("Postgres is installed").remove(0);
-    let settings = ControlSettings { home: home.path().to_owned(), distribution, max_connections: 100, uids: DEFAULT_UIDS };
+    let settings =
+        ControlSettings { home: home.path().to_owned(), distribution, max_connections: 100, uids: DEFAULT_UIDS };
     let first = ControlDatabase::start(&settings).await.expect("starts");
     connect(&first).await.batch_execute("create table kept ()").await.expect("a superuser may");
     let adopted = ControlDatabase::start(&settings).await.expect("runs already");

@@ -46,7 +46,8 @@ pub(crate) fn stand_in() -> PathBuf {
 
 pub(crate) fn config(home: &Path, choice: PoolChoice, first_port: u16) -> LocalConfig {
     let key = MasterKey::new(&SecretString::from(MASTER_KEY), None).expect("a key");
-    let mut config = LocalConfig::new(home.to_owned(), stand_in(), find_distributions(&[]).expect("Postgres is installed"), key);
+    let mut config =
+        LocalConfig::new(home.to_owned(), stand_in(), find_distributions(&[]).expect("Postgres is installed"), key);
     config.pool = choice;
     config.pool_bytes = Some(POOL_BYTES);
     config.ports = first_port..=first_port + PORTS_PER_HOME - 1;
@@ -82,7 +83,6 @@ impl Home {
     pub(crate) async fn reopen(&mut self) {
         self.node = self.open_again().await;
     }
-
 
     pub(crate) async fn create(&self) -> (ProjectId, SocketAddr) {
         let id = ProjectId::generate();
@@ -137,7 +137,8 @@ impl Drop for Home {
         }
         let data = self.data();
         for process in processes_in(&data) {
-            let pid = process.split(' ').next().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
+            let pid =
+                process.split(' ').next().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
             let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
         }
         if operator_is_root() {
@@ -207,7 +208,9 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, check: impl Fn()
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_mins(1), waiting).await.unwrap_or_else(|_| panic!("waited a minute until {what}"));
+    tokio::time::timeout(Duration::from_mins(1), waiting)
+        .await
+        .unwrap_or_else(|_| panic!("waited a minute until {what}"));
 }
 
 pub(crate) fn names(folder: &Path) -> Vec<String> {

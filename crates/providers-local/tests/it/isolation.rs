@@ -87,7 +87,10 @@ async fn a_filling_pool_grows_and_a_full_one_refuses() {
     let refused = home.node.ensure_database(&suite::new_database(ids::ProjectId::generate())).await;
     assert!(matches!(refused, Err(providers::Error::Full(_))), "{refused:?}");
     let shutdown = tokio_util::sync::CancellationToken::new();
-    let supervisor = { let (node, shutdown) = (home.node.clone(), shutdown.clone()); tokio::spawn(async move { node.supervise(shutdown).await }) };
+    let supervisor = {
+        let (node, shutdown) = (home.node.clone(), shutdown.clone());
+        tokio::spawn(async move { node.supervise(shutdown).await })
+    };
     crate::harness::until("the pool grows", || async { image() > before }).await;
     shutdown.cancel();
     supervisor.await.expect("it ends");

@@ -35,12 +35,22 @@ async fn an_idle_project_sleeps_without_processes_and_wakes_once() {
         callers.spawn(async move { node.wake(id).await });
     }
     let second = home.open_again().await;
-    callers.spawn(async move { let woken = second.wake(id).await; second.shutdown().await?; woken });
+    callers.spawn(async move {
+        let woken = second.wake(id).await;
+        second.shutdown().await?;
+        woken
+    });
     for woken in callers.join_all().await {
         assert_eq!(woken.expect("it wakes"), address);
     }
     assert_eq!(get(address, "/id").await, Some(id.to_string()));
-    assert_eq!(processes_in(&project).iter().filter(|process| process.contains("stand_in") || process.contains("hearth-data")).count(), 1);
+    assert_eq!(
+        processes_in(&project)
+            .iter()
+            .filter(|process| process.contains("stand_in") || process.contains("hearth-data"))
+            .count(),
+        1
+    );
     assert_eq!(home.node.awake().first().map(|(awake, _)| *awake), Some(id));
     home.end().await;
 }

@@ -19,7 +19,10 @@ async fn crashed_processes_are_restarted() {
     let (id, address) = home.create().await;
     suite::Subject::put_mark(&home, id, "kept").await;
     let shutdown = CancellationToken::new();
-    let supervisor = { let (node, shutdown) = (home.node.clone(), shutdown.clone()); tokio::spawn(async move { node.supervise(shutdown).await }) };
+    let supervisor = {
+        let (node, shutdown) = (home.node.clone(), shutdown.clone());
+        tokio::spawn(async move { node.supervise(shutdown).await })
+    };
     for name in ["data-plane", "postgres"] {
         let before = noted_pid(&home, id, name).expect("it runs");
         kill(before);
@@ -46,7 +49,8 @@ async fn predecessor() {
     let home = PathBuf::from(std::env::var("TEST_HOME").expect("set by the caller"));
     let port = std::env::var("TEST_PORT").expect("set by the caller").parse().expect("a number");
     let node = LocalNode::open(config(&home, PoolChoice::Auto, port)).await.expect("opens");
-    let ids: Vec<ProjectId> = std::env::var("TEST_IDS").expect("set by the caller").split(',').map(|id| id.parse().expect("an id")).collect();
+    let ids: Vec<ProjectId> =
+        std::env::var("TEST_IDS").expect("set by the caller").split(',').map(|id| id.parse().expect("an id")).collect();
     node.ensure_database(&suite::new_database(ids[0])).await.expect("is made");
     let plane = node.ensure_data_plane(&suite::data_plane(ids[0], "a")).await.expect("is made");
     node.ensure_snapshot(ids[0], "t0").await.expect("is kept");
@@ -74,7 +78,10 @@ async fn a_killed_predecessor_leaves_projects_running_and_half_made_ones_are_red
             .spawn()
             .expect("starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let address = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("ready ")?.parse().ok()).expect("it gets ready");
+        let address = lines
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("ready ")?.parse().ok())
+            .expect("it gets ready");
         // A different moment of the second project's life in every round.
         tokio::time::sleep(std::time::Duration::from_millis(round * 70)).await;
         child.kill().expect("is killed");
@@ -97,7 +104,8 @@ async fn a_killed_predecessor_leaves_projects_running_and_half_made_ones_are_red
 async fn a_port_taken_by_someone_else_is_skipped() {
     let home = Home::new(PoolChoice::Auto).await;
     let ports = home.first_port..home.first_port + 39;
-    let taken: Vec<_> = ports.clone().filter_map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).ok()).collect();
+    let taken: Vec<_> =
+        ports.clone().filter_map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).ok()).collect();
     let (id, address) = home.create().await;
     assert_eq!(address.port(), ports.end);
     assert_eq!(get(address, "/id").await, Some(id.to_string()));

@@ -42,7 +42,13 @@ impl Compute for Fake {
             let kept = before.as_ref().is_some_and(|plane| plane.running && same(plane, spec));
             let starts = before.as_ref().map_or(0, |plane| plane.starts) + u32::from(!kept);
             let address = before.map_or_else(|| state.address_for_new(), |plane| plane.address);
-            let plane = FakeDataPlane { address, running: true, starts, size: spec.size, environment: spec.environment.clone() };
+            let plane = FakeDataPlane {
+                address,
+                running: true,
+                starts,
+                size: spec.size,
+                environment: spec.environment.clone(),
+            };
             let described = describe(spec.project_id, &plane);
             state.data_planes.insert(spec.project_id, plane);
             Ok(described)

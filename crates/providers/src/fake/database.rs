@@ -10,7 +10,9 @@ use crate::{Database, DatabaseDescription, DatabaseReader, DatabaseSource, Datab
 
 impl State {
     fn database(&mut self, project_id: ProjectId) -> Result<&mut FakeDatabase> {
-        self.databases.get_mut(&project_id).ok_or_else(|| Error::Missing(format!("the database of project {project_id}")))
+        self.databases
+            .get_mut(&project_id)
+            .ok_or_else(|| Error::Missing(format!("the database of project {project_id}")))
     }
 
     /// A stopped cluster stops its data plane too.
@@ -52,7 +54,14 @@ impl Database for Fake {
                     DatabaseSource::Template => Vec::new(),
                     DatabaseSource::Clone(parent) => state.database(parent)?.contents.clone(),
                 };
-                let made = FakeDatabase { running: true, size: spec.size, contents, snapshots: BTreeMap::new(), prepared: None, old: None };
+                let made = FakeDatabase {
+                    running: true,
+                    size: spec.size,
+                    contents,
+                    snapshots: BTreeMap::new(),
+                    prepared: None,
+                    old: None,
+                };
                 state.databases.insert(spec.project_id, made);
             }
             let database = state.database(spec.project_id)?;

@@ -17,8 +17,8 @@ use secrecy::SecretString;
 
 use crate::{Error, Result};
 
-pub use faults::{Call, Fault};
 use faults::Plan;
+pub use faults::{Call, Fault};
 
 const FIRST_PORT: u16 = 20_000;
 
@@ -110,16 +110,19 @@ impl Fake {
             let old = database.old.iter().map(move |_| format!("old state {id}"));
             own.chain(snapshots).chain(prepared).chain(old).collect::<Vec<_>>()
         });
-        let data_planes = state.data_planes.iter().map(|(id, plane)| {
-            format!("data plane {id} {}", if plane.running { "running" } else { "stopped" })
-        });
+        let data_planes = state
+            .data_planes
+            .iter()
+            .map(|(id, plane)| format!("data plane {id} {}", if plane.running { "running" } else { "stopped" }));
         databases.chain(data_planes).collect()
     }
 
     /// Puts a mark into a project's data, as a client's write would; false when there is no running cluster.
     pub fn put_mark(&self, project_id: ProjectId, mark: &str) -> bool {
         let mut state = self.state();
-        let Some(database) = state.databases.get_mut(&project_id).filter(|database| database.running) else { return false };
+        let Some(database) = state.databases.get_mut(&project_id).filter(|database| database.running) else {
+            return false;
+        };
         database.contents.push(mark.to_owned());
         true
     }
@@ -154,7 +157,12 @@ impl Fake {
     }
 
     /// Runs one call: counts it, fails it before or after `effect` as planned, or never answers.
-    async fn call<T>(&self, name: &'static str, project_id: Option<ProjectId>, effect: impl FnOnce(&mut State) -> Result<T> + Send) -> Result<T>
+    async fn call<T>(
+        &self,
+        name: &'static str,
+        project_id: Option<ProjectId>,
+        effect: impl FnOnce(&mut State) -> Result<T> + Send,
+    ) -> Result<T>
     where
         T: Send,
     {

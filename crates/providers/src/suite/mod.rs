@@ -15,7 +15,8 @@ use crate::{Compute, DataPlaneSpec, Database, DatabaseSource, DatabaseSpec};
 
 pub use clones::{clones_are_independent, cloning_nothing_is_missing, snapshots_keep_the_first};
 pub use lifecycle::{
-    absent_projects_are_no_error, changed_specification_restarts, creating_twice_is_creating_once, many_at_once, stopping_keeps_data_and_address,
+    absent_projects_are_no_error, changed_specification_restarts, creating_twice_is_creating_once, many_at_once,
+    stopping_keeps_data_and_address,
 };
 pub use resets::{cancel_restores, prepare_leaves_the_cluster_alone, swap_and_finish};
 
@@ -81,7 +82,8 @@ pub fn data_plane(project_id: ProjectId, variant: &str) -> DataPlaneSpec {
         ("ROOT_ADMIN_PASSWORD", secret("password")),
         ("VARIANT", variant.to_owned()),
     ];
-    let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), SecretString::from(value))).collect();
+    let environment =
+        environment.into_iter().map(|(name, value)| (name.to_owned(), SecretString::from(value))).collect();
     DataPlaneSpec { project_id, environment, size: size() }
 }
 
@@ -96,17 +98,28 @@ pub async fn create(subject: &dyn Subject) -> ProjectId {
 pub async fn remove(subject: &dyn Subject, id: ProjectId) {
     done("drop_data_plane", subject.compute().drop_data_plane(id)).await;
     done("drop_database", subject.database().drop_database(id)).await;
-    assert!(done("describe_database", subject.database().describe_database(id)).await.is_none(), "{id} is still described");
-    assert!(done("describe_data_plane", subject.compute().describe_data_plane(id)).await.is_none(), "{id} is still described");
+    assert!(
+        done("describe_database", subject.database().describe_database(id)).await.is_none(),
+        "{id} is still described"
+    );
+    assert!(
+        done("describe_data_plane", subject.compute().describe_data_plane(id)).await.is_none(),
+        "{id} is still described"
+    );
     assert!(!done("list_databases", subject.database().list_databases()).await.contains(&id), "{id} is still listed");
-    assert!(!done("list_data_planes", subject.compute().list_data_planes()).await.contains(&id), "{id} is still listed");
+    assert!(
+        !done("list_data_planes", subject.compute().list_data_planes()).await.contains(&id),
+        "{id} is still listed"
+    );
 }
 
 /// Awaits a call that must succeed within a minute.
 async fn done<T>(name: &str, call: impl Future<Output = crate::Result<T>>) -> T {
     match tokio::time::timeout(Duration::from_mins(1), call).await {
         Ok(Ok(value)) => value,
-        Ok(Err(error)) => panic!("{name} failed: {error}: {:?}", std::error::Error::source(&error).map(ToString::to_string)),
+        Ok(Err(error)) => {
+            panic!("{name} failed: {error}: {:?}", std::error::Error::source(&error).map(ToString::to_string))
+        }
         Err(_elapsed) => panic!("{name} did not answer within a minute"),
     }
 }

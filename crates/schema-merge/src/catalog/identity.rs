@@ -101,7 +101,9 @@ pub fn unquote_identifier(name: &str) -> String {
 /// The name with SQL quotes where it is not a plain lower-case word. Reserved words come from Postgres already quoted.
 pub fn quote_identifier(name: &str) -> String {
     let plain = name.chars().next().is_some_and(|first| first.is_ascii_lowercase() || first == '_')
-        && name.chars().all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_');
+        && name
+            .chars()
+            .all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_');
     if plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 

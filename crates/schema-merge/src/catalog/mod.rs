@@ -180,7 +180,9 @@ impl Catalog {
             match other.get(&fact.identity) {
                 None => out.push(format!("- {}", fact.identity)),
                 Some(there) if !there.says_the_same(fact) => {
-                    for name in fact.fields.keys().chain(there.fields.keys().filter(|name| !fact.fields.contains_key(*name))) {
+                    for name in
+                        fact.fields.keys().chain(there.fields.keys().filter(|name| !fact.fields.contains_key(*name)))
+                    {
                         let (here, over) = (fact.fields.get(name), there.fields.get(name));
                         if here != over {
                             out.push(format!("~ {} {name}: {} ≠ {}", fact.identity, shown(here), shown(over)));
@@ -190,7 +192,9 @@ impl Catalog {
                 Some(_) => {}
             }
         }
-        out.extend(other.iter().filter(|fact| !self.contains(&fact.identity)).map(|fact| format!("+ {}", fact.identity)));
+        out.extend(
+            other.iter().filter(|fact| !self.contains(&fact.identity)).map(|fact| format!("+ {}", fact.identity)),
+        );
         out
     }
 }
@@ -207,7 +211,10 @@ pub(crate) fn canonical(value: &Value) -> String {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by(|left, right| left.0.cmp(right.0));
-            let inner: Vec<_> = entries.iter().map(|(key, item)| format!("{}:{}", Value::String((*key).clone()), canonical(item))).collect();
+            let inner: Vec<_> = entries
+                .iter()
+                .map(|(key, item)| format!("{}:{}", Value::String((*key).clone()), canonical(item)))
+                .collect();
             format!("{{{}}}", inner.join(","))
         }
         Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
@@ -232,7 +239,9 @@ mod fact_list {
         serializer.collect_seq(facts.values())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Identity, Fact>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Identity, Fact>, D::Error> {
         let facts = Vec::<Fact>::deserialize(deserializer)?;
         Ok(facts.into_iter().map(|fact| (fact.identity.clone(), fact)).collect())
     }

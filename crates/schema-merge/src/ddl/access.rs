@@ -30,7 +30,12 @@ pub(crate) fn alter_policy(from: &Fact, to: &Fact) -> Change {
     if fixed || lost {
         return Change::Replace;
     }
-    Change::InPlace(vec![Piece::new(format!("alter policy {} on {}{}", to.identity.last(), to.identity.prefix(), policy_rest(to)))])
+    Change::InPlace(vec![Piece::new(format!(
+        "alter policy {} on {}{}",
+        to.identity.last(),
+        to.identity.prefix(),
+        policy_rest(to)
+    ))])
 }
 
 /// `alter default privileges`, giving or taking.
@@ -83,7 +88,12 @@ pub(crate) fn grant_statement(privileges: &[&str], sample: &Fact, catalog: &Cata
 }
 
 /// `revoke` of privileges that share object and grantee, or of their grant option alone.
-pub(crate) fn revoke_statement(privileges: &[&str], sample: &Fact, option_only: bool, catalog: &Catalog) -> Option<String> {
+pub(crate) fn revoke_statement(
+    privileges: &[&str],
+    sample: &Fact,
+    option_only: bool,
+    catalog: &Catalog,
+) -> Option<String> {
     let (what, on, grantee) = parts(privileges, sample, catalog)?;
     let option = if option_only { "grant option for " } else { "" };
     Some(format!("revoke {option}{what} on {on} from {grantee}"))
@@ -99,7 +109,8 @@ pub(crate) fn strip_statement(object: &Fact, grantees: &[&str]) -> Option<String
 
 fn parts(privileges: &[&str], sample: &Fact, catalog: &Catalog) -> Option<(String, String, String)> {
     let subject = sample.parent.as_ref()?;
-    let column = |name: &str| privileges.iter().map(|privilege| format!("{privilege} ({name})")).collect::<Vec<_>>().join(", ");
+    let column =
+        |name: &str| privileges.iter().map(|privilege| format!("{privilege} ({name})")).collect::<Vec<_>>().join(", ");
     let (what, on) = match sample.text("on") {
         "column" => (column(subject.last()), format!("table {}", subject.prefix())),
         "view_column" => (column(sample.text("column")), format!("table {}", subject.path())),
@@ -109,7 +120,8 @@ fn parts(privileges: &[&str], sample: &Fact, catalog: &Catalog) -> Option<(Strin
         }
         _ => (privileges.join(", "), object_clause(subject)?),
     };
-    let grantee = if sample.text("grantee") == OWNER { sample.lineage.role.clone()? } else { sample.text("grantee").to_owned() };
+    let grantee =
+        if sample.text("grantee") == OWNER { sample.lineage.role.clone()? } else { sample.text("grantee").to_owned() };
     Some((what, on, grantee))
 }
 

@@ -54,7 +54,9 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
     let path = fact.identity.path();
     match fact.kind {
         Kind::Schema => vec![Piece::session(format!("create schema {path} authorization {}", fact.text("owner")))],
-        Kind::Extension => vec![Piece::session(format!("create extension if not exists {path} with schema {}", fact.text("schema")))],
+        Kind::Extension => {
+            vec![Piece::session(format!("create extension if not exists {path} with schema {}", fact.text("schema")))]
+        }
         Kind::Enum => vec![Piece::new(types::create_enum(fact))],
         Kind::Domain => vec![Piece::new(types::create_domain(fact))],
         Kind::Sequence => vec![Piece::new(format!("create sequence {path}{}", relations::sequence_options(fact)))],
@@ -63,7 +65,9 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         Kind::OwnedBy => vec![Piece::new(format!("alter sequence {path} owned by {}", fact.text("column")))],
         Kind::Constraint => vec![Piece::after_data(relations::add_constraint(fact))],
         Kind::Index => vec![Piece::new(fact.text("definition"))],
-        Kind::ReplicaIdentity => vec![Piece::new(format!("alter table {path} replica identity {}", fact.text("value")))],
+        Kind::ReplicaIdentity => {
+            vec![Piece::new(format!("alter table {path} replica identity {}", fact.text("value")))]
+        }
         Kind::ClusteredOn => vec![Piece::new(relations::clustered_on(fact))],
         Kind::View => vec![Piece::new(routines::create_view(fact, false))],
         Kind::Trigger => routines::create_trigger(fact),
@@ -109,14 +113,18 @@ pub(crate) fn alter(from: &Fact, to: &Fact, catalog: &Catalog) -> Change {
     let path = to.identity.path();
     match to.kind {
         Kind::Schema => Change::InPlace(owner(from, to, "schema")),
-        Kind::Extension => Change::InPlace(vec![Piece::session(format!("alter extension {path} set schema {}", to.text("schema")))]),
+        Kind::Extension => {
+            Change::InPlace(vec![Piece::session(format!("alter extension {path} set schema {}", to.text("schema")))])
+        }
         Kind::Enum => Change::InPlace(owner(from, to, "type")),
         Kind::Domain => types::alter_domain(from, to),
         Kind::Sequence => relations::alter_sequence(from, to),
         Kind::Function => routines::alter(from, to),
         Kind::Table => relations::alter_table(from, to),
         Kind::Column => relations::alter_column(from, to, catalog),
-        Kind::Default | Kind::OwnedBy | Kind::ReplicaIdentity | Kind::ClusteredOn | Kind::Comment => Change::InPlace(create(to)),
+        Kind::Default | Kind::OwnedBy | Kind::ReplicaIdentity | Kind::ClusteredOn | Kind::Comment => {
+            Change::InPlace(create(to))
+        }
         Kind::Constraint | Kind::Index => Change::Replace,
         Kind::View => routines::alter_view(from, to),
         Kind::Trigger => routines::alter_trigger(from, to),
@@ -155,5 +163,9 @@ pub(crate) fn owner_word(kind: Kind) -> Option<&'static str> {
 /// A text as an SQL literal.
 pub(crate) fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
-    if text.contains('\\') { format!(" e'{}'", quoted.replace('\\', "\\\\")).trim_start().to_owned() } else { format!("'{quoted}'") }
+    if text.contains('\\') {
+        format!(" e'{}'", quoted.replace('\\', "\\\\")).trim_start().to_owned()
+    } else {
+        format!("'{quoted}'")
+    }
 }

@@ -7,7 +7,8 @@ use crate::catalog::{Catalog, Fact, Identity, Kind};
 
 /// `create table` with its columns in order and those defaults that can be inline.
 pub(crate) fn create_table(table: &Fact, columns: &[(&Fact, Option<&Fact>)]) -> Vec<Piece> {
-    let definitions: Vec<_> = columns.iter().map(|(column, default)| format!("  {}", column_definition(column, *default))).collect();
+    let definitions: Vec<_> =
+        columns.iter().map(|(column, default)| format!("  {}", column_definition(column, *default))).collect();
     let body = if definitions.is_empty() { String::new() } else { format!("\n{}\n", definitions.join(",\n")) };
     let unlogged = if table.flag("unlogged") { "unlogged " } else { "" };
     let options = options_clause(&table.list("options"));
@@ -113,7 +114,9 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
         (Some(_), None) if from.flag("virtual") => return Change::Replace,
         (Some(_), None) => pieces.push(step("drop expression".to_owned())),
         (None, Some(_)) => return Change::Replace,
-        (Some(old), Some(new)) if old != new || retyped || from.flag("virtual") != to.flag("virtual") => return Change::Replace,
+        (Some(old), Some(new)) if old != new || retyped || from.flag("virtual") != to.flag("virtual") => {
+            return Change::Replace;
+        }
         _ => {}
     }
     if identity(from).is_some() && identity(to).is_none() {
@@ -151,7 +154,8 @@ enum IdentityChange {
 
 fn identity_changes(old: &Value, new: &Value) -> Option<Vec<IdentityChange>> {
     let mut changes = Vec::new();
-    let (old_name, new_name) = (old["sequence"].as_str().unwrap_or_default(), new["sequence"].as_str().unwrap_or_default());
+    let (old_name, new_name) =
+        (old["sequence"].as_str().unwrap_or_default(), new["sequence"].as_str().unwrap_or_default());
     if old_name != new_name {
         let (before, after) = (Identity::new(Kind::Sequence, old_name), Identity::new(Kind::Sequence, new_name));
         if before.prefix() != after.prefix() {
@@ -163,7 +167,13 @@ fn identity_changes(old: &Value, new: &Value) -> Option<Vec<IdentityChange>> {
     if old["mode"] != new["mode"] {
         clauses.push(format!("set generated {}", new["mode"].as_str().unwrap_or("by default")));
     }
-    let numbers = [("minimum", "minvalue"), ("maximum", "maxvalue"), ("start", "start with"), ("increment", "increment by"), ("cache", "cache")];
+    let numbers = [
+        ("minimum", "minvalue"),
+        ("maximum", "maxvalue"),
+        ("start", "start with"),
+        ("increment", "increment by"),
+        ("cache", "cache"),
+    ];
     let bounds_moved = old["type"] != new["type"];
     for (field, word) in numbers {
         if old[field] != new[field] || (bounds_moved && matches!(field, "minimum" | "maximum")) {
@@ -181,12 +191,22 @@ fn identity_changes(old: &Value, new: &Value) -> Option<Vec<IdentityChange>> {
 
 /// `set default` of a column of a table or view.
 pub(crate) fn set_default(fact: &Fact) -> String {
-    format!("alter table {} alter column {} set default {}", fact.identity.prefix(), fact.identity.last(), fact.text("expression"))
+    format!(
+        "alter table {} alter column {} set default {}",
+        fact.identity.prefix(),
+        fact.identity.last(),
+        fact.text("expression")
+    )
 }
 
 /// `add constraint` with its own name.
 pub(crate) fn add_constraint(fact: &Fact) -> String {
-    format!("alter table {} add constraint {} {}", fact.identity.prefix(), fact.identity.last(), fact.text("definition"))
+    format!(
+        "alter table {} add constraint {} {}",
+        fact.identity.prefix(),
+        fact.identity.last(),
+        fact.text("definition")
+    )
 }
 
 /// `cluster on` names the index without its schema.
@@ -201,10 +221,16 @@ pub(crate) fn row_security(from: Option<&Fact>, to: &Fact) -> Vec<Piece> {
     let path = to.identity.path();
     let mut pieces = Vec::new();
     if was("enabled") != to.flag("enabled") {
-        pieces.push(Piece::new(format!("alter table {path} {} row level security", if to.flag("enabled") { "enable" } else { "disable" })));
+        pieces.push(Piece::new(format!(
+            "alter table {path} {} row level security",
+            if to.flag("enabled") { "enable" } else { "disable" }
+        )));
     }
     if was("forced") != to.flag("forced") {
-        pieces.push(Piece::new(format!("alter table {path} {} row level security", if to.flag("forced") { "force" } else { "no force" })));
+        pieces.push(Piece::new(format!(
+            "alter table {path} {} row level security",
+            if to.flag("forced") { "force" } else { "no force" }
+        )));
     }
     pieces
 }
@@ -214,9 +240,16 @@ pub(crate) fn alter_table(from: &Fact, to: &Fact) -> Change {
     let path = to.identity.path();
     let mut pieces = Vec::new();
     if from.flag("unlogged") != to.flag("unlogged") {
-        pieces.push(Piece::new(format!("alter table {path} set {}", if to.flag("unlogged") { "unlogged" } else { "logged" })));
+        pieces.push(Piece::new(format!(
+            "alter table {path} set {}",
+            if to.flag("unlogged") { "unlogged" } else { "logged" }
+        )));
     }
-    pieces.extend(option_changes(&from.list("options"), &to.list("options")).into_iter().map(|clause| Piece::new(format!("alter table {path} {clause}"))));
+    pieces.extend(
+        option_changes(&from.list("options"), &to.list("options"))
+            .into_iter()
+            .map(|clause| Piece::new(format!("alter table {path} {clause}"))),
+    );
     pieces.extend(owner(from, to, "table"));
     Change::InPlace(pieces)
 }
@@ -224,7 +257,8 @@ pub(crate) fn alter_table(from: &Fact, to: &Fact) -> Change {
 /// The clauses that turn one list of storage options into another.
 pub(crate) fn option_changes(from: &[&str], to: &[&str]) -> Vec<String> {
     let key = |option: &str| option.split_once('=').map_or(option, |(key, _)| key).to_owned();
-    let dropped: Vec<_> = from.iter().map(|option| key(option)).filter(|name| !to.iter().any(|option| key(option) == *name)).collect();
+    let dropped: Vec<_> =
+        from.iter().map(|option| key(option)).filter(|name| !to.iter().any(|option| key(option) == *name)).collect();
     let set: Vec<_> = to.iter().filter(|option| !from.contains(option)).copied().collect();
     let mut clauses = Vec::new();
     if !dropped.is_empty() {

@@ -6,8 +6,13 @@ use super::{Change, Piece, literal, options_clause, owner};
 use crate::catalog::Fact;
 
 /// Settings whose stored value is a list of quoted names and must be written as a list of literals.
-const LIST_SETTINGS: [&str; 5] =
-    ["local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries", "temp_tablespaces"];
+const LIST_SETTINGS: [&str; 5] = [
+    "local_preload_libraries",
+    "search_path",
+    "session_preload_libraries",
+    "shared_preload_libraries",
+    "temp_tablespaces",
+];
 
 /// `create or replace` of a function or procedure, put together from its fields.
 pub(crate) fn create(fact: &Fact) -> String {
@@ -36,14 +41,28 @@ fn attributes(fact: &Fact) -> Vec<String> {
         if fact.text("kind") == "window" {
             out.push("window".to_owned());
         }
-        out.push(match fact.text("volatility") { "i" => "immutable", "s" => "stable", _ => "volatile" }.to_owned());
+        out.push(
+            match fact.text("volatility") {
+                "i" => "immutable",
+                "s" => "stable",
+                _ => "volatile",
+            }
+            .to_owned(),
+        );
         if fact.flag("strict") {
             out.push("strict".to_owned());
         }
         if fact.flag("leakproof") {
             out.push("leakproof".to_owned());
         }
-        out.push(format!("parallel {}", match fact.text("parallel") { "s" => "safe", "r" => "restricted", _ => "unsafe" }));
+        out.push(format!(
+            "parallel {}",
+            match fact.text("parallel") {
+                "s" => "safe",
+                "r" => "restricted",
+                _ => "unsafe",
+            }
+        ));
         out.push(format!("cost {}", number(fact, "cost")));
         if number(fact, "rows") != "0" {
             out.push(format!("rows {}", number(fact, "rows")));

@@ -27,7 +27,11 @@ pub(crate) fn enum_additions(identity: &Identity, from: &[&str], to: &[&str]) ->
     }
     for index in first_old + 1..to.len() {
         if !from.contains(&to[index]) {
-            statements.push(format!("alter type {path} add value {} after {}", literal(to[index]), literal(to[index - 1])));
+            statements.push(format!(
+                "alter type {path} add value {} after {}",
+                literal(to[index]),
+                literal(to[index - 1])
+            ));
         }
     }
     Some(statements)
@@ -53,7 +57,10 @@ pub(crate) fn create_domain(fact: &Fact) -> String {
 
 fn checks(fact: &Fact) -> Vec<(String, String)> {
     let map = fact.fields.get("checks").and_then(Value::as_object);
-    map.into_iter().flatten().map(|(name, check)| (name.clone(), check.as_str().unwrap_or_default().to_owned())).collect()
+    map.into_iter()
+        .flatten()
+        .map(|(name, check)| (name.clone(), check.as_str().unwrap_or_default().to_owned()))
+        .collect()
 }
 
 /// Default, not null, checks and owner change in place; another base type needs columns rewritten and is refused.
@@ -64,15 +71,28 @@ pub(crate) fn alter_domain(from: &Fact, to: &Fact) -> Change {
     let path = to.identity.path();
     let mut pieces = Vec::new();
     if from.optional("default") != to.optional("default") {
-        let clause = to.optional("default").map_or_else(|| "drop default".to_owned(), |default| format!("set default {default}"));
+        let clause = to
+            .optional("default")
+            .map_or_else(|| "drop default".to_owned(), |default| format!("set default {default}"));
         pieces.push(Piece::new(format!("alter domain {path} {clause}")));
     }
     if from.flag("not_null") != to.flag("not_null") {
-        pieces.push(Piece::new(format!("alter domain {path} {} not null", if to.flag("not_null") { "set" } else { "drop" })));
+        pieces.push(Piece::new(format!(
+            "alter domain {path} {} not null",
+            if to.flag("not_null") { "set" } else { "drop" }
+        )));
     }
     let (old, new) = (checks(from), checks(to));
-    pieces.extend(old.iter().filter(|check| !new.contains(check)).map(|(name, _)| Piece::new(format!("alter domain {path} drop constraint {name}"))));
-    pieces.extend(new.iter().filter(|check| !old.contains(check)).map(|(name, check)| Piece::new(format!("alter domain {path} add constraint {name} {check}"))));
+    pieces.extend(
+        old.iter()
+            .filter(|check| !new.contains(check))
+            .map(|(name, _)| Piece::new(format!("alter domain {path} drop constraint {name}"))),
+    );
+    pieces.extend(
+        new.iter()
+            .filter(|check| !old.contains(check))
+            .map(|(name, check)| Piece::new(format!("alter domain {path} add constraint {name} {check}"))),
+    );
     pieces.extend(owner(from, to, "domain"));
     Change::InPlace(pieces)
 }
@@ -88,11 +108,14 @@ mod tests {
 
     #[test]
     fn labels_are_added_in_place() {
-        assert_eq!(additions(&["b"], &["a0", "a", "b", "c"]).expect("only additions"), [
-            "alter type public.e add value 'a' before 'b'",
-            "alter type public.e add value 'a0' before 'a'",
-            "alter type public.e add value 'c' after 'b'",
-        ]);
+        assert_eq!(
+            additions(&["b"], &["a0", "a", "b", "c"]).expect("only additions"),
+            [
+                "alter type public.e add value 'a' before 'b'",
+                "alter type public.e add value 'a0' before 'a'",
+                "alter type public.e add value 'c' after 'b'",
+            ]
+        );
     }
 
     #[test]

@@ -20,7 +20,10 @@ pub(super) fn grants(gathering: &mut Gathering, grants: Vec<rows::Grant>) {
             (Kind::Column, 0) => GrantOn::IdentitySequence,
             (Kind::Column, _) => GrantOn::Column,
             (Kind::View, number) if number != 0 => GrantOn::ViewColumn(view_column(&target.lineage, number)),
-            (Kind::Schema | Kind::Table | Kind::View | Kind::Sequence | Kind::Function | Kind::Enum | Kind::Domain, _) => GrantOn::Object,
+            (
+                Kind::Schema | Kind::Table | Kind::View | Kind::Sequence | Kind::Function | Kind::Enum | Kind::Domain,
+                _,
+            ) => GrantOn::Object,
             _ => continue,
         };
         for (privileges, with_option) in [(plain, false), (grantable, true)] {
@@ -39,7 +42,12 @@ fn view_column(lineage: &Lineage, number: i64) -> String {
 }
 
 fn identity_sequence(column: &Fact) -> &str {
-    column.fields.get("identity").and_then(|identity| identity.get("sequence")).and_then(Value::as_str).unwrap_or_default()
+    column
+        .fields
+        .get("identity")
+        .and_then(|identity| identity.get("sequence"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn first_identifier(text: &str) -> &str {
@@ -104,6 +112,12 @@ pub(super) fn comments(gathering: &mut Gathering, comments: Vec<rows::Comment>) 
         };
         let fields = json!({ "text": text, "on": on });
         let lineage = Lineage { role: target.lineage.role.clone(), ..Lineage::default() };
-        gathering.catalog.insert(fact(Identity::about(Kind::Comment, &subject, &detail), Kind::Comment, Some(subject), fields, lineage));
+        gathering.catalog.insert(fact(
+            Identity::about(Kind::Comment, &subject, &detail),
+            Kind::Comment,
+            Some(subject),
+            fields,
+            lineage,
+        ));
     }
 }

@@ -60,7 +60,8 @@ impl Addresses {
     pub(super) fn resolve(&self, class: i64, oid: i64, sub: i64) -> Option<&Identity> {
         let mut address = (class, oid);
         for _ in 0..4 {
-            if sub != 0 && address.0 == RELATION
+            if sub != 0
+                && address.0 == RELATION
                 && let Some(column) = self.columns.get(&(address.1, sub))
             {
                 return Some(column);
@@ -77,7 +78,8 @@ impl Addresses {
     pub(super) fn connect(&self, catalog: &mut Catalog, edges: &[rows::Edge]) {
         let mut wanted: HashMap<&Identity, HashSet<&Identity>> = HashMap::new();
         for (class, oid, sub, on_class, on_oid, on_sub) in edges {
-            if let (Some(from), Some(to)) = (self.resolve(*class, *oid, *sub), self.resolve(*on_class, *on_oid, *on_sub))
+            if let (Some(from), Some(to)) =
+                (self.resolve(*class, *oid, *sub), self.resolve(*on_class, *on_oid, *on_sub))
                 && from != to
                 && !owned(from, to)
             {
@@ -85,7 +87,8 @@ impl Addresses {
             }
         }
         for (from, targets) in wanted {
-            let targets: Vec<Identity> = targets.into_iter().filter(|target| catalog.contains(target)).cloned().collect();
+            let targets: Vec<Identity> =
+                targets.into_iter().filter(|target| catalog.contains(target)).cloned().collect();
             if let Some(mut fact) = catalog.remove(from) {
                 let parent = fact.parent.clone();
                 fact.depends_on.extend(targets.into_iter().filter(|target| Some(target) != parent.as_ref()));

@@ -29,7 +29,8 @@ pub(super) struct RelationSeen {
 pub fn assemble(results: Vec<(impl Into<String>, Value)>) -> Result<Catalog, ExtractError> {
     let mut answers: HashMap<String, Value> = results.into_iter().map(|(name, value)| (name.into(), value)).collect();
     let server: rows::Server = take(&mut answers, "server")?;
-    let mut gathering = Gathering { catalog: Catalog::new(server.version), addresses: Addresses::default(), relations: HashMap::new() };
+    let mut gathering =
+        Gathering { catalog: Catalog::new(server.version), addresses: Addresses::default(), relations: HashMap::new() };
     let extensions: Vec<rows::Extension> = take(&mut answers, "extensions")?;
     let members: Vec<(i64, i64, i64)> = take(&mut answers, "extension_members")?;
     gathering.extensions(&extensions, &members);
@@ -75,7 +76,9 @@ pub(super) fn fact(identity: Identity, kind: Kind, parent: Option<Identity>, fie
     let parsed_body = fields.get("standard_body") == Some(&Value::Bool(true));
     for (name, value) in &mut fields {
         match value {
-            Value::String(text) if PRINTED.contains(&name.as_str()) || name == "body" && parsed_body => *text = settled(text),
+            Value::String(text) if PRINTED.contains(&name.as_str()) || name == "body" && parsed_body => {
+                *text = settled(text)
+            }
             Value::Object(checks) if name == "checks" => {
                 for check in checks.values_mut() {
                     if let Value::String(text) = check {
@@ -90,7 +93,12 @@ pub(super) fn fact(identity: Identity, kind: Kind, parent: Option<Identity>, fie
 }
 
 pub(super) fn lineage(class: i64, oid: i64, sub: i64, role: &str) -> Lineage {
-    Lineage { object: Some(format!("{class}:{oid}:{sub}")), position: sub, view_columns: Vec::new(), role: Some(role.to_owned()) }
+    Lineage {
+        object: Some(format!("{class}:{oid}:{sub}")),
+        position: sub,
+        view_columns: Vec::new(),
+        role: Some(role.to_owned()),
+    }
 }
 
 impl Gathering {
@@ -114,7 +122,8 @@ impl Gathering {
         for row in extensions {
             let identity = Identity::new(Kind::Extension, &row.name);
             by_oid.insert(row.oid, identity.clone());
-            let mut extension = fact(identity, Kind::Extension, None, json!({ "schema": row.schema }), Lineage::default());
+            let mut extension =
+                fact(identity, Kind::Extension, None, json!({ "schema": row.schema }), Lineage::default());
             extension.depends_on.push(Identity::new(Kind::Schema, &row.schema));
             self.add(EXTENSION, row.oid, extension);
         }
@@ -137,13 +146,21 @@ impl Gathering {
     fn schemas(&mut self, schemas: Vec<rows::Schema>) {
         for row in schemas {
             let fields = json!({ "owner": row.owner });
-            let schema = fact(Identity::new(Kind::Schema, &row.name), Kind::Schema, None, fields, lineage(NAMESPACE, row.oid, 0, &row.owner));
+            let schema = fact(
+                Identity::new(Kind::Schema, &row.name),
+                Kind::Schema,
+                None,
+                fields,
+                lineage(NAMESPACE, row.oid, 0, &row.owner),
+            );
             self.add(NAMESPACE, row.oid, schema);
         }
         let dangling: Vec<Fact> = self
             .catalog
             .iter()
-            .filter(|fact| fact.kind == Kind::Extension && fact.depends_on.iter().any(|schema| !self.catalog.contains(schema)))
+            .filter(|fact| {
+                fact.kind == Kind::Extension && fact.depends_on.iter().any(|schema| !self.catalog.contains(schema))
+            })
             .cloned()
             .collect();
         for mut extension in dangling {
@@ -190,7 +207,8 @@ impl Gathering {
             let Some(on) = self.relations.get(&row.relation) else { continue };
             let identity = Identity::new(Kind::Trigger, format!("{}.{}", on.name, row.name));
             let fields = json!({ "definition": row.definition, "enabled": row.enabled });
-            let made = fact(identity, Kind::Trigger, on.identity.clone(), fields, lineage(TRIGGER, row.oid, 0, &on.owner));
+            let made =
+                fact(identity, Kind::Trigger, on.identity.clone(), fields, lineage(TRIGGER, row.oid, 0, &on.owner));
             self.add(TRIGGER, row.oid, made);
         }
     }
@@ -202,7 +220,8 @@ impl Gathering {
             let fields = json!({
                 "command": row.command, "permissive": row.permissive, "roles": row.roles, "using": row.using, "check": row.check,
             });
-            let made = fact(identity, Kind::Policy, on.identity.clone(), fields, lineage(POLICY, row.oid, 0, &on.owner));
+            let made =
+                fact(identity, Kind::Policy, on.identity.clone(), fields, lineage(POLICY, row.oid, 0, &on.owner));
             self.add(POLICY, row.oid, made);
         }
     }

@@ -16,7 +16,19 @@ pub use assemble::assemble;
 
 /// Schemas of the platform: their objects are not facts, except what developers own on [`queries`]' open tables.
 pub const INTERNAL_SCHEMAS: [&str; 13] = [
-    "ai", "auth", "compute", "cron", "deployments", "email", "functions", "memory", "payments", "realtime", "schedules", "storage", "system",
+    "ai",
+    "auth",
+    "compute",
+    "cron",
+    "deployments",
+    "email",
+    "functions",
+    "memory",
+    "payments",
+    "realtime",
+    "schedules",
+    "storage",
+    "system",
 ];
 
 /// What to run first in the transaction: qualified names everywhere, and no compilation, which costs more than these queries.
@@ -83,7 +95,10 @@ static QUERIES: LazyLock<Vec<ExtractQuery>> = LazyLock::new(|| {
     );
     TEXTS
         .iter()
-        .map(|(name, text)| ExtractQuery { name, sql: text.replace("{user_schemas}", &user_schemas).replace("{open_tables}", OPEN_TABLES) })
+        .map(|(name, text)| ExtractQuery {
+            name,
+            sql: text.replace("{user_schemas}", &user_schemas).replace("{open_tables}", OPEN_TABLES),
+        })
         .collect()
 });
 

@@ -15,7 +15,9 @@ pub(super) fn settled(text: &str) -> String {
     while let Some(start) = find_outside_quotes(rest, OPEN) {
         let inner = &rest[start + OPEN.len()..];
         let end = find_outside_quotes(inner, "]");
-        let list = end.filter(|end| inner[*end..].starts_with(CLOSE)).and_then(|end| elements(&inner[..end]).map(|list| (end, list)));
+        let list = end
+            .filter(|end| inner[*end..].starts_with(CLOSE))
+            .and_then(|end| elements(&inner[..end]).map(|list| (end, list)));
         out.push_str(&rest[..start]);
         match list {
             Some((end, list)) => {
@@ -73,15 +75,22 @@ mod tests {
 
     #[test]
     fn lists_of_varying_text_get_a_cast_each() {
-        let first = "CHECK (((s)::text = ANY ((ARRAY['a'::character varying, 'it''s, ]'::character varying])::text[])))";
-        let second = "CHECK (((s)::text = ANY (ARRAY[('a'::character varying)::text, ('it''s, ]'::character varying)::text])))";
+        let first =
+            "CHECK (((s)::text = ANY ((ARRAY['a'::character varying, 'it''s, ]'::character varying])::text[])))";
+        let second =
+            "CHECK (((s)::text = ANY (ARRAY[('a'::character varying)::text, ('it''s, ]'::character varying)::text])))";
         assert_eq!(settled(first), second);
         assert_eq!(settled(second), second);
     }
 
     #[test]
     fn other_lists_stay() {
-        for text in ["(x = ANY ((ARRAY[1, 2])::bigint[]))", "(x = ANY ((ARRAY[f(a), 'b'::character varying])::text[]))", "'(ARRAY['", "a = '(ARRAY[''x''::character varying])::text[]'"] {
+        for text in [
+            "(x = ANY ((ARRAY[1, 2])::bigint[]))",
+            "(x = ANY ((ARRAY[f(a), 'b'::character varying])::text[]))",
+            "'(ARRAY['",
+            "a = '(ARRAY[''x''::character varying])::text[]'",
+        ] {
             assert_eq!(settled(text), text);
         }
     }

@@ -27,7 +27,13 @@ pub(super) fn gather(
             row_security(gathering, &row, &name, identity.as_ref());
         }
         if row.relkind == "r" && identity.is_some() && (row.replica_identity != "d" || row.clustered_on.is_some()) {
-            marks.push((name.clone(), row.owner.clone(), row.replica_identity.clone(), row.replica_index, row.clustered_on));
+            marks.push((
+                name.clone(),
+                row.owner.clone(),
+                row.replica_identity.clone(),
+                row.replica_index,
+                row.clustered_on,
+            ));
         }
         gathering.relations.insert(row.oid, RelationSeen { identity, name, owner: row.owner });
     }
@@ -59,7 +65,11 @@ fn relation(gathering: &mut Gathering, row: &rows::Relation, name: &str) -> Opti
             if let (Some(default), Some(oid)) = (&column.default, column.default_oid) {
                 let at = Identity::new(Kind::Default, format!("{name}.{}", column.name));
                 let lineage = Lineage { position: column.number, role: Some(row.owner.clone()), ..Lineage::default() };
-                gathering.add(DEFAULT, oid, fact(at, Kind::Default, Some(identity.clone()), json!({ "expression": default }), lineage));
+                gathering.add(
+                    DEFAULT,
+                    oid,
+                    fact(at, Kind::Default, Some(identity.clone()), json!({ "expression": default }), lineage),
+                );
             }
         }
         return Some(identity);
@@ -79,7 +89,11 @@ fn row_security(gathering: &mut Gathering, row: &rows::Relation, name: &str, par
 
 fn column(gathering: &mut Gathering, row: rows::Column) {
     let Some(table) = gathering.relations.get(&row.relation) else { return };
-    let (Some(parent), owner, path) = (table.identity.clone(), table.owner.clone(), format!("{}.{}", table.name, row.name)) else { return };
+    let (Some(parent), owner, path) =
+        (table.identity.clone(), table.owner.clone(), format!("{}.{}", table.name, row.name))
+    else {
+        return;
+    };
     let identity = Identity::new(Kind::Column, &path);
     let generated = row.generated.as_ref().and(row.expression.clone());
     let fields = json!({
@@ -87,7 +101,8 @@ fn column(gathering: &mut Gathering, row: rows::Column) {
         "generated": generated, "virtual": row.generated.as_deref() == Some("v"), "storage": row.storage, "compression": row.compression, "statistics": row.statistics,
         "options": row.options.unwrap_or_default(),
     });
-    let made = fact(identity.clone(), Kind::Column, Some(parent), fields, lineage(RELATION, row.relation, row.number, &owner));
+    let made =
+        fact(identity.clone(), Kind::Column, Some(parent), fields, lineage(RELATION, row.relation, row.number, &owner));
     gathering.addresses.column(row.relation, row.number, &identity);
     gathering.catalog.insert(made);
     if let Some(sequence) = row.identity_oid {
@@ -97,7 +112,11 @@ fn column(gathering: &mut Gathering, row: rows::Column) {
         (Some(oid), Some(expression), None) => {
             let at = Identity::new(Kind::Default, &path);
             let lineage = Lineage { position: row.number, role: Some(owner), ..Lineage::default() };
-            gathering.add(DEFAULT, oid, fact(at, Kind::Default, Some(identity), json!({ "expression": expression }), lineage));
+            gathering.add(
+                DEFAULT,
+                oid,
+                fact(at, Kind::Default, Some(identity), json!({ "expression": expression }), lineage),
+            );
         }
         (Some(oid), _, _) => gathering.addresses.object(DEFAULT, oid, &identity),
         _ => {}
@@ -131,7 +150,11 @@ fn indexes_and_names(gathering: &mut Gathering, indexes: Vec<rows::Index>) -> Ha
         let identity = Identity::new(Kind::Index, format!("{}.{}", row.schema, row.name));
         names.insert(row.oid, identity.clone());
         let fields = json!({ "definition": row.definition, "unique": row.unique });
-        gathering.add(RELATION, row.oid, fact(identity, Kind::Index, Some(parent), fields, lineage(RELATION, row.oid, 0, &owner)));
+        gathering.add(
+            RELATION,
+            row.oid,
+            fact(identity, Kind::Index, Some(parent), fields, lineage(RELATION, row.oid, 0, &owner)),
+        );
     }
     names
 }
@@ -158,13 +181,25 @@ fn mark(
             ("i", Some(index)) => format!("using index {}", index.last()),
             _ => "nothing".to_owned(),
         };
-        let mut made = fact(Identity::new(Kind::ReplicaIdentity, table), Kind::ReplicaIdentity, Some(parent.clone()), json!({ "value": value }), lineage.clone());
+        let mut made = fact(
+            Identity::new(Kind::ReplicaIdentity, table),
+            Kind::ReplicaIdentity,
+            Some(parent.clone()),
+            json!({ "value": value }),
+            lineage.clone(),
+        );
         made.depends_on.extend(index);
         gathering.catalog.insert(made);
     }
     if let Some(index) = clustered_on.and_then(|oid| found(gathering, oid)) {
         let value = format!("{schema}.{}", index.last());
-        let mut made = fact(Identity::new(Kind::ClusteredOn, table), Kind::ClusteredOn, Some(parent), json!({ "index": value }), lineage);
+        let mut made = fact(
+            Identity::new(Kind::ClusteredOn, table),
+            Kind::ClusteredOn,
+            Some(parent),
+            json!({ "index": value }),
+            lineage,
+        );
         made.depends_on.push(index);
         gathering.catalog.insert(made);
     }
@@ -179,9 +214,17 @@ pub(super) fn sequences(gathering: &mut Gathering, sequences: Vec<rows::Sequence
             "type": row.value_type, "start": row.start, "increment": row.increment, "minimum": row.minimum, "maximum": row.maximum,
             "cache": row.cache, "cycle": row.cycle, "owner": row.owner,
         });
-        gathering.add(RELATION, row.oid, fact(identity.clone(), Kind::Sequence, None, fields, lineage(RELATION, row.oid, 0, &row.owner)));
-        let owned = row.owned_by.and_then(|(relation, number)| gathering.addresses.resolve(RELATION, relation, number).cloned());
-        if let Some(column) = owned.filter(|column| column.as_str().starts_with("column:") && gathering.catalog.contains(&identity)) {
+        gathering.add(
+            RELATION,
+            row.oid,
+            fact(identity.clone(), Kind::Sequence, None, fields, lineage(RELATION, row.oid, 0, &row.owner)),
+        );
+        let owned = row
+            .owned_by
+            .and_then(|(relation, number)| gathering.addresses.resolve(RELATION, relation, number).cloned());
+        if let Some(column) =
+            owned.filter(|column| column.as_str().starts_with("column:") && gathering.catalog.contains(&identity))
+        {
             let at = Identity::new(Kind::OwnedBy, &path);
             let lineage = Lineage { role: Some(row.owner.clone()), ..Lineage::default() };
             let mut made = fact(at, Kind::OwnedBy, Some(identity), json!({ "column": column.path() }), lineage);

@@ -32,7 +32,8 @@ const FUNCTION_UNIT: [&str; 6] = ["kind", "language", "arguments", "returns", "b
 
 pub(super) fn merge(base: &Catalog, target: &Catalog, source: &Catalog) -> Merged {
     let mut merged = Merged { catalog: Catalog::new(target.server_version), ..Merged::default() };
-    let identities: BTreeSet<&Identity> = base.iter().chain(target.iter()).chain(source.iter()).map(|fact| &fact.identity).collect();
+    let identities: BTreeSet<&Identity> =
+        base.iter().chain(target.iter()).chain(source.iter()).map(|fact| &fact.identity).collect();
     for identity in identities {
         let sides = (base.get(identity), target.get(identity), source.get(identity));
         if let Some(fact) = merged.one(identity, sides) {
@@ -65,7 +66,8 @@ impl Merged {
             return None;
         }
         if kept.kind.satellite() {
-            let detail = "it was changed on one side and dropped with its object on the other; the drop wins".to_owned();
+            let detail =
+                "it was changed on one side and dropped with its object on the other; the drop wins".to_owned();
             self.hazards.push(Hazard { class: kept.kind.word().to_owned(), object: identity.to_string(), detail });
             return None;
         }
@@ -83,7 +85,8 @@ impl Merged {
     fn unmodelled(&mut self, identity: &Identity, (base, target, source): Sides<'_>) -> Option<Fact> {
         let state = |fact: Option<&Fact>| fact.map(|fact| fact.fields.clone());
         if state(source) != state(base) && state(source) != state(target) {
-            let reason = "the branch changed it, and its kind is not modelled: make the same change on the parent by hand";
+            let reason =
+                "the branch changed it, and its kind is not modelled: make the same change on the parent by hand";
             self.unsupported.push(Unsupported::about(identity, reason));
         }
         target.cloned()
@@ -112,11 +115,16 @@ impl Merged {
         let class = conflict_class(base, target);
         let names = clashes.join(", ");
         let hint = if base.is_some() {
-            format!("Both sides changed {names} of {identity} since the branch was made. Make them equal on both sides, or reset the branch.")
+            format!(
+                "Both sides changed {names} of {identity} since the branch was made. Make them equal on both sides, or reset the branch."
+            )
         } else {
             format!("Both sides added {identity} with different {names}. Make them equal on both sides, or rename one.")
         };
-        let fields = differing(identity, base, Some(target), Some(source)).into_iter().filter(|entry| clashes.contains(&entry.field)).collect();
+        let fields = differing(identity, base, Some(target), Some(source))
+            .into_iter()
+            .filter(|entry| clashes.contains(&entry.field))
+            .collect();
         self.disagreements.push(Disagreement { identity: identity.clone(), class, hint, fields });
         target.clone()
     }
@@ -151,7 +159,8 @@ fn combine(base: Option<&Fact>, target: &Fact, source: &Fact, fields: IndexMap<S
     }
     fact.fields = fields;
     let left = |side: &Fact| -> Vec<Identity> {
-        base.map(|base| base.depends_on.iter().filter(|needed| !side.depends_on.contains(needed)).cloned().collect()).unwrap_or_default()
+        base.map(|base| base.depends_on.iter().filter(|needed| !side.depends_on.contains(needed)).cloned().collect())
+            .unwrap_or_default()
     };
     let (left_by_target, left_by_source) = (left(target), left(source));
     let mut needed: BTreeSet<Identity> = target.depends_on.iter().chain(&source.depends_on).cloned().collect();
@@ -165,8 +174,11 @@ fn merge_fields(base: Option<&Fact>, target: &Fact, source: &Fact) -> (IndexMap<
     let null = Value::Null;
     let mut fields = IndexMap::new();
     let mut clashes = Vec::new();
-    let names: Vec<&String> = target.fields.keys().chain(source.fields.keys().filter(|name| !target.fields.contains_key(*name))).collect();
-    let unit_changed = |side: &Fact| base.is_none_or(|base| FUNCTION_UNIT.iter().any(|field| base.fields.get(*field) != side.fields.get(*field)));
+    let names: Vec<&String> =
+        target.fields.keys().chain(source.fields.keys().filter(|name| !target.fields.contains_key(*name))).collect();
+    let unit_changed = |side: &Fact| {
+        base.is_none_or(|base| FUNCTION_UNIT.iter().any(|field| base.fields.get(*field) != side.fields.get(*field)))
+    };
     let unit_clashes = target.kind == Kind::Function
         && unit_changed(target)
         && unit_changed(source)
@@ -195,12 +207,18 @@ fn merge_fields(base: Option<&Fact>, target: &Fact, source: &Fact) -> (IndexMap<
 }
 
 /// Fields that are not the same on all three sides.
-pub(super) fn differing(identity: &Identity, base: Option<&Fact>, target: Option<&Fact>, source: Option<&Fact>) -> Vec<FieldConflict> {
+pub(super) fn differing(
+    identity: &Identity,
+    base: Option<&Fact>,
+    target: Option<&Fact>,
+    source: Option<&Fact>,
+) -> Vec<FieldConflict> {
     let mut names: Vec<&String> = Vec::new();
     for fact in [base, target, source].into_iter().flatten() {
         names.extend(fact.fields.keys().filter(|name| !names.contains(name)).collect::<Vec<_>>());
     }
-    let value = |fact: Option<&Fact>, name: &str| fact.and_then(|fact| fact.fields.get(name)).cloned().unwrap_or(Value::Null);
+    let value =
+        |fact: Option<&Fact>, name: &str| fact.and_then(|fact| fact.fields.get(name)).cloned().unwrap_or(Value::Null);
     names
         .into_iter()
         .map(|name| FieldConflict {

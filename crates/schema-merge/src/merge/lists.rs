@@ -8,10 +8,15 @@ use crate::catalog::Kind;
 pub(super) fn merge(kind: Kind, field: &str, base: Option<&Value>, target: &Value, source: &Value) -> Option<Value> {
     match (kind, field) {
         (Kind::Enum, "labels") => labels(base, target, source),
-        (Kind::Domain, "checks") => keyed(&object(base), &object(Some(target)), &object(Some(source))).map(Value::Object),
+        (Kind::Domain, "checks") => {
+            keyed(&object(base), &object(Some(target)), &object(Some(source))).map(Value::Object)
+        }
         (Kind::Table | Kind::View | Kind::Column, "options") | (Kind::Function, "config") => {
             let merged = keyed(&entries(base), &entries(Some(target)), &entries(Some(source)))?;
-            let mut list: Vec<String> = merged.into_iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+            let mut list: Vec<String> = merged
+                .into_iter()
+                .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+                .collect();
             list.sort();
             Some(list.into())
         }
@@ -20,7 +25,10 @@ pub(super) fn merge(kind: Kind, field: &str, base: Option<&Value>, target: &Valu
 }
 
 fn texts(value: Option<&Value>) -> Vec<String> {
-    value.and_then(Value::as_array).map(|items| items.iter().filter_map(Value::as_str).map(str::to_owned).collect()).unwrap_or_default()
+    value
+        .and_then(Value::as_array)
+        .map(|items| items.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .unwrap_or_default()
 }
 
 fn object(value: Option<&Value>) -> Map<String, Value> {
@@ -37,7 +45,11 @@ fn entries(value: Option<&Value>) -> Map<String, Value> {
         .collect()
 }
 
-fn keyed(base: &Map<String, Value>, target: &Map<String, Value>, source: &Map<String, Value>) -> Option<Map<String, Value>> {
+fn keyed(
+    base: &Map<String, Value>,
+    target: &Map<String, Value>,
+    source: &Map<String, Value>,
+) -> Option<Map<String, Value>> {
     let mut merged = target.clone();
     for key in base.keys().chain(source.keys()) {
         let (old, theirs, ours) = (base.get(key), target.get(key), source.get(key));
@@ -67,11 +79,14 @@ fn labels(base: Option<&Value>, target: &Value, source: &Value) -> Option<Value>
     if order(&theirs).iter().collect::<Vec<_>>() != kept || order(&ours).iter().collect::<Vec<_>>() != kept {
         return None;
     }
-    let common = |side: &[String], other: &[String]| side.iter().filter(|label| other.contains(label)).cloned().collect::<Vec<_>>();
+    let common = |side: &[String], other: &[String]| {
+        side.iter().filter(|label| other.contains(label)).cloned().collect::<Vec<_>>()
+    };
     if common(&theirs, &ours) != common(&ours, &theirs) {
         return None;
     }
-    let mut merged: Vec<String> = theirs.iter().filter(|label| !old.contains(label) || ours.contains(label)).cloned().collect();
+    let mut merged: Vec<String> =
+        theirs.iter().filter(|label| !old.contains(label) || ours.contains(label)).cloned().collect();
     for (index, label) in ours.iter().enumerate() {
         if merged.contains(label) || old.contains(label) {
             continue;
@@ -99,7 +114,10 @@ mod tests {
 
     #[test]
     fn both_sides_may_add_labels() {
-        assert_eq!(merged(&["a", "b"], &["a", "x", "b"], &["a", "y", "b", "z"]), Some(json!(["a", "x", "y", "b", "z"])));
+        assert_eq!(
+            merged(&["a", "b"], &["a", "x", "b"], &["a", "y", "b", "z"]),
+            Some(json!(["a", "x", "y", "b", "z"]))
+        );
         assert_eq!(merged(&["a"], &["a", "n"], &["n0", "a", "n"]), Some(json!(["n0", "a", "n"])));
     }
 
@@ -112,7 +130,13 @@ mod tests {
     fn options_merge_by_key() {
         let base = json!(["fillfactor=90"]);
         let target = json!(["autovacuum_enabled=false", "fillfactor=90"]);
-        assert_eq!(merge(Kind::Table, "options", Some(&base), &target, &json!(["fillfactor=70"])), Some(json!(["autovacuum_enabled=false", "fillfactor=70"])));
-        assert_eq!(merge(Kind::Table, "options", Some(&base), &json!(["fillfactor=80"]), &json!(["fillfactor=70"])), None);
+        assert_eq!(
+            merge(Kind::Table, "options", Some(&base), &target, &json!(["fillfactor=70"])),
+            Some(json!(["autovacuum_enabled=false", "fillfactor=70"]))
+        );
+        assert_eq!(
+            merge(Kind::Table, "options", Some(&base), &json!(["fillfactor=80"]), &json!(["fillfactor=70"])),
+            None
+        );
     }
 }

@@ -23,10 +23,15 @@ fn named(identity: &Identity, fact: Option<&Fact>) -> Object {
     let kind = fact.map_or(Kind::Unmodelled, |fact| fact.kind);
     let (schema, object) = match (kind, names.as_slice()) {
         (Kind::Schema | Kind::Extension, _) => (String::new(), plain(&names)),
-        (Kind::DefaultPrivilege, _) => (fact.map(|fact| unquote_identifier(fact.text("schema"))).unwrap_or_default(), format!("default privileges {}", identity.path())),
+        (Kind::DefaultPrivilege, _) => (
+            fact.map(|fact| unquote_identifier(fact.text("schema"))).unwrap_or_default(),
+            format!("default privileges {}", identity.path()),
+        ),
         (Kind::Function, [schema, rest @ ..]) => (unquote_identifier(schema), rest.join(".")),
         // What developers own on internal tables has no parent fact; its table is in its path.
-        (Kind::Trigger, [schema, table, ..]) | (Kind::RowSecurity, [schema, table]) => (unquote_identifier(schema), unquote_identifier(table)),
+        (Kind::Trigger, [schema, table, ..]) | (Kind::RowSecurity, [schema, table]) => {
+            (unquote_identifier(schema), unquote_identifier(table))
+        }
         (_, [schema, rest @ ..]) if !rest.is_empty() => (unquote_identifier(schema), plain(rest)),
         _ => (String::new(), plain(&names)),
     };
@@ -48,7 +53,16 @@ pub(super) fn is_whole(identity: &Identity, catalogs: &[&Catalog]) -> bool {
     catalogs.iter().find_map(|catalog| catalog.get(identity)).is_some_and(|fact| {
         matches!(
             fact.kind,
-            Kind::Table | Kind::View | Kind::Function | Kind::Policy | Kind::Schema | Kind::Extension | Kind::Enum | Kind::Domain | Kind::Sequence | Kind::DefaultPrivilege
+            Kind::Table
+                | Kind::View
+                | Kind::Function
+                | Kind::Policy
+                | Kind::Schema
+                | Kind::Extension
+                | Kind::Enum
+                | Kind::Domain
+                | Kind::Sequence
+                | Kind::DefaultPrivilege
         )
     })
 }

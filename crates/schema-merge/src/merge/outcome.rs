@@ -41,16 +41,35 @@ pub(super) fn put_together(target: &Snapshot, aligned: Aligned, merged: Merged, 
     conflicts.extend(rows.conflicts);
     let mut unsupported = aligned.unsupported;
     for entry in merged.unsupported.into_iter().chain(planned.unsupported).chain(rows.unsupported) {
-        if !unsupported.iter().any(|known| (&known.kind, &known.schema, &known.name) == (&entry.kind, &entry.schema, &entry.name)) {
+        if !unsupported
+            .iter()
+            .any(|known| (&known.kind, &known.schema, &known.name) == (&entry.kind, &entry.schema, &entry.name))
+        {
             unsupported.push(entry);
         }
     }
     let statements = statements(steps, rows.statements);
     let count = |action: Action| changes.iter().filter(|change| change.action == action).count();
-    let summary = Summary { added: count(Action::Add), modified: count(Action::Modify), conflicts: conflicts.len(), dropped: count(Action::Drop) };
+    let summary = Summary {
+        added: count(Action::Add),
+        modified: count(Action::Modify),
+        conflicts: conflicts.len(),
+        dropped: count(Action::Drop),
+    };
     let (target_hash, predicted_hash) = (target.catalog.hash(), merged.catalog.hash());
     let plan_hash = plan_hash(&statements, &target_hash, &predicted_hash);
-    MergePlan { changes, conflicts, unsupported, hazards, statements, summary, plan_hash, target_hash, predicted: merged.catalog, predicted_hash }
+    MergePlan {
+        changes,
+        conflicts,
+        unsupported,
+        hazards,
+        statements,
+        summary,
+        plan_hash,
+        target_hash,
+        predicted: merged.catalog,
+        predicted_hash,
+    }
 }
 
 pub(crate) fn qualified(object: &Object) -> String {
@@ -82,7 +101,8 @@ fn changes(aligned: &Aligned, merged: &Catalog, steps: &[(Step, Object)], catalo
     touched
         .into_iter()
         .map(|(object, (added, dropped))| {
-            let own: Vec<_> = steps.iter().filter(|(step, of)| !step.data && *of == object).map(|(step, _)| step).collect();
+            let own: Vec<_> =
+                steps.iter().filter(|(step, of)| !step.data && *of == object).map(|(step, _)| step).collect();
             let action = match (added, dropped) {
                 (true, false) => Action::Add,
                 (false, true) => Action::Drop,
@@ -101,12 +121,14 @@ fn conflicts(aligned: &Aligned, disagreements: Vec<Disagreement>, catalogs: &[&C
     for disagreement in all {
         by_object.entry(object_of(&disagreement.identity, catalogs)).or_default().push(disagreement);
     }
-    let [base, target, source] = [&aligned.base, &aligned.target, &aligned.source].map(|catalog| object_hashes(catalog, &by_object, catalogs));
+    let [base, target, source] =
+        [&aligned.base, &aligned.target, &aligned.source].map(|catalog| object_hashes(catalog, &by_object, catalogs));
     by_object
         .into_iter()
         .map(|(object, found)| {
             // What both sides did to the thing itself says more than what became impossible because of it.
-            let class = found.iter().map(|entry| entry.class).max_by_key(|class| class.starts_with('S')).unwrap_or_default();
+            let class =
+                found.iter().map(|entry| entry.class).max_by_key(|class| class.starts_with('S')).unwrap_or_default();
             Conflict {
                 parent_t0_hash: base.get(&object).cloned(),
                 parent_now_hash: target.get(&object).cloned(),
@@ -121,7 +143,11 @@ fn conflicts(aligned: &Aligned, disagreements: Vec<Disagreement>, catalogs: &[&C
 }
 
 /// Hash over all facts shown under each of these objects; an object without facts has none.
-fn object_hashes(catalog: &Catalog, wanted: &BTreeMap<Object, Vec<Disagreement>>, catalogs: &[&Catalog]) -> BTreeMap<Object, String> {
+fn object_hashes(
+    catalog: &Catalog,
+    wanted: &BTreeMap<Object, Vec<Disagreement>>,
+    catalogs: &[&Catalog],
+) -> BTreeMap<Object, String> {
     let mut hashers: BTreeMap<Object, Sha256> = BTreeMap::new();
     if wanted.is_empty() {
         return BTreeMap::new();
@@ -144,7 +170,11 @@ fn statements(steps: Vec<(Step, Object)>, rows: Vec<Statement>) -> Vec<Statement
     let mut in_data = false;
     for (step, object) in steps {
         if step.data != in_data {
-            out.push(session(if step.data { "set local search_path to public" } else { "set local search_path to ''" }));
+            out.push(session(if step.data {
+                "set local search_path to public"
+            } else {
+                "set local search_path to ''"
+            }));
             in_data = step.data;
         }
         let origin = if step.data { Origin::Data } else { Origin::Catalog };
@@ -153,8 +183,9 @@ fn statements(steps: Vec<(Step, Object)>, rows: Vec<Statement>) -> Vec<Statement
     if in_data {
         out.push(session("set local search_path to ''"));
     }
-    let (migrations, others): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|row| row.object.as_ref().is_some_and(|object| object.object_type == ObjectType::Migration));
+    let (migrations, others): (Vec<_>, Vec<_>) = rows
+        .into_iter()
+        .partition(|row| row.object.as_ref().is_some_and(|object| object.object_type == ObjectType::Migration));
     out.extend(migrations);
     out.extend(others);
     out.push(session("notify pgrst, 'reload schema'"));

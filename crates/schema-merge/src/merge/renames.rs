@@ -24,8 +24,17 @@ pub(super) struct Aligned {
 }
 
 /// Kinds in the order in which they are renamed: parts before the whole.
-pub(super) const KINDS: [Kind; 9] =
-    [Kind::Column, Kind::Constraint, Kind::Trigger, Kind::Policy, Kind::Index, Kind::Sequence, Kind::Enum, Kind::View, Kind::Table];
+pub(super) const KINDS: [Kind; 9] = [
+    Kind::Column,
+    Kind::Constraint,
+    Kind::Trigger,
+    Kind::Policy,
+    Kind::Index,
+    Kind::Sequence,
+    Kind::Enum,
+    Kind::View,
+    Kind::Table,
+];
 
 /// New last name by lineage.
 type Wanted = BTreeMap<String, (Kind, String)>;
@@ -54,13 +63,19 @@ pub(super) fn align(base: &Catalog, target: &Catalog, source: &Catalog) -> Align
 }
 
 fn lineages(catalog: &Catalog) -> HashMap<&str, &Fact> {
-    catalog.iter().filter(|fact| KINDS.contains(&fact.kind)).filter_map(|fact| Some((fact.lineage.object.as_deref()?, fact))).collect()
+    catalog
+        .iter()
+        .filter(|fact| KINDS.contains(&fact.kind))
+        .filter_map(|fact| Some((fact.lineage.object.as_deref()?, fact)))
+        .collect()
 }
 
 /// A copy keeps oids; a database built another way does not, and its oids say nothing.
 fn trustworthy(base: &Catalog, side: &Catalog) -> bool {
     let (mut same, mut other) = (0_usize, 0_usize);
-    for old in base.iter().filter(|fact| matches!(fact.kind, Kind::Table | Kind::View | Kind::Sequence | Kind::Function)) {
+    for old in
+        base.iter().filter(|fact| matches!(fact.kind, Kind::Table | Kind::View | Kind::Sequence | Kind::Function))
+    {
         if let Some(new) = side.get(&old.identity) {
             if old.lineage.object == new.lineage.object { same += 1 } else { other += 1 }
         }
@@ -90,7 +105,8 @@ impl Aligned {
             let taken = sibling(old, new.identity.last());
             if base.contains(&taken) {
                 if by_source {
-                    let reason = format!("it was renamed to a name that another object had when the branch was made ({taken})");
+                    let reason =
+                        format!("it was renamed to a name that another object had when the branch was made ({taken})");
                     self.unsupported.push(Unsupported::about(&old.identity, reason));
                 }
                 continue;
@@ -100,20 +116,34 @@ impl Aligned {
         wanted
     }
 
-    fn reconcile(&mut self, base: &Catalog, target: &Catalog, source: &Catalog, by_target: Wanted, by_source: Wanted) -> Wanted {
+    fn reconcile(
+        &mut self,
+        base: &Catalog,
+        target: &Catalog,
+        source: &Catalog,
+        by_target: Wanted,
+        by_source: Wanted,
+    ) -> Wanted {
         let (in_base, in_target, in_source) = (lineages(base), lineages(target), lineages(source));
         let mut wanted = by_target.clone();
         for (lineage, (kind, name)) in by_source {
             let Some(old) = in_base.get(lineage.as_str()) else { continue };
             if let Some((_, theirs)) = by_target.get(&lineage) {
                 if *theirs != name {
-                    let hint = format!("{} was renamed to {theirs} on the parent and to {name} on the branch. Choose one name on both sides.", old.identity);
+                    let hint = format!(
+                        "{} was renamed to {theirs} on the parent and to {name} on the branch. Choose one name on both sides.",
+                        old.identity
+                    );
                     self.disagreements.push(simple(&sibling(old, theirs), "S17", hint));
                 }
                 continue;
             }
             let Some(theirs) = in_target.get(lineage.as_str()) else {
-                let gone = old.parent.as_ref().and_then(|table| base.get(table)).and_then(|table| table.lineage.object.as_deref());
+                let gone = old
+                    .parent
+                    .as_ref()
+                    .and_then(|table| base.get(table))
+                    .and_then(|table| table.lineage.object.as_deref());
                 if gone.is_none_or(|table| in_target.contains_key(table)) {
                     let hint = format!("The branch renamed {} to {name}; the parent dropped it.", old.identity);
                     self.disagreements.push(simple(&old.identity, "S18", hint));
@@ -122,7 +152,8 @@ impl Aligned {
             };
             let taken = sibling(theirs, &name);
             if target.contains(&taken) {
-                let hint = format!("The branch renamed {} to {name}, a name the parent gave to something else.", old.identity);
+                let hint =
+                    format!("The branch renamed {} to {name}, a name the parent gave to something else.", old.identity);
                 self.disagreements.push(simple(&old.identity, "S19", hint));
                 continue;
             }
@@ -133,11 +164,19 @@ impl Aligned {
             if let Some(ours) = in_source.get(lineage.as_str()) {
                 let taken = sibling(ours, name);
                 if source.get(&taken).is_some_and(|other| other.lineage.object.as_deref() != Some(lineage)) {
-                    let hint = format!("The parent renamed {} to {name}, a name the branch gave to something else.", old.identity);
+                    let hint = format!(
+                        "The parent renamed {} to {name}, a name the branch gave to something else.",
+                        old.identity
+                    );
                     self.disagreements.push(simple(&sibling(old, name), "S19", hint));
                 }
             }
-            let parent_gone = old.parent.as_ref().and_then(|table| base.get(table)).and_then(|table| table.lineage.object.as_deref()).is_some_and(|table| !in_source.contains_key(table));
+            let parent_gone = old
+                .parent
+                .as_ref()
+                .and_then(|table| base.get(table))
+                .and_then(|table| table.lineage.object.as_deref())
+                .is_some_and(|table| !in_source.contains_key(table));
             if !in_source.contains_key(lineage.as_str()) && !parent_gone {
                 let hint = format!("The parent renamed {} to {name}; the branch dropped it.", old.identity);
                 self.disagreements.push(simple(&sibling(old, name), "S18", hint));
@@ -174,13 +213,22 @@ fn rename_all(catalog: &Catalog, wanted: &Wanted) -> (Catalog, Vec<Step>) {
             if current.contains(&new) {
                 continue;
             }
-            steps.push(Step { sql: statement(&fact, &name), role: fact.lineage.role.clone(), subject: new.clone(), destructive: false, data: false });
+            steps.push(Step {
+                sql: statement(&fact, &name),
+                role: fact.lineage.role.clone(),
+                subject: new.clone(),
+                destructive: false,
+                data: false,
+            });
             current = rename(&current, &fact, &new);
         }
     }
     // Steps of parts name the table as it still is; their subjects are looked up under its final name.
     for step in &mut steps {
-        let lineage = catalog.iter().find(|fact| fact.lineage.object.is_some() && statement(fact, step.subject.last()) == step.sql).and_then(|fact| fact.lineage.object.clone());
+        let lineage = catalog
+            .iter()
+            .find(|fact| fact.lineage.object.is_some() && statement(fact, step.subject.last()) == step.sql)
+            .and_then(|fact| fact.lineage.object.clone());
         if let Some(found) = current.iter().find(|fact| fact.lineage.object == lineage && lineage.is_some()) {
             step.subject = found.identity.clone();
         }

@@ -19,7 +19,8 @@ pub(super) fn rename(catalog: &Catalog, fact: &Fact, new: &Identity) -> Catalog 
         fact.identity = readdress(&other.identity, old, new);
         fact.parent = other.parent.as_ref().map(|parent| readdress(parent, old, new));
         fact.depends_on = other.depends_on.iter().map(|needed| readdress(needed, old, new)).collect();
-        let uses = touched.contains(&other.identity) || other.depends_on.iter().chain(&other.parent).any(|needed| needed == old || touched.contains(needed));
+        let uses = touched.contains(&other.identity)
+            || other.depends_on.iter().chain(&other.parent).any(|needed| needed == old || touched.contains(needed));
         if uses && !matches!(other.kind, Kind::Comment | Kind::Grant) {
             for (name, value) in &mut fact.fields {
                 let text = value.as_str().filter(|_| name != "body" || other.flag("standard_body"));
@@ -36,7 +37,17 @@ pub(super) fn rename(catalog: &Catalog, fact: &Fact, new: &Identity) -> Catalog 
 /// Kinds whose path begins with the path of this kind.
 fn nested(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Table => &["table", "column", "default", "constraint", "trigger", "policy", "row_security", "replica_identity", "clustered_on"],
+        Kind::Table => &[
+            "table",
+            "column",
+            "default",
+            "constraint",
+            "trigger",
+            "policy",
+            "row_security",
+            "replica_identity",
+            "clustered_on",
+        ],
         Kind::View => &["view", "default", "trigger"],
         Kind::Column => &["column", "default"],
         Kind::Constraint => &["constraint"],
@@ -86,7 +97,8 @@ fn rewrite(text: &str, old: &Identity, new: &Identity) -> String {
 }
 
 fn replace_word(text: &str, old: &str, new: &str, inside_strings: bool) -> String {
-    let is_word = |character: char| character.is_alphanumeric() || character == '_' || character == '"' || character == '$';
+    let is_word =
+        |character: char| character.is_alphanumeric() || character == '_' || character == '"' || character == '$';
     let mut out = String::with_capacity(text.len());
     let mut quoted = false;
     let mut index = 0;
@@ -96,7 +108,9 @@ fn replace_word(text: &str, old: &str, new: &str, inside_strings: bool) -> Strin
         let starts = before.is_none_or(|character| !(is_word(character) || inside_strings && character == '.'));
         if (inside_strings || !quoted) && starts && rest.starts_with(old) {
             let after = rest[old.len()..].chars().next();
-            if old.ends_with('.') && before != Some('.') || !old.ends_with('.') && after.is_none_or(|character| !is_word(character)) {
+            if old.ends_with('.') && before != Some('.')
+                || !old.ends_with('.') && after.is_none_or(|character| !is_word(character))
+            {
                 out.push_str(new);
                 index += old.len();
                 continue;
@@ -117,9 +131,15 @@ mod tests {
     #[test]
     fn names_are_replaced_as_words_outside_strings() {
         let (old, new) = (Identity::new(Kind::Column, "public.t.a"), Identity::new(Kind::Column, "public.t.b"));
-        assert_eq!(rewrite("CHECK ((a > 0) AND (area <> 'a'::text))", &old, &new), "CHECK ((b > 0) AND (area <> 'a'::text))");
+        assert_eq!(
+            rewrite("CHECK ((a > 0) AND (area <> 'a'::text))", &old, &new),
+            "CHECK ((b > 0) AND (area <> 'a'::text))"
+        );
         let (old, new) = (Identity::new(Kind::Table, "public.t"), Identity::new(Kind::Table, "public.u"));
-        assert_eq!(rewrite("SELECT t.a FROM public.t JOIN public.t2", &old, &new), "SELECT u.a FROM public.u JOIN public.t2");
+        assert_eq!(
+            rewrite("SELECT t.a FROM public.t JOIN public.t2", &old, &new),
+            "SELECT u.a FROM public.u JOIN public.t2"
+        );
     }
 
     #[test]

@@ -37,7 +37,11 @@ fn missing(aligned: &Aligned, merged: &mut Merged) {
         if satellites.is_empty() {
             for (identity, lost) in broken {
                 let disagreement = broken_edge(aligned, &identity, &lost);
-                if !merged.disagreements.iter().any(|known| known.identity == identity && known.class == disagreement.class) {
+                if !merged
+                    .disagreements
+                    .iter()
+                    .any(|known| known.identity == identity && known.class == disagreement.class)
+                {
                     merged.disagreements.push(disagreement);
                 }
             }
@@ -76,9 +80,19 @@ fn name_collisions(merged: &Merged) -> Vec<Disagreement> {
     let mut found = Vec::new();
     for (name, facts) in names.into_iter().filter(|(_, facts)| facts.len() > 1) {
         // An unmodelled rule or statistics object may carry a relation's name; relations and types may not.
-        let relations = facts.iter().filter(|fact| fact.kind != Kind::Unmodelled || fact.text("kind").contains("table") || fact.text("kind").contains("view")).count();
+        let relations = facts
+            .iter()
+            .filter(|fact| {
+                fact.kind != Kind::Unmodelled
+                    || fact.text("kind").contains("table")
+                    || fact.text("kind").contains("view")
+            })
+            .count();
         if relations > 1 {
-            let hint = format!("Both sides use the name {name} for different things: {}. Rename one.", facts.iter().map(|fact| fact.identity.to_string()).collect::<Vec<_>>().join(", "));
+            let hint = format!(
+                "Both sides use the name {name} for different things: {}. Rename one.",
+                facts.iter().map(|fact| fact.identity.to_string()).collect::<Vec<_>>().join(", ")
+            );
             found.push(simple(&facts[0].identity, "C23", hint));
         }
     }
@@ -93,20 +107,48 @@ fn keys_and_values(merged: &Merged) -> Vec<Disagreement> {
         if fact.kind == Kind::Constraint && fact.text("type") == "primary" {
             let Some(table) = &fact.parent else { continue };
             if let Some(other) = primary.insert(table, &fact.identity) {
-                found.push(simple(&fact.identity, "S13", format!("Both sides gave {table} a primary key: {other} and {}. Keep one.", fact.identity)));
+                found.push(simple(
+                    &fact.identity,
+                    "S13",
+                    format!("Both sides gave {table} a primary key: {other} and {}. Keep one.", fact.identity),
+                ));
             }
-            for column in fact.depends_on.iter().filter_map(|needed| merged.catalog.get(needed)).filter(|needed| needed.kind == Kind::Column) {
+            for column in fact
+                .depends_on
+                .iter()
+                .filter_map(|needed| merged.catalog.get(needed))
+                .filter(|needed| needed.kind == Kind::Column)
+            {
                 if column.parent.as_ref() == Some(table) && !column.flag("not_null") {
-                    found.push(simple(&column.identity, "C21", format!("{} is part of a primary key on one side and may be null on the other.", column.identity)));
+                    found.push(simple(
+                        &column.identity,
+                        "C21",
+                        format!(
+                            "{} is part of a primary key on one side and may be null on the other.",
+                            column.identity
+                        ),
+                    ));
                 }
             }
         }
         if fact.kind == Kind::Default
-            && let Some(column) = fact.parent.as_ref().and_then(|column| merged.catalog.get(column)).filter(|column| column.kind == Kind::Column)
+            && let Some(column) = fact
+                .parent
+                .as_ref()
+                .and_then(|column| merged.catalog.get(column))
+                .filter(|column| column.kind == Kind::Column)
         {
-            let other = column.fields.get("identity").is_some_and(|identity| !identity.is_null()) || column.optional("generated").is_some();
+            let other = column.fields.get("identity").is_some_and(|identity| !identity.is_null())
+                || column.optional("generated").is_some();
             if other {
-                found.push(simple(&column.identity, "C21", format!("{} got a default on one side and became identity or generated on the other.", column.identity)));
+                found.push(simple(
+                    &column.identity,
+                    "C21",
+                    format!(
+                        "{} got a default on one side and became identity or generated on the other.",
+                        column.identity
+                    ),
+                ));
             }
         }
     }
@@ -116,36 +158,65 @@ fn keys_and_values(merged: &Merged) -> Vec<Disagreement> {
 /// Access that becomes wider, and new dependents over a type that changes.
 fn hazards(aligned: &Aligned, merged: &mut Merged) {
     let mut found = Vec::new();
-    let mut add = |class: &str, object: &Identity, detail: &str| found.push(Hazard { class: class.to_owned(), object: object.to_string(), detail: detail.to_owned() });
+    let mut add = |class: &str, object: &Identity, detail: &str| {
+        found.push(Hazard { class: class.to_owned(), object: object.to_string(), detail: detail.to_owned() })
+    };
     for new in merged.catalog.iter() {
         let old = aligned.target.get(&new.identity);
         if old.is_some_and(|old| old.says_the_same(new)) {
             continue;
         }
         match new.kind {
-            Kind::RowSecurity if old.is_some_and(|old| old.flag("enabled") && !new.flag("enabled") || old.flag("forced") && !new.flag("forced")) => {
+            Kind::RowSecurity
+                if old.is_some_and(|old| {
+                    old.flag("enabled") && !new.flag("enabled") || old.flag("forced") && !new.flag("forced")
+                }) =>
+            {
                 add("access", &new.identity, "row security becomes weaker on this table");
             }
             Kind::Function if new.flag("security_definer") && !old.is_some_and(|old| old.flag("security_definer")) => {
                 add("access", &new.identity, "this function runs with its owner's rights");
             }
-            Kind::Policy if new.flag("permissive") => add("access", &new.identity, "a permissive policy is added or changed"),
-            Kind::Grant if old.is_none() && matches!(new.text("grantee"), "anon" | "public") && new.parent.as_ref().is_some_and(|parent| aligned.target.contains(parent)) => {
+            Kind::Policy if new.flag("permissive") => {
+                add("access", &new.identity, "a permissive policy is added or changed")
+            }
+            Kind::Grant
+                if old.is_none()
+                    && matches!(new.text("grantee"), "anon" | "public")
+                    && new.parent.as_ref().is_some_and(|parent| aligned.target.contains(parent)) =>
+            {
                 add("access", &new.identity, "anonymous users get this privilege on an object that exists");
             }
-            Kind::View if old.is_some_and(|old| old.list("options").contains(&"security_invoker=true") && !new.list("options").contains(&"security_invoker=true")) => {
+            Kind::View
+                if old.is_some_and(|old| {
+                    old.list("options").contains(&"security_invoker=true")
+                        && !new.list("options").contains(&"security_invoker=true")
+                }) =>
+            {
                 add("access", &new.identity, "this view stops using its reader's rights");
             }
             Kind::Column if old.is_some_and(|old| old.text("type") != new.text("type")) => {
-                let added = merged.catalog.iter().any(|fact| fact.depends_on.contains(&new.identity) && !aligned.base.contains(&fact.identity) && aligned.target.contains(&fact.identity));
+                let added = merged.catalog.iter().any(|fact| {
+                    fact.depends_on.contains(&new.identity)
+                        && !aligned.base.contains(&fact.identity)
+                        && aligned.target.contains(&fact.identity)
+                });
                 if added {
-                    add("untested", &new.identity, "its type changes under something that the parent added; only the rehearsal can tell whether both fit");
+                    add(
+                        "untested",
+                        &new.identity,
+                        "its type changes under something that the parent added; only the rehearsal can tell whether both fit",
+                    );
                 }
             }
             _ => {}
         }
     }
-    for old in aligned.target.iter().filter(|old| old.kind == Kind::Policy && !old.flag("permissive") && !merged.catalog.contains(&old.identity)) {
+    for old in aligned
+        .target
+        .iter()
+        .filter(|old| old.kind == Kind::Policy && !old.flag("permissive") && !merged.catalog.contains(&old.identity))
+    {
         add("access", &old.identity, "a restrictive policy is dropped");
     }
     merged.hazards.extend(found);

@@ -107,7 +107,8 @@ impl Search<'_> {
             let known = old.list("labels");
             for label in new.list("labels").into_iter().filter(|label| !known.contains(label)) {
                 let literal = ddl::literal(label);
-                let used = data.iter().any(|step| step.sql.contains(&literal)) || self.said_anew(&literal, &new.identity);
+                let used =
+                    data.iter().any(|step| step.sql.contains(&literal)) || self.said_anew(&literal, &new.identity);
                 if used {
                     out.insert(new.identity.clone());
                 }
@@ -119,13 +120,23 @@ impl Search<'_> {
     fn said_anew(&self, literal: &str, type_identity: &Identity) -> bool {
         self.to.iter().any(|fact| {
             let evaluated = match fact.kind {
-                Kind::Default | Kind::Constraint | Kind::Index | Kind::View | Kind::Policy | Kind::Trigger | Kind::Column | Kind::Domain => true,
+                Kind::Default
+                | Kind::Constraint
+                | Kind::Index
+                | Kind::View
+                | Kind::Policy
+                | Kind::Trigger
+                | Kind::Column
+                | Kind::Domain => true,
                 Kind::Function => fact.flag("standard_body") || fact.text("arguments").contains(literal),
                 _ => false,
             };
             evaluated
                 && fact.fields.values().any(|value| value.as_str().is_some_and(|text| text.contains(literal)))
-                && fact.fields.values().any(|value| value.as_str().is_some_and(|text| text.contains(type_identity.path())))
+                && fact
+                    .fields
+                    .values()
+                    .any(|value| value.as_str().is_some_and(|text| text.contains(type_identity.path())))
                 && self.from.get(&fact.identity).is_none_or(|old| !old.says_the_same(fact))
         })
     }
@@ -153,7 +164,10 @@ impl Search<'_> {
     /// True when the dependent changes in place to a state that no longer needs the thing.
     fn lets_go(&self, dependent: &Fact, needed: &Identity) -> bool {
         self.found.altered.contains(&dependent.identity)
-            && self.to.get(&dependent.identity).is_some_and(|new| !new.depends_on.contains(needed) && new.parent.as_ref() != Some(needed))
+            && self
+                .to
+                .get(&dependent.identity)
+                .is_some_and(|new| !new.depends_on.contains(needed) && new.parent.as_ref() != Some(needed))
     }
 
     /// A column cannot change its type under a view, policy, trigger, generated column or foreign key, nor under its default.
@@ -165,7 +179,9 @@ impl Search<'_> {
             .filter(|identity| {
                 let (old, new) = (self.from.get(identity), self.to.get(identity));
                 old.zip(new).is_some_and(|(old, new)| {
-                    old.kind == Kind::Column && (old.text("type") != new.text("type") || old.fields.get("collation") != new.fields.get("collation"))
+                    old.kind == Kind::Column
+                        && (old.text("type") != new.text("type")
+                            || old.fields.get("collation") != new.fields.get("collation"))
                 })
             })
             .chain(&self.found.retyped_by_enum)
@@ -174,7 +190,9 @@ impl Search<'_> {
         for column in changed {
             for dependent in self.dependents.get(&column).cloned().unwrap_or_default() {
                 match dependent.kind {
-                    Kind::View | Kind::Policy | Kind::Trigger | Kind::Function | Kind::Default => self.go(&dependent.identity),
+                    Kind::View | Kind::Policy | Kind::Trigger | Kind::Function | Kind::Default => {
+                        self.go(&dependent.identity)
+                    }
                     Kind::Constraint if dependent.text("type") == "foreign" => self.go(&dependent.identity),
                     Kind::Column if generated(dependent) => self.go(&dependent.identity),
                     Kind::Unmodelled => {

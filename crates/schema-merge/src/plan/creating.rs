@@ -16,10 +16,15 @@ impl<'a> Builder<'a> {
                 columns.entry(parent).or_default().push(fact);
             }
         }
-        for fact in to.iter().filter(|fact| fact.kind == Kind::Table && self.is_created(&fact.identity)).collect::<Vec<_>>() {
+        for fact in
+            to.iter().filter(|fact| fact.kind == Kind::Table && self.is_created(&fact.identity)).collect::<Vec<_>>()
+        {
             let mut own = columns.remove(&fact.identity).unwrap_or_default();
-            own.sort_by(|left, right| (left.lineage.position, &left.identity).cmp(&(right.lineage.position, &right.identity)));
-            let listed: Vec<_> = own.iter().map(|column| (*column, self.default_of(column).filter(|default| inline(default)))).collect();
+            own.sort_by(|left, right| {
+                (left.lineage.position, &left.identity).cmp(&(right.lineage.position, &right.identity))
+            });
+            let listed: Vec<_> =
+                own.iter().map(|column| (*column, self.default_of(column).filter(|default| inline(default)))).collect();
             let pieces = self.made_by_owner(fact, ddl::create_table(fact, &listed));
             let node = self.push(fact, BUILD, fact.lineage.role.clone(), pieces, false);
             self.creating.insert(fact.identity.clone(), node);
@@ -29,7 +34,10 @@ impl<'a> Builder<'a> {
             }
         }
         for fact in to.iter() {
-            if !self.is_created(&fact.identity) || self.creating.contains_key(&fact.identity) || matches!(fact.kind, Kind::Table | Kind::Grant) {
+            if !self.is_created(&fact.identity)
+                || self.creating.contains_key(&fact.identity)
+                || matches!(fact.kind, Kind::Table | Kind::Grant)
+            {
                 continue;
             }
             if fact.kind == Kind::Column {
@@ -64,23 +72,35 @@ impl<'a> Builder<'a> {
     }
 
     fn default_of(&self, column: &Fact) -> Option<&'a Fact> {
-        self.to.get(&Identity::new(Kind::Default, column.identity.path())).filter(|_| column.optional("generated").is_none())
+        self.to
+            .get(&Identity::new(Kind::Default, column.identity.path()))
+            .filter(|_| column.optional("generated").is_none())
     }
 
     fn add_column(&mut self, column: &Fact) {
         let default = self.default_of(column);
         let table = column.identity.prefix();
-        let filled_by_data = self.with_data && column.flag("not_null") && default.is_none() && column.optional("generated").is_none() && no_identity(column);
+        let filled_by_data = self.with_data
+            && column.flag("not_null")
+            && default.is_none()
+            && column.optional("generated").is_none()
+            && no_identity(column);
         let mut first = column.clone();
         if filled_by_data {
             first.fields.insert("not_null".to_owned(), false.into());
         }
-        let mut pieces = vec![Piece::new(format!("alter table {table} add column {}", ddl::column_definition(&first, default)))];
+        let mut pieces =
+            vec![Piece::new(format!("alter table {table} add column {}", ddl::column_definition(&first, default)))];
         let mut bare = column.clone();
         for field in ["type", "collation", "not_null", "identity", "generated"] {
             bare.fields.insert(field.to_owned(), column.fields.get(field).cloned().unwrap_or_default());
         }
-        for (field, empty) in [("storage", serde_json::Value::Null), ("compression", serde_json::Value::Null), ("statistics", serde_json::Value::Null), ("options", serde_json::json!([]))] {
+        for (field, empty) in [
+            ("storage", serde_json::Value::Null),
+            ("compression", serde_json::Value::Null),
+            ("statistics", serde_json::Value::Null),
+            ("options", serde_json::json!([])),
+        ] {
             bare.fields.insert(field.to_owned(), empty);
         }
         if let Change::InPlace(storage) = ddl::alter(&bare, column, self.to) {
@@ -90,7 +110,10 @@ impl<'a> Builder<'a> {
         self.creating.insert(column.identity.clone(), node);
         self.creating.extend(default.map(|default| (default.identity.clone(), node)));
         if filled_by_data {
-            let close = vec![Piece::after_data(format!("alter table {table} alter column {} set not null", column.identity.last()))];
+            let close = vec![Piece::after_data(format!(
+                "alter table {table} alter column {} set not null",
+                column.identity.last()
+            ))];
             let late = self.push(column, LATE, column.lineage.role.clone(), close, false);
             self.edges.push((node, late));
         }
@@ -114,14 +137,17 @@ impl<'a> Builder<'a> {
     fn may_create(&self, fact: &Fact) -> bool {
         let Some(role) = fact.lineage.role.as_deref() else { return false };
         let schema = Identity::new(Kind::Schema, fact.identity.names()[0]);
-        let granted = |grantee: &str| self.to.contains(&Identity::about(Kind::Grant, &schema, &format!("/{grantee}/CREATE")));
+        let granted =
+            |grantee: &str| self.to.contains(&Identity::about(Kind::Grant, &schema, &format!("/{grantee}/CREATE")));
         self.to.get(&schema).is_some_and(|schema| schema.text("owner") == role) || granted(role) || granted("public")
     }
 }
 
 /// A default that needs nothing but types and sequences can be written inside `create table`.
 fn inline(default: &Fact) -> bool {
-    default.depends_on.iter().all(|needed| ["sequence:", "enum:", "domain:", "extension:", "column:"].iter().any(|kind| needed.as_str().starts_with(kind)))
+    default.depends_on.iter().all(|needed| {
+        ["sequence:", "enum:", "domain:", "extension:", "column:"].iter().any(|kind| needed.as_str().starts_with(kind))
+    })
 }
 
 fn no_identity(column: &Fact) -> bool {

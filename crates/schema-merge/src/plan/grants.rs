@@ -52,7 +52,11 @@ fn differences(builder: &Builder<'_>, held: &HashMap<Identity, Fact>) -> BTreeMa
         match builder.to.get(&fact.identity) {
             None if fact.parent.as_ref().is_some_and(|parent| builder.to.contains(parent)) => {
                 if fact.text("on") == "object" {
-                    stripped.push((fact.parent.clone(), fact.text("grantee").to_owned(), fact.text("privilege").to_owned()));
+                    stripped.push((
+                        fact.parent.clone(),
+                        fact.text("grantee").to_owned(),
+                        fact.text("privilege").to_owned(),
+                    ));
                 }
                 put(fact, Way::Take);
             }
@@ -64,8 +68,14 @@ fn differences(builder: &Builder<'_>, held: &HashMap<Identity, Fact>) -> BTreeMa
         let has = held.get(&wanted.identity);
         // Taking a privilege on a table takes it on each column too.
         let lost = matches!(wanted.text("on"), "column" | "view_column") && {
-            let table = wanted.parent.as_ref().and_then(|parent| builder.to.get(parent)).and_then(|column| column.parent.clone().or(Some(column.identity.clone())));
-            stripped.iter().any(|(object, grantee, privilege)| *object == table && grantee == wanted.text("grantee") && privilege == wanted.text("privilege"))
+            let table = wanted
+                .parent
+                .as_ref()
+                .and_then(|parent| builder.to.get(parent))
+                .and_then(|column| column.parent.clone().or(Some(column.identity.clone())));
+            stripped.iter().any(|(object, grantee, privilege)| {
+                *object == table && grantee == wanted.text("grantee") && privilege == wanted.text("privilege")
+            })
         };
         if lost || has.is_none_or(|has| wanted.flag("grantable") && !has.flag("grantable")) {
             put(wanted, if wanted.flag("grantable") { Way::GiveWithOption } else { Way::Give });
@@ -91,7 +101,11 @@ fn add_nodes(builder: &mut Builder<'_>, groups: BTreeMap<Group, Vec<Fact>>) {
         let Some(sql) = sql else { continue };
         let node = builder.push(&sample, 1, sample.lineage.role.clone(), vec![Piece::new(sql)], false);
         let before = [builder.creating.get(&parent), builder.altering.get(&parent)];
-        let owner_change = builder.to.get(&parent).and_then(|object| object.parent.as_ref()).and_then(|table| builder.altering.get(table));
+        let owner_change = builder
+            .to
+            .get(&parent)
+            .and_then(|object| object.parent.as_ref())
+            .and_then(|table| builder.altering.get(table));
         builder.edges.extend(before.into_iter().flatten().chain(owner_change).map(|first| (*first, node)));
         if parent.as_str().starts_with("schema:") {
             on_schema.entry(parent.clone()).or_default().push(node);
@@ -105,9 +119,13 @@ fn add_nodes(builder: &mut Builder<'_>, groups: BTreeMap<Group, Vec<Fact>>) {
     for (table, node) in gives {
         builder.edges.extend(takes.get(&table).into_iter().flatten().map(|first| (*first, node)));
     }
-    let created: Vec<(Identity, usize)> = builder.creating.iter().map(|(identity, node)| (identity.clone(), *node)).collect();
+    let created: Vec<(Identity, usize)> =
+        builder.creating.iter().map(|(identity, node)| (identity.clone(), *node)).collect();
     for (identity, node) in created {
-        let schema = builder.to.get(&identity).and_then(|fact| fact.depends_on.iter().find(|needed| needed.as_str().starts_with("schema:")).cloned());
+        let schema = builder
+            .to
+            .get(&identity)
+            .and_then(|fact| fact.depends_on.iter().find(|needed| needed.as_str().starts_with("schema:")).cloned());
         for first in schema.and_then(|schema| on_schema.get(&schema)).into_iter().flatten() {
             builder.edges.push((*first, node));
         }

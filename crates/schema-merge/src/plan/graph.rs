@@ -14,7 +14,8 @@ pub(super) fn sort<K: Ord>(keys: &[K], edges: &[(usize, usize)]) -> (Vec<usize>,
         waiting[then] += 1;
         next[first].push(then);
     }
-    let mut ready: BinaryHeap<Reverse<(&K, usize)>> = (0..keys.len()).filter(|index| waiting[*index] == 0).map(|index| Reverse((&keys[index], index))).collect();
+    let mut ready: BinaryHeap<Reverse<(&K, usize)>> =
+        (0..keys.len()).filter(|index| waiting[*index] == 0).map(|index| Reverse((&keys[index], index))).collect();
     let mut order = Vec::with_capacity(keys.len());
     while let Some(Reverse((_, index))) = ready.pop() {
         order.push(index);

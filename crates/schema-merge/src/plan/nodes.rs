@@ -65,8 +65,23 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub(super) fn push(&mut self, fact: &Fact, phase: u8, role: Option<String>, pieces: Vec<Piece>, destructive: bool) -> usize {
-        self.nodes.push(Node { subject: fact.identity.clone(), phase, kind: fact.kind, pieces, role, destructive, data: None });
+    pub(super) fn push(
+        &mut self,
+        fact: &Fact,
+        phase: u8,
+        role: Option<String>,
+        pieces: Vec<Piece>,
+        destructive: bool,
+    ) -> usize {
+        self.nodes.push(Node {
+            subject: fact.identity.clone(),
+            phase,
+            kind: fact.kind,
+            pieces,
+            role,
+            destructive,
+            data: None,
+        });
         self.nodes.len() - 1
     }
 
@@ -85,15 +100,21 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let removed = !self.to.contains(&fact.identity);
-            let destructive = removed && matches!(fact.kind, Kind::Table | Kind::Column | Kind::Sequence | Kind::Schema | Kind::Extension)
+            let destructive = removed
+                && matches!(fact.kind, Kind::Table | Kind::Column | Kind::Sequence | Kind::Schema | Kind::Extension)
                 || !removed && fact.kind == Kind::Column && fact.optional("generated").is_none()
-                || fact.kind == Kind::Enum && self.to.get(&fact.identity).is_none_or(|new| fact.list("labels").iter().any(|label| !new.list("labels").contains(label)));
+                || fact.kind == Kind::Enum
+                    && self
+                        .to
+                        .get(&fact.identity)
+                        .is_none_or(|new| fact.list("labels").iter().any(|label| !new.list("labels").contains(label)));
             let piece = if self.closure.rebuilt_enums.contains(&fact.identity) {
                 Some(Piece::new(format!("alter type {} rename to {}", fact.identity.path(), set_aside(&fact.identity))))
             } else {
                 ddl::drop(fact)
             };
-            let phase = if self.with_data && removed && matches!(fact.kind, Kind::Table | Kind::Column) { LATE } else { DROP };
+            let phase =
+                if self.with_data && removed && matches!(fact.kind, Kind::Table | Kind::Column) { LATE } else { DROP };
             if let Some(piece) = piece {
                 let node = self.push(fact, phase, fact.lineage.role.clone(), vec![piece], destructive);
                 self.dropping.insert(fact.identity.clone(), node);
@@ -105,11 +126,13 @@ impl<'a> Builder<'a> {
     fn explicit(&self, fact: &Fact) -> bool {
         match fact.kind {
             Kind::OwnedBy => true,
-            Kind::Constraint | Kind::Policy | Kind::Trigger | Kind::Default | Kind::Index => fact.depends_on.iter().any(|needed| {
-                self.closure.gone.contains(needed)
-                    && Some(needed) != fact.parent.as_ref()
-                    && self.from.get(needed).is_some_and(|needed| needed.parent != fact.parent)
-            }),
+            Kind::Constraint | Kind::Policy | Kind::Trigger | Kind::Default | Kind::Index => {
+                fact.depends_on.iter().any(|needed| {
+                    self.closure.gone.contains(needed)
+                        && Some(needed) != fact.parent.as_ref()
+                        && self.from.get(needed).is_some_and(|needed| needed.parent != fact.parent)
+                })
+            }
             _ => false,
         }
     }
@@ -126,7 +149,8 @@ impl<'a> Builder<'a> {
                 pieces.push(Piece::new(ddl::retype(new, old.text("type"), true)));
             }
             if old.kind == Kind::Enum {
-                let additions = ddl::enum_additions(&identity, &old.list("labels"), &new.list("labels")).unwrap_or_default();
+                let additions =
+                    ddl::enum_additions(&identity, &old.list("labels"), &new.list("labels")).unwrap_or_default();
                 pieces.extend(additions.into_iter().map(Piece::new));
             }
             if let Change::InPlace(changes) = ddl::alter(old, new, to) {
@@ -209,7 +233,15 @@ impl<'a> Builder<'a> {
         let after = graph::reachable(self.nodes.len(), &self.edges, &late);
         for step in data {
             let kind = Kind::Unmodelled;
-            self.nodes.push(Node { subject: step.subject.clone(), phase: DATA, kind, pieces: Vec::new(), role: step.role.clone(), destructive: step.destructive, data: Some(step.clone()) });
+            self.nodes.push(Node {
+                subject: step.subject.clone(),
+                phase: DATA,
+                kind,
+                pieces: Vec::new(),
+                role: step.role.clone(),
+                destructive: step.destructive,
+                data: Some(step.clone()),
+            });
             let node = self.nodes.len() - 1;
             if let Some(before) = previous {
                 self.edges.push((before, node));
@@ -228,7 +260,8 @@ impl<'a> Builder<'a> {
         let keys: Vec<_> = self.nodes.iter().map(|node| (node.phase, node.kind, node.subject.clone())).collect();
         let (order, stuck) = graph::sort(&keys, &self.edges);
         for index in stuck {
-            self.unsupported.push(Unsupported::about(&self.nodes[index].subject, "its changes depend on each other in a circle"));
+            self.unsupported
+                .push(Unsupported::about(&self.nodes[index].subject, "its changes depend on each other in a circle"));
         }
         let mut steps = Vec::new();
         for index in order {
@@ -236,10 +269,18 @@ impl<'a> Builder<'a> {
             steps.extend(node.data.clone());
             for piece in &node.pieces {
                 let role = if piece.session { None } else { node.role.clone().filter(|role| !role.is_empty()) };
-                steps.push(Step { sql: piece.sql.clone(), role, subject: node.subject.clone(), destructive: node.destructive, data: false });
+                steps.push(Step {
+                    sql: piece.sql.clone(),
+                    role,
+                    subject: node.subject.clone(),
+                    destructive: node.destructive,
+                    data: false,
+                });
             }
         }
-        self.unsupported.sort_by(|left, right| (&left.kind, &left.schema, &left.name).cmp(&(&right.kind, &right.schema, &right.name)));
+        self.unsupported.sort_by(|left, right| {
+            (&left.kind, &left.schema, &left.name).cmp(&(&right.kind, &right.schema, &right.name))
+        });
         self.unsupported.dedup();
         Plan { steps, unsupported: self.unsupported }
     }
@@ -263,7 +304,9 @@ pub(super) fn set_aside(identity: &Identity) -> String {
 /// The name a fact takes among relations and types of its schema; an identity column takes one for its sequence.
 pub(crate) fn relation_name(fact: &Fact) -> Option<String> {
     match fact.kind {
-        Kind::Table | Kind::View | Kind::Sequence | Kind::Index | Kind::Enum | Kind::Domain => Some(fact.identity.path().to_owned()),
+        Kind::Table | Kind::View | Kind::Sequence | Kind::Index | Kind::Enum | Kind::Domain => {
+            Some(fact.identity.path().to_owned())
+        }
         Kind::Column => Some(fact.fields.get("identity")?.get("sequence")?.as_str()?.to_owned()),
         Kind::Constraint if matches!(fact.text("type"), "primary" | "unique" | "exclusion") => {
             Some(format!("{}.{}", fact.identity.names()[0], fact.identity.last()))
@@ -281,10 +324,17 @@ fn widens(from: &str, to: &str) -> bool {
     if let (Some(old), Some(new)) = (rank(from), rank(to)) {
         return old < new;
     }
-    let length = |name: &str| name.strip_prefix("character varying(").and_then(|rest| rest.strip_suffix(')')).and_then(|digits| digits.parse::<u32>().ok());
+    let length = |name: &str| {
+        name.strip_prefix("character varying(")
+            .and_then(|rest| rest.strip_suffix(')'))
+            .and_then(|digits| digits.parse::<u32>().ok())
+    };
     match (length(from), length(to)) {
         (Some(old), Some(new)) => old <= new,
         (Some(_), None) => matches!(to, "character varying" | "text"),
-        _ => matches!((from, to), ("character varying", "text") | ("text", "character varying") | ("real", "double precision")),
+        _ => matches!(
+            (from, to),
+            ("character varying", "text") | ("text", "character varying") | ("real", "double precision")
+        ),
     }
 }

@@ -11,7 +11,8 @@ pub fn rendered_sql(plan: &MergePlan, generated_at: &str) -> String {
     }
     out += "BEGIN;\n";
     migrations(plan, &mut out);
-    let (data, structure): (Vec<_>, Vec<_>) = plan.statements.iter().partition(|statement| statement.origin == Origin::Rows);
+    let (data, structure): (Vec<_>, Vec<_>) =
+        plan.statements.iter().partition(|statement| statement.origin == Origin::Rows);
     section(plan, &structure, "DDL", &mut out);
     section(plan, &data, "DATA", &mut out);
     out += "\nCOMMIT;\n";
@@ -34,15 +35,22 @@ pub fn diff_result(plan: &MergePlan, generated_at: &str) -> DiffResult {
 fn banner(plan: &MergePlan) -> String {
     let mut out = String::new();
     if plan.conflicts.is_empty() {
-        out += &format!("-- ⚠️ MERGE BLOCKED: {} change(s) cannot be merged. Nothing is applied.\n", plan.unsupported.len());
+        out += &format!(
+            "-- ⚠️ MERGE BLOCKED: {} change(s) cannot be merged. Nothing is applied.\n",
+            plan.unsupported.len()
+        );
     } else {
-        out += &format!("-- ⚠️ MERGE BLOCKED: {} conflict(s) detected. Nothing is applied until they are resolved.\n", plan.conflicts.len());
+        out += &format!(
+            "-- ⚠️ MERGE BLOCKED: {} conflict(s) detected. Nothing is applied until they are resolved.\n",
+            plan.conflicts.len()
+        );
     }
     for conflict in &plan.conflicts {
         out += &conflict_lines(conflict);
     }
     for entry in &plan.unsupported {
-        let name = if entry.schema.is_empty() { entry.name.clone() } else { format!("{}.{}", entry.schema, entry.name) };
+        let name =
+            if entry.schema.is_empty() { entry.name.clone() } else { format!("{}.{}", entry.schema, entry.name) };
         out += &comment(&format!("[UNSUPPORTED] {} {name}: {}", entry.kind, entry.reason));
     }
     out + "\n"
@@ -55,7 +63,10 @@ fn conflict_lines(conflict: &Conflict) -> String {
     out += &format!("--   parent_now_hash: {}\n", hash(&conflict.parent_now_hash));
     out += &format!("--   branch_now_hash: {}\n", hash(&conflict.branch_now_hash));
     for field in &conflict.fields {
-        out += &comment(&format!("  {} {}: base {} · parent {} · branch {}", field.fact, field.field, field.base, field.target, field.source));
+        out += &comment(&format!(
+            "  {} {}: base {} · parent {} · branch {}",
+            field.fact, field.field, field.base, field.target, field.source
+        ));
     }
     out + &comment(&format!("  hint: {}", conflict.hint))
 }
@@ -73,7 +84,11 @@ fn migrations(plan: &MergePlan, out: &mut String) {
             *out += "\n-- ===== MIGRATION =====\n";
             any = true;
         }
-        *out += &format!("-- [MIGRATION] {} ({}), recorded below; its statements:\n", qualified(&change.object), change.action.word());
+        *out += &format!(
+            "-- [MIGRATION] {} ({}), recorded below; its statements:\n",
+            qualified(&change.object),
+            change.action.word()
+        );
         *out += &comment(&change.sql.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"));
     }
 }
@@ -102,5 +117,8 @@ fn section(plan: &MergePlan, statements: &[&Statement], lead: &str, out: &mut St
 }
 
 fn what(plan: &MergePlan, object: &Object) -> &'static str {
-    plan.changes.iter().find(|change| change.object == *object).map_or("recreate", |change: &_| Action::word(change.action))
+    plan.changes
+        .iter()
+        .find(|change| change.object == *object)
+        .map_or("recreate", |change: &_| Action::word(change.action))
 }

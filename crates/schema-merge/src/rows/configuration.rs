@@ -29,8 +29,16 @@ pub const CONFIGURATION: [ConfigurationTable; 11] = [
         key: &[],
         name: None,
         columns: &[
-            "require_email_verification", "password_min_length", "require_number", "require_lowercase", "require_uppercase",
-            "require_special_char", "verify_email_method", "reset_password_method", "allowed_redirect_urls", "disable_signup",
+            "require_email_verification",
+            "password_min_length",
+            "require_number",
+            "require_lowercase",
+            "require_uppercase",
+            "require_special_char",
+            "verify_email_method",
+            "reset_password_method",
+            "allowed_redirect_urls",
+            "disable_signup",
         ],
     },
     ConfigurationTable {
@@ -39,17 +47,37 @@ pub const CONFIGURATION: [ConfigurationTable; 11] = [
         name: None,
         columns: &["client_id", "native_client_ids", "scopes", "redirect_uri", "use_shared_key"],
     },
-    ConfigurationTable { table: "auth.custom_oauth_configs", key: &["key"], name: None, columns: &["name", "discovery_endpoint", "client_id"] },
+    ConfigurationTable {
+        table: "auth.custom_oauth_configs",
+        key: &["key"],
+        name: None,
+        columns: &["name", "discovery_endpoint", "client_id"],
+    },
     ConfigurationTable {
         table: "email.config",
         key: &[],
         name: None,
         columns: &["enabled", "host", "port", "username", "sender_email", "sender_name", "min_interval_seconds"],
     },
-    ConfigurationTable { table: "email.templates", key: &["template_type"], name: None, columns: &["subject", "body_html"] },
-    ConfigurationTable { table: "storage.buckets", key: &["name"], name: None, columns: &["public", "cors_rules", "versioning_status"] },
+    ConfigurationTable {
+        table: "email.templates",
+        key: &["template_type"],
+        name: None,
+        columns: &["subject", "body_html"],
+    },
+    ConfigurationTable {
+        table: "storage.buckets",
+        key: &["name"],
+        name: None,
+        columns: &["public", "cors_rules", "versioning_status"],
+    },
     ConfigurationTable { table: "storage.config", key: &[], name: None, columns: &["max_file_size_mb"] },
-    ConfigurationTable { table: "realtime.channels", key: &["pattern"], name: None, columns: &["description", "webhook_urls", "enabled"] },
+    ConfigurationTable {
+        table: "realtime.channels",
+        key: &["pattern"],
+        name: None,
+        columns: &["description", "webhook_urls", "enabled"],
+    },
     ConfigurationTable { table: "realtime.config", key: &[], name: None, columns: &["retention_days"] },
     ConfigurationTable { table: "schedules.config", key: &[], name: None, columns: &["retention_days"] },
     // Jobs keep their id on a branch; two jobs added apart are the same when their names are.
@@ -61,20 +89,34 @@ pub const CONFIGURATION: [ConfigurationTable; 11] = [
     },
 ];
 
-pub(super) fn merge(merged: &mut RowsMerged, base: &[ConfigurationRow], target: &[ConfigurationRow], source: &[ConfigurationRow]) {
+pub(super) fn merge(
+    merged: &mut RowsMerged,
+    base: &[ConfigurationRow],
+    target: &[ConfigurationRow],
+    source: &[ConfigurationRow],
+) {
     for table in CONFIGURATION {
-        let of = |rows: &[ConfigurationRow]| rows.iter().filter(|row| row.table == table.table).cloned().collect::<Vec<_>>();
+        let of =
+            |rows: &[ConfigurationRow]| rows.iter().filter(|row| row.table == table.table).cloned().collect::<Vec<_>>();
         let (old, theirs, ours) = (of(base), of(target), of(source));
         for row in &ours {
             let find = |rows: &[ConfigurationRow]| rows.iter().find(|other| other.key == row.key).cloned();
             let before = find(&old);
             let mut there = find(&theirs);
             if let (None, None, Some(name)) = (&before, &there, table.name) {
-                there = theirs.iter().find(|other| other.values.get(name) == row.values.get(name) && !old.iter().any(|known| known.key == other.key)).cloned();
+                there = theirs
+                    .iter()
+                    .find(|other| {
+                        other.values.get(name) == row.values.get(name)
+                            && !old.iter().any(|known| known.key == other.key)
+                    })
+                    .cloned();
             }
             one(merged, table, before.as_ref(), there.as_ref(), row);
         }
-        for row in old.iter().filter(|row| theirs.iter().any(|other| other.key == row.key) && !ours.iter().any(|other| other.key == row.key)) {
+        for row in old.iter().filter(|row| {
+            theirs.iter().any(|other| other.key == row.key) && !ours.iter().any(|other| other.key == row.key)
+        }) {
             merged.hazards.push(Hazard {
                 class: "row_kept".to_owned(),
                 object: format!("{} {}", row.table, shown_key(row)),
@@ -84,7 +126,13 @@ pub(super) fn merge(merged: &mut RowsMerged, base: &[ConfigurationRow], target: 
     }
 }
 
-fn one(merged: &mut RowsMerged, table: ConfigurationTable, base: Option<&ConfigurationRow>, target: Option<&ConfigurationRow>, source: &ConfigurationRow) {
+fn one(
+    merged: &mut RowsMerged,
+    table: ConfigurationTable,
+    base: Option<&ConfigurationRow>,
+    target: Option<&ConfigurationRow>,
+    source: &ConfigurationRow,
+) {
     let mut changed = Map::new();
     let mut clashes = Vec::new();
     let value = |row: Option<&ConfigurationRow>, column: &str| row.and_then(|row| row.values.get(column)).cloned();
@@ -131,9 +179,19 @@ fn one(merged: &mut RowsMerged, table: ConfigurationTable, base: Option<&Configu
     merged.statements.push(Statement { sql, role_hint: None, origin: Origin::Rows, object: Some(object) });
 }
 
-fn warn(merged: &mut RowsMerged, table: ConfigurationTable, target: Option<&ConfigurationRow>, source: &ConfigurationRow, changed: &Map<String, Value>) {
+fn warn(
+    merged: &mut RowsMerged,
+    table: ConfigurationTable,
+    target: Option<&ConfigurationRow>,
+    source: &ConfigurationRow,
+    changed: &Map<String, Value>,
+) {
     let mut hazard = |detail: &str| {
-        merged.hazards.push(Hazard { class: "secret".to_owned(), object: format!("{} {}", table.table, shown_key(source)), detail: detail.to_owned() });
+        merged.hazards.push(Hazard {
+            class: "secret".to_owned(),
+            object: format!("{} {}", table.table, shown_key(source)),
+            detail: detail.to_owned(),
+        });
     };
     if table.table == "auth.oauth_configs" && target.is_none() {
         hazard("this provider arrives without its client secret: set it on the parent");
@@ -146,7 +204,13 @@ fn warn(merged: &mut RowsMerged, table: ConfigurationTable, target: Option<&Conf
     }
 }
 
-fn conflict(object: Object, fields: Vec<FieldConflict>, sides: [Option<&ConfigurationRow>; 3], table: ConfigurationTable, row: &ConfigurationRow) -> Conflict {
+fn conflict(
+    object: Object,
+    fields: Vec<FieldConflict>,
+    sides: [Option<&ConfigurationRow>; 3],
+    table: ConfigurationTable,
+    row: &ConfigurationRow,
+) -> Conflict {
     let [base, target, source] = sides.map(|side| side.map(|side| hash(&Value::Object(side.values.clone()))));
     let names: Vec<_> = fields.iter().map(|entry| entry.field.clone()).collect();
     Conflict {
@@ -154,7 +218,12 @@ fn conflict(object: Object, fields: Vec<FieldConflict>, sides: [Option<&Configur
         parent_t0_hash: base,
         parent_now_hash: target,
         branch_now_hash: source,
-        hint: format!("Both sides set {} of {} {} differently. Make them equal on both sides.", names.join(", "), table.table, shown_key(row)),
+        hint: format!(
+            "Both sides set {} of {} {} differently. Make them equal on both sides.",
+            names.join(", "),
+            table.table,
+            shown_key(row)
+        ),
         class: "S28".to_owned(),
         fields,
     }
@@ -162,11 +231,20 @@ fn conflict(object: Object, fields: Vec<FieldConflict>, sides: [Option<&Configur
 
 fn object(table: &str) -> Object {
     let (schema, name) = table.split_once('.').unwrap_or(("", table));
-    Object { schema: schema.to_owned(), object: name.to_owned(), object_type: ObjectType::ConfigRow, kind: "config_row".to_owned() }
+    Object {
+        schema: schema.to_owned(),
+        object: name.to_owned(),
+        object_type: ObjectType::ConfigRow,
+        kind: "config_row".to_owned(),
+    }
 }
 
 fn shown_key(row: &ConfigurationRow) -> String {
-    row.key.values().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect::<Vec<_>>().join(", ")
+    row.key
+        .values()
+        .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Postgres reads the values with the types of its own columns.

@@ -25,10 +25,17 @@ fn fields(row: &EdgeFunction) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-fn one(merged: &mut RowsMerged, slug: &str, base: Option<Map<String, Value>>, target: Option<Map<String, Value>>, source: Map<String, Value>) {
+fn one(
+    merged: &mut RowsMerged,
+    slug: &str,
+    base: Option<Map<String, Value>>,
+    target: Option<Map<String, Value>>,
+    source: Map<String, Value>,
+) {
     let mut changed = Vec::new();
     let mut clashes = Vec::new();
-    let value = |side: &Option<Map<String, Value>>, field: &str| side.as_ref().and_then(|side| side.get(field)).cloned();
+    let value =
+        |side: &Option<Map<String, Value>>, field: &str| side.as_ref().and_then(|side| side.get(field)).cloned();
     for field in FIELDS {
         let (old, theirs, ours) = (value(&base, field), value(&target, field), source.get(field).cloned());
         if theirs == ours || base.is_some() && ours == old {
@@ -46,7 +53,12 @@ fn one(merged: &mut RowsMerged, slug: &str, base: Option<Map<String, Value>>, ta
             });
         }
     }
-    let object = Object { schema: "functions".to_owned(), object: slug.to_owned(), object_type: ObjectType::EdgeFunction, kind: "edge_function".to_owned() };
+    let object = Object {
+        schema: "functions".to_owned(),
+        object: slug.to_owned(),
+        object_type: ObjectType::EdgeFunction,
+        kind: "edge_function".to_owned(),
+    };
     if !clashes.is_empty() {
         let hashed = |side: Option<Map<String, Value>>| side.map(|side| hash(&Value::Object(side)));
         merged.conflicts.push(Conflict {
@@ -54,7 +66,9 @@ fn one(merged: &mut RowsMerged, slug: &str, base: Option<Map<String, Value>>, ta
             parent_t0_hash: hashed(base),
             parent_now_hash: hashed(target),
             branch_now_hash: hashed(Some(source)),
-            hint: format!("Both sides changed the edge function {slug}. Deploy the version you want to both, or reset the branch."),
+            hint: format!(
+                "Both sides changed the edge function {slug}. Deploy the version you want to both, or reset the branch."
+            ),
             class: "S20".to_owned(),
             fields: clashes,
         });
@@ -63,7 +77,8 @@ fn one(merged: &mut RowsMerged, slug: &str, base: Option<Map<String, Value>>, ta
     if changed.is_empty() {
         return;
     }
-    let (action, sql) = if target.is_some() { (Action::Modify, update(slug, &changed)) } else { (Action::Add, insert(slug, &source)) };
+    let (action, sql) =
+        if target.is_some() { (Action::Modify, update(slug, &changed)) } else { (Action::Add, insert(slug, &source)) };
     merged.changes.push(Change { object: object.clone(), action, sql: sql.clone(), destructive: false });
     merged.statements.push(Statement { sql, role_hint: None, origin: Origin::Rows, object: Some(object) });
 }

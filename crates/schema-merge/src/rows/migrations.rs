@@ -13,7 +13,9 @@ use crate::snapshot::Migration;
 
 pub(super) fn merge(merged: &mut RowsMerged, base: &[Migration], target: &[Migration], source: &[Migration]) {
     let latest = target.iter().map(|row| row.version.as_str()).max_by(|left, right| compare(left, right));
-    let find = |rows: &'_ [Migration], version: &str| rows.iter().find(|row| compare(&row.version, version) == Ordering::Equal).cloned();
+    let find = |rows: &'_ [Migration], version: &str| {
+        rows.iter().find(|row| compare(&row.version, version) == Ordering::Equal).cloned()
+    };
     let mut ours: Vec<&Migration> = source.iter().collect();
     ours.sort_by(|left, right| compare(&left.version, &right.version));
     for row in ours {
@@ -24,11 +26,18 @@ pub(super) fn merge(merged: &mut RowsMerged, base: &[Migration], target: &[Migra
         match find(target, &row.version) {
             Some(theirs) if theirs.statements == row.statements && theirs.name == row.name => {}
             Some(theirs) => {
-                let hint = format!("Version {} holds different migrations on the two sides. Give the branch's one a newer version.", row.version);
+                let hint = format!(
+                    "Version {} holds different migrations on the two sides. Give the branch's one a newer version.",
+                    row.version
+                );
                 merged.conflicts.push(conflict(old.as_ref(), Some(&theirs), row, hint));
             }
             None if latest.is_some_and(|latest| compare(&row.version, latest) != Ordering::Greater) => {
-                let hint = format!("Version {} is not newer than the parent's latest ({}). Give it a newer version on the branch.", row.version, latest.unwrap_or_default());
+                let hint = format!(
+                    "Version {} is not newer than the parent's latest ({}). Give it a newer version on the branch.",
+                    row.version,
+                    latest.unwrap_or_default()
+                );
                 merged.conflicts.push(conflict(old.as_ref(), None, row, hint));
             }
             None => add(merged, row),
@@ -36,7 +45,11 @@ pub(super) fn merge(merged: &mut RowsMerged, base: &[Migration], target: &[Migra
     }
     for row in base.iter().filter(|row| find(source, &row.version).is_none() && find(target, &row.version).is_some()) {
         let detail = "the branch has no record of this migration any more; the parent's stays".to_owned();
-        merged.hazards.push(Hazard { class: "row_kept".to_owned(), object: format!("migration {}", row.version), detail });
+        merged.hazards.push(Hazard {
+            class: "row_kept".to_owned(),
+            object: format!("migration {}", row.version),
+            detail,
+        });
     }
 }
 
@@ -47,7 +60,12 @@ pub(super) fn compare(left: &str, right: &str) -> Ordering {
 }
 
 fn object(row: &Migration) -> Object {
-    Object { schema: "system".to_owned(), object: row.version.clone(), object_type: ObjectType::Migration, kind: "migration".to_owned() }
+    Object {
+        schema: "system".to_owned(),
+        object: row.version.clone(),
+        object_type: ObjectType::Migration,
+        kind: "migration".to_owned(),
+    }
 }
 
 fn conflict(base: Option<&Migration>, target: Option<&Migration>, source: &Migration, hint: String) -> Conflict {
@@ -79,9 +97,16 @@ fn add(merged: &mut RowsMerged, row: &Migration) {
             Class::Data => {
                 let subject = Identity::new(Kind::Unmodelled, format!("migration:{}", row.version));
                 let sql = statement.trim().trim_end_matches(';').to_owned();
-                merged.data.push((Step { sql, role: Some(DEVELOPER_ROLE.to_owned()), subject, destructive: false, data: true }, object.clone()));
+                merged.data.push((
+                    Step { sql, role: Some(DEVELOPER_ROLE.to_owned()), subject, destructive: false, data: true },
+                    object.clone(),
+                ));
                 let detail = format!("statement {} changes data and is run again on the parent", index + 1);
-                merged.hazards.push(Hazard { class: "data_statement".to_owned(), object: format!("migration {}", row.version), detail });
+                merged.hazards.push(Hazard {
+                    class: "data_statement".to_owned(),
+                    object: format!("migration {}", row.version),
+                    detail,
+                });
             }
             Class::Refused(reason) => merged.unsupported.push(Unsupported {
                 kind: "migration".to_owned(),
@@ -98,8 +123,14 @@ fn add(merged: &mut RowsMerged, row: &Migration) {
         literal(&row.name),
         statements.join(", "),
     );
-    let verbatim: Vec<_> = row.statements.iter().map(|statement| format!("{};", statement.trim().trim_end_matches(';'))).collect();
-    merged.changes.push(Change { object: object.clone(), action: Action::Add, sql: verbatim.join("\n"), destructive: false });
+    let verbatim: Vec<_> =
+        row.statements.iter().map(|statement| format!("{};", statement.trim().trim_end_matches(';'))).collect();
+    merged.changes.push(Change {
+        object: object.clone(),
+        action: Action::Add,
+        sql: verbatim.join("\n"),
+        destructive: false,
+    });
     merged.statements.push(Statement { sql, role_hint: None, origin: Origin::Rows, object: Some(object) });
 }
 
@@ -117,9 +148,13 @@ fn classify(statement: &str) -> Class {
     let words = leading_words(statement, 400);
     let word = |index: usize| words.get(index).map(String::as_str).unwrap_or_default();
     match word(0) {
-        "" | "begin" | "commit" | "rollback" | "start" | "end" | "savepoint" | "release" | "set" | "reset" | "notify" | "analyze" | "vacuum" | "explain" | "show" => Class::Structure,
-        "create" if fills_a_table(&words) => Class::Refused("it fills a table from a query, which neither the catalog nor a replay can repeat: insert the rows with a statement of their own"),
-        "create" | "alter" | "drop" | "comment" | "grant" | "revoke" | "security" | "reassign" | "cluster" | "reindex" | "import" => Class::Structure,
+        "" | "begin" | "commit" | "rollback" | "start" | "end" | "savepoint" | "release" | "set" | "reset"
+        | "notify" | "analyze" | "vacuum" | "explain" | "show" => Class::Structure,
+        "create" if fills_a_table(&words) => Class::Refused(
+            "it fills a table from a query, which neither the catalog nor a replay can repeat: insert the rows with a statement of their own",
+        ),
+        "create" | "alter" | "drop" | "comment" | "grant" | "revoke" | "security" | "reassign" | "cluster"
+        | "reindex" | "import" => Class::Structure,
         "refresh" => Class::Refused("materialized views are not modelled"),
         "copy" => Class::Refused("its rows are not part of the statement"),
         _ => Class::Data,
@@ -129,7 +164,10 @@ fn classify(statement: &str) -> Class {
 fn fills_a_table(words: &[String]) -> bool {
     let table = words.iter().take(4).any(|word| word == "table");
     let as_at = words.iter().position(|word| word == "as");
-    table && as_at.and_then(|index| words.get(index + 1)).is_some_and(|next| ["select", "with", "values", "table", "execute"].contains(&next.as_str()))
+    table
+        && as_at
+            .and_then(|index| words.get(index + 1))
+            .is_some_and(|next| ["select", "with", "values", "table", "execute"].contains(&next.as_str()))
 }
 
 /// The first words outside comments, strings and parentheses, in lower case.

@@ -52,7 +52,8 @@ pub fn queries() -> Vec<RowQuery> {
         ("functions.definitions", &["slug", "name", "description", "code", "status"][..], "slug"),
         ("system.custom_migrations", &["version", "name", "statements"][..], "version"),
     ] {
-        let sql = format!("select coalesce(json_agg({} order by t.{order}), '[]'::json) from {table} t", object(columns));
+        let sql =
+            format!("select coalesce(json_agg({} order by t.{order}), '[]'::json) from {table} t", object(columns));
         queries.push(RowQuery { name: table.to_owned(), requires: table.to_owned(), sql });
     }
     queries
@@ -67,7 +68,9 @@ pub fn assemble(catalog: Catalog, answers: Vec<(impl Into<String>, Value)>) -> R
         match name.as_str() {
             "functions.definitions" => snapshot.edge_functions = serde_json::from_value(answer).map_err(failed)?,
             "system.custom_migrations" => snapshot.migrations = serde_json::from_value(answer).map_err(failed)?,
-            _ => snapshot.configuration.extend(serde_json::from_value::<Vec<ConfigurationRow>>(answer).map_err(failed)?),
+            _ => {
+                snapshot.configuration.extend(serde_json::from_value::<Vec<ConfigurationRow>>(answer).map_err(failed)?)
+            }
         }
     }
     Ok(snapshot)

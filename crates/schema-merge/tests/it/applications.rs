@@ -75,8 +75,16 @@ async fn a_whole_application_built_on_a_branch_merges_into_an_empty_parent() {
         copy(&cluster, "target", "base").await;
         copy(&cluster, "source", "base").await;
         run_as_developer(&cluster, "source", &script).await;
-        let [base, target, mut source] = [snapshot_of(&cluster, "base").await, snapshot_of(&cluster, "target").await, snapshot_of(&cluster, "source").await];
-        source.migrations.push(Migration { version: "1".to_owned(), name: "app".to_owned(), statements: statements(&script) });
+        let [base, target, mut source] = [
+            snapshot_of(&cluster, "base").await,
+            snapshot_of(&cluster, "target").await,
+            snapshot_of(&cluster, "source").await,
+        ];
+        source.migrations.push(Migration {
+            version: "1".to_owned(),
+            name: "app".to_owned(),
+            statements: statements(&script),
+        });
         let plan = merge(&base, &target, &source);
         assert!(!plan.blocked(), "{name}: {:?} {:?}", plan.conflicts, plan.unsupported);
         let statements = plan.statements.iter().map(|statement| (statement.sql.clone(), statement.role_hint.clone()));
@@ -87,7 +95,8 @@ async fn a_whole_application_built_on_a_branch_merges_into_an_empty_parent() {
         let reached = catalog(&client).await;
         assert_eq!(reached.hash(), plan.predicted_hash, "{name}: {:#?}", plan.predicted.differences(&reached));
         if name == "e-commerce.sql" {
-            let seen: i64 = client.query_one("select count(*) from public.categories", &[]).await.expect("a count").get(0);
+            let seen: i64 =
+                client.query_one("select count(*) from public.categories", &[]).await.expect("a count").get(0);
             assert!(seen > 0, "the rows that the migration inserts are there");
         }
     }
@@ -102,13 +111,19 @@ async fn evolve(name: &str, extra: &str, source_script: &str, target_script: &st
         copy(&cluster, side, "base").await;
         run_as_developer(&cluster, side, change).await;
     }
-    let [base, target, source] = [snapshot_of(&cluster, "base").await, snapshot_of(&cluster, "target").await, snapshot_of(&cluster, "source").await];
+    let [base, target, source] = [
+        snapshot_of(&cluster, "base").await,
+        snapshot_of(&cluster, "target").await,
+        snapshot_of(&cluster, "source").await,
+    ];
     let plan = merge(&base, &target, &source);
     assert!(!plan.blocked(), "{}", render::rendered_sql(&plan, "now"));
     let mut client = connect(&cluster, "target").await;
     let transaction = client.transaction().await.expect("a transaction can begin");
     let statements = plan.statements.iter().map(|statement| (statement.sql.clone(), statement.role_hint.clone()));
-    apply(&transaction, statements).await.unwrap_or_else(|error| panic!("{error}\n{}", render::rendered_sql(&plan, "now")));
+    apply(&transaction, statements)
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{}", render::rendered_sql(&plan, "now")));
     transaction.commit().await.expect("the merge commits");
     let reached = catalog(&client).await;
     assert_eq!(reached.hash(), plan.predicted_hash, "{:#?}", plan.predicted.differences(&reached));

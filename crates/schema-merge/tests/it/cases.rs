@@ -34,7 +34,12 @@ async fn every_case_merges_as_expected_and_the_plan_leads_where_it_says() {
 
 fn folders() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cases");
-    let mut folders: Vec<_> = std::fs::read_dir(root).expect("cases are in the repository").flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let mut folders: Vec<_> = std::fs::read_dir(root)
+        .expect("cases are in the repository")
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
     folders.sort();
     folders
 }
@@ -72,7 +77,12 @@ async fn run_case(cluster: &Cluster, folder: &Path) -> Vec<String> {
 }
 
 /// Runs the statements on the target, reads the catalog in the same transaction and takes everything back.
-async fn proof(cluster: &Cluster, statements: impl Iterator<Item = (String, Option<String>)>, expected: &Catalog, what: &str) -> Vec<String> {
+async fn proof(
+    cluster: &Cluster,
+    statements: impl Iterator<Item = (String, Option<String>)>,
+    expected: &Catalog,
+    what: &str,
+) -> Vec<String> {
     let mut client = connect(cluster, "target").await;
     let transaction = client.transaction().await.expect("a transaction can begin");
     if let Err(error) = apply(&transaction, statements).await {
@@ -82,26 +92,53 @@ async fn proof(cluster: &Cluster, statements: impl Iterator<Item = (String, Opti
     if let Err(error) = transaction.rollback().await {
         return vec![format!("{what}: {}", describe(&error))];
     }
-    if reached.hash() == expected.hash() { Vec::new() } else { vec![format!("{what} leads elsewhere (predicted, reached):\n    {}", expected.differences(&reached).join("\n    "))] }
+    if reached.hash() == expected.hash() {
+        Vec::new()
+    } else {
+        vec![format!(
+            "{what} leads elsewhere (predicted, reached):\n    {}",
+            expected.differences(&reached).join("\n    ")
+        )]
+    }
 }
 
 fn verdict(plan: &MergePlan) -> Value {
-    let name = |schema: &str, object: &str| if schema.is_empty() { object.to_owned() } else { format!("{schema}.{object}") };
+    let name =
+        |schema: &str, object: &str| if schema.is_empty() { object.to_owned() } else { format!("{schema}.{object}") };
     let changes: Vec<_> = plan
         .changes
         .iter()
         .map(|change| {
             let loss = if change.destructive { ", destructive" } else { "" };
-            format!("{} {} ({}{loss})", change.object.kind, name(&change.object.schema, &change.object.object), change.action.word())
+            format!(
+                "{} {} ({}{loss})",
+                change.object.kind,
+                name(&change.object.schema, &change.object.object),
+                change.action.word()
+            )
         })
         .collect();
     let conflicts: Vec<_> = plan
         .conflicts
         .iter()
-        .map(|conflict| format!("{} {} {}", conflict.class, conflict.object.kind, name(&conflict.object.schema, &conflict.object.object)))
+        .map(|conflict| {
+            format!(
+                "{} {} {}",
+                conflict.class,
+                conflict.object.kind,
+                name(&conflict.object.schema, &conflict.object.object)
+            )
+        })
         .collect();
-    let unsupported: Vec<_> = plan.unsupported.iter().map(|entry| format!("{} {}", entry.kind, name(&entry.schema, &entry.name))).collect();
-    let word = if !conflicts.is_empty() { "conflict" } else if !unsupported.is_empty() { "unsupported" } else { "clean" };
+    let unsupported: Vec<_> =
+        plan.unsupported.iter().map(|entry| format!("{} {}", entry.kind, name(&entry.schema, &entry.name))).collect();
+    let word = if !conflicts.is_empty() {
+        "conflict"
+    } else if !unsupported.is_empty() {
+        "unsupported"
+    } else {
+        "clean"
+    };
     json!({ "verdict": word, "changes": changes, "conflicts": conflicts, "unsupported": unsupported })
 }
 
@@ -132,19 +169,34 @@ fn laws(base: &Snapshot, target: &Snapshot, source: &Snapshot, plan: &MergePlan)
     let [base, target, source] = [base, target, source].map(|side| with_catalog(&side.catalog));
     law(two_way(&target.catalog, &target.catalog).steps.is_empty(), "plan(X→X) is empty");
     let nothing = merge(&base, &target, &base);
-    law(nothing.statements.is_empty() && nothing.predicted_hash == target.catalog.hash() && !nothing.blocked(), "merge(B,T,B)=T");
+    law(
+        nothing.statements.is_empty() && nothing.predicted_hash == target.catalog.hash() && !nothing.blocked(),
+        "merge(B,T,B)=T",
+    );
     let fast_forward = merge(&base, &base, &source);
     law(fast_forward.blocked() || fast_forward.predicted_hash == source.catalog.hash(), "merge(B,B,S)=S");
     law(fast_forward.conflicts.is_empty(), "merge(B,B,S) has no conflict");
     let converged = merge(&base, &source, &source);
     law(converged.statements.is_empty() && !converged.blocked(), "merge(B,S,S)=S");
     let mirrored = merge(&base, &source, &target);
-    let unmodelled = |side: &Snapshot| side.catalog.iter().filter(|fact| fact.kind == Kind::Unmodelled).map(schema_merge::Fact::hash).collect::<Vec<_>>();
+    let unmodelled = |side: &Snapshot| {
+        side.catalog
+            .iter()
+            .filter(|fact| fact.kind == Kind::Unmodelled)
+            .map(schema_merge::Fact::hash)
+            .collect::<Vec<_>>()
+    };
     let modelled = [&target, &source].iter().all(|side| unmodelled(side) == unmodelled(&base));
-    law(!modelled || mirrored.blocked() == plan.blocked(), &format!("blocking is symmetric, but mirrored: {:?} {:?}", mirrored.conflicts, mirrored.unsupported));
+    law(
+        !modelled || mirrored.blocked() == plan.blocked(),
+        &format!("blocking is symmetric, but mirrored: {:?} {:?}", mirrored.conflicts, mirrored.unsupported),
+    );
     if !plan.blocked() {
         if mirrored.unsupported.is_empty() {
-            law(mirrored.predicted_hash == plan.predicted_hash || enums_differ(&mirrored.predicted, &plan.predicted), "merge(B,T,S) and merge(B,S,T) lead to the same");
+            law(
+                mirrored.predicted_hash == plan.predicted_hash || enums_differ(&mirrored.predicted, &plan.predicted),
+                "merge(B,T,S) and merge(B,S,T) lead to the same",
+            );
         }
         let again = merge(&base, &with_catalog(&plan.predicted), &source);
         law(again.statements.is_empty() && !again.blocked(), "merging twice is a no-op");

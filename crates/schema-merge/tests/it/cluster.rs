@@ -26,7 +26,8 @@ impl Cluster {
         }
         let data = folder.path().join("data");
         let made = command("initdb", root)
-            .arg("-D").arg(&data)
+            .arg("-D")
+            .arg(&data)
             .args(["-U", SUPERUSER, "--no-sync", "-A", "trust", "-E", "UTF8", "--locale=C"])
             .stdout(Stdio::null())
             .status()
@@ -34,8 +35,10 @@ impl Cluster {
         assert!(made.success(), "initdb failed");
         let log = std::fs::File::create(folder.path().join("log")).expect("a log file can be made");
         let process = command("postgres", root)
-            .arg("-D").arg(&data)
-            .arg("-k").arg(folder.path())
+            .arg("-D")
+            .arg(&data)
+            .arg("-k")
+            .arg(folder.path())
             .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=40", "-c", "autovacuum=off"])
             .stdout(Stdio::null())
             .stderr(log)
@@ -77,7 +80,8 @@ fn command(name: &str, root: bool) -> Command {
 }
 
 fn binary(name: &str) -> PathBuf {
-    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut versions: Vec<PathBuf> =
+        std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     versions.sort();
     let found = versions.into_iter().map(|version| version.join("bin").join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| Path::new(name).to_path_buf())

@@ -17,15 +17,24 @@ pub(crate) async fn connect(cluster: &Cluster, database: &str) -> Client {
 /// Makes a database by copying another.
 pub(crate) async fn copy(cluster: &Cluster, name: &str, template: &str) {
     let admin = connect(cluster, "postgres").await;
-    admin.batch_execute(&format!("create database {name} template {template}")).await.expect("the database can be copied");
+    admin
+        .batch_execute(&format!("create database {name} template {template}"))
+        .await
+        .expect("the database can be copied");
     if template != "template0" {
-        admin.batch_execute(&format!("grant create on database {name} to project_admin")).await.expect("developers may make schemas");
+        admin
+            .batch_execute(&format!("grant create on database {name} to project_admin"))
+            .await
+            .expect("developers may make schemas");
     }
 }
 
 pub(crate) async fn drop(cluster: &Cluster, name: &str) {
     let admin = connect(cluster, "postgres").await;
-    admin.batch_execute(&format!("drop database if exists {name} with (force)")).await.expect("the database can be dropped");
+    admin
+        .batch_execute(&format!("drop database if exists {name} with (force)"))
+        .await
+        .expect("the database can be dropped");
 }
 
 /// Makes a database with the prelude in it.
@@ -60,7 +69,9 @@ async fn close(cluster: &Cluster, client: Client, name: &str) {
 }
 
 pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |error| format!("{error} {:?} {:?}", error.detail(), error.where_()))
+    error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), |error| format!("{error} {:?} {:?}", error.detail(), error.where_()))
 }
 
 pub(crate) async fn catalog(client: &impl GenericClient) -> Catalog {
@@ -78,9 +89,13 @@ pub(crate) async fn snapshot(client: &impl GenericClient) -> Snapshot {
     let catalog = catalog(client).await;
     let mut answers = Vec::new();
     for query in rows::queries() {
-        let exists: bool = client.query_one("select to_regclass($1) is not null", &[&query.requires]).await.expect("a lookup").get(0);
+        let exists: bool =
+            client.query_one("select to_regclass($1) is not null", &[&query.requires]).await.expect("a lookup").get(0);
         if exists {
-            let row = client.query_one(query.sql.as_str(), &[]).await.unwrap_or_else(|error| panic!("row query {}: {}", query.name, describe(&error)));
+            let row = client
+                .query_one(query.sql.as_str(), &[])
+                .await
+                .unwrap_or_else(|error| panic!("row query {}: {}", query.name, describe(&error)));
             answers.push((query.name, row.get::<_, serde_json::Value>(0)));
         }
     }
@@ -92,8 +107,14 @@ pub(crate) async fn snapshot_of(cluster: &Cluster, name: &str) -> Snapshot {
 }
 
 /// Runs statements with their roles; says which one failed.
-pub(crate) async fn apply(client: &impl GenericClient, statements: impl IntoIterator<Item = (String, Option<String>)>) -> Result<(), String> {
-    client.batch_execute("set local check_function_bodies to off; set local search_path to ''").await.expect("settings");
+pub(crate) async fn apply(
+    client: &impl GenericClient,
+    statements: impl IntoIterator<Item = (String, Option<String>)>,
+) -> Result<(), String> {
+    client
+        .batch_execute("set local check_function_bodies to off; set local search_path to ''")
+        .await
+        .expect("settings");
     let mut current: Option<String> = None;
     for (sql, role) in statements {
         if role != current {

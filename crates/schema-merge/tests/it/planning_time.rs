@@ -18,7 +18,9 @@ async fn reading_and_planning_many_tables() {
         }
         copy(&cluster, &target, &base).await;
         copy(&cluster, &source, &base).await;
-        let changes: String = (1..=200).map(|n| format!("alter table t{n} add column extra text; create index t{n}_extra on t{n} (extra);")).collect();
+        let changes: String = (1..=200)
+            .map(|n| format!("alter table t{n} add column extra text; create index t{n}_extra on t{n} (extra);"))
+            .collect();
         run_as_developer(&cluster, &source, &changes).await;
         let changes: String = (100..=200).map(|n| format!("alter table t{n} add column other int;")).collect();
         run_as_developer(&cluster, &target, &changes).await;
@@ -39,7 +41,10 @@ async fn reading_and_planning_many_tables() {
         let plan = merge(&old, &now, &there);
         println!(
             "{count} tables: {} facts read in {reading:?}; merge of {} changes planned in {:?}; {} statements",
-            there.catalog.len(), plan.changes.len(), begin.elapsed(), plan.statements.len()
+            there.catalog.len(),
+            plan.changes.len(),
+            begin.elapsed(),
+            plan.statements.len()
         );
         assert!(!plan.blocked());
         assert_eq!(plan.changes.len(), 200);

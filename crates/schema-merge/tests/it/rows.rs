@@ -41,11 +41,22 @@ insert into system.custom_migrations (version, name, statements) values ('9', 'o
 async fn rows_merge_by_column_and_migrations_carry_their_data() {
     let cluster = Cluster::start().await;
     sides(&cluster, SOURCE, TARGET).await;
-    let [base, target, source] = [snapshot_of(&cluster, "base").await, snapshot_of(&cluster, "target").await, snapshot_of(&cluster, "source").await];
+    let [base, target, source] = [
+        snapshot_of(&cluster, "base").await,
+        snapshot_of(&cluster, "target").await,
+        snapshot_of(&cluster, "source").await,
+    ];
     let plan = merge(&base, &target, &source);
     let script = render::rendered_sql(&plan, "2026-01-01T00:00:00Z");
     assert!(!plan.blocked(), "{script}");
-    for expected in ["-- ===== MIGRATION =====", "-- ===== DDL =====", "-- ===== DATA =====", "-- [DDL] table public.items (modify)", "-- [DATA] config_row email.templates (modify)", "-- [MIGRATION] system.10 (add)"] {
+    for expected in [
+        "-- ===== MIGRATION =====",
+        "-- ===== DDL =====",
+        "-- ===== DATA =====",
+        "-- [DDL] table public.items (modify)",
+        "-- [DATA] config_row email.templates (modify)",
+        "-- [MIGRATION] system.10 (add)",
+    ] {
         assert!(script.contains(expected), "{expected} is missing in\n{script}");
     }
     assert_eq!(plan.statements.iter().filter(|statement| statement.origin == Origin::Data).count(), 2);
@@ -84,15 +95,27 @@ async fn rows_that_both_sides_changed_conflict() {
         update functions.definitions set code = 'b' where slug = 'hello';
         insert into system.custom_migrations (version, name, statements) values ('2', 'a', array['select 2']);";
     sides(&cluster, source, target).await;
-    let [base, target, source] = [snapshot_of(&cluster, "base").await, snapshot_of(&cluster, "target").await, snapshot_of(&cluster, "source").await];
+    let [base, target, source] = [
+        snapshot_of(&cluster, "base").await,
+        snapshot_of(&cluster, "target").await,
+        snapshot_of(&cluster, "source").await,
+    ];
     let plan = merge(&base, &target, &source);
     let mut classes: Vec<_> = plan.conflicts.iter().map(|conflict| conflict.class.as_str()).collect();
     classes.sort_unstable();
     assert_eq!(classes, ["S20", "S27", "S28"]);
-    assert!(plan.conflicts.iter().all(|conflict| conflict.parent_now_hash != conflict.branch_now_hash && !conflict.fields.is_empty()));
+    assert!(
+        plan.conflicts
+            .iter()
+            .all(|conflict| conflict.parent_now_hash != conflict.branch_now_hash && !conflict.fields.is_empty())
+    );
     assert_eq!(plan.unsupported.len(), 1, "a table filled by a query is refused by name");
     let script = render::rendered_sql(&plan, "now");
-    assert!(script.contains("⚠️ MERGE BLOCKED: 3 conflict(s) detected") && script.contains("-- [CONFLICT] config_row email.templates"), "{script}");
+    assert!(
+        script.contains("⚠️ MERGE BLOCKED: 3 conflict(s) detected")
+            && script.contains("-- [CONFLICT] config_row email.templates"),
+        "{script}"
+    );
 }
 
 async fn sides(cluster: &Cluster, source: &str, target: &str) {

@@ -34,12 +34,17 @@ impl Page {
                 conditions.push(format!("{} = $1", target.column(column)?));
                 parameters.push(value.into());
             }
-            _ => return Err(Error::invalid_input("filterColumn: filterColumn and filterValue must be provided together.")),
+            _ => {
+                return Err(Error::invalid_input(
+                    "filterColumn: filterColumn and filterValue must be provided together.",
+                ));
+            }
         }
         if let Some(search) = query.get("search").filter(|search| !search.is_empty()) {
             conditions.push(searched(search, target, &mut parameters));
         }
-        let condition = if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
+        let condition =
+            if conditions.is_empty() { String::new() } else { format!(" where {}", conditions.join(" and ")) };
         let ordering = ordering(query.get("sort").unwrap_or_default(), target)?;
         Ok(Self { limit, offset, condition, ordering, parameters })
     }
@@ -80,7 +85,8 @@ fn ordering(sort: &str, target: &Target) -> Result<String> {
 /// Repeated `column` and `value` parameters, as a condition.
 pub(super) fn lookup(raw: &str, target: &Target) -> Result<(String, Vec<Value>)> {
     let pairs = crate::database::records::decode_query(raw);
-    let all = |name: &str| pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect::<Vec<_>>();
+    let all =
+        |name: &str| pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect::<Vec<_>>();
     let (columns, values) = (all("column"), all("value"));
     if columns.is_empty() {
         return Err(Error::invalid_input("column: Required"));
@@ -100,7 +106,12 @@ pub(super) fn objects(body: &Value) -> Result<Vec<&Object>> {
     let items = match body {
         Value::Array(items) if !items.is_empty() => items,
         Value::Array(_) => return Err(Error::invalid_input(": Array must contain at least 1 element(s)")),
-        other => return Err(Error::invalid_input(format!(": Expected array, received {}", crate::http::validation::type_name(other)))),
+        other => {
+            return Err(Error::invalid_input(format!(
+                ": Expected array, received {}",
+                crate::http::validation::type_name(other)
+            )));
+        }
     };
     let objects: Option<Vec<&Object>> = items.iter().map(Value::as_object).collect();
     objects.ok_or_else(|| Error::invalid_input(": Expected object"))

@@ -39,7 +39,10 @@ impl Target {
         check_name("table", table)?;
         let schema = schema_of(query)?;
         let cache = Database::cache(app).await?;
-        let relation = cache.relation(&schema, table).cloned().ok_or_else(|| Error::not_found("DATABASE_NOT_FOUND", "Table not found."))?;
+        let relation = cache
+            .relation(&schema, table)
+            .cloned()
+            .ok_or_else(|| Error::not_found("DATABASE_NOT_FOUND", "Table not found."))?;
         Ok(Self { relation, sql: qualified(&schema, table) })
     }
 
@@ -52,15 +55,28 @@ impl Target {
 }
 
 /// `GET …/records`
-pub(super) async fn list(State(app): State<Arc<App>>, _admin: RequireAdmin, Path(table): Path<String>, query: Query) -> Result<Response> {
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    _admin: RequireAdmin,
+    Path(table): Path<String>,
+    query: Query,
+) -> Result<Response> {
     let target = Target::find(&app, &table, &query).await?;
     let page = Page::read(&query, &target)?;
     let session = Session::open(&app, SessionRole::ProjectAdmin).await?;
-    let counted = session.run_statement(&format!("select count(*)::int as total from {}{}", target.sql, page.condition), &page.parameters).await?;
+    let counted = session
+        .run_statement(
+            &format!("select count(*)::int as total from {}{}", target.sql, page.condition),
+            &page.parameters,
+        )
+        .await?;
     let total = counted.rows.first().and_then(|row| row["total"].as_i64()).unwrap_or_default();
     drop(session);
     let session = Session::open(&app, SessionRole::ProjectAdmin).await?;
-    let sql = format!("select * from {}{}{} limit {} offset {}", target.sql, page.condition, page.ordering, page.limit, page.offset);
+    let sql = format!(
+        "select * from {}{}{} limit {} offset {}",
+        target.sql, page.condition, page.ordering, page.limit, page.offset
+    );
     let rows = session.run_statement(&sql, &page.parameters).await?.rows;
     Ok(paginated(rows, page.offset, total))
 }
@@ -122,12 +138,14 @@ pub(super) async fn update(
     if columns.is_empty() {
         return Err(Error::invalid_input("No valid fields to update."));
     }
-    let assignments: Vec<String> = columns.iter().enumerate().map(|(index, column)| format!("{column} = ${}", index + 1)).collect();
+    let assignments: Vec<String> =
+        columns.iter().enumerate().map(|(index, column)| format!("{column} = ${}", index + 1)).collect();
     let condition = Key::read(key, &target)?.condition(&mut parameters);
     let sql = format!("update {} set {} where {condition} returning *", target.sql, assignments.join(", "));
     let session = Session::open(&app, SessionRole::ProjectAdmin).await?;
     let updated = session.run_statement(&sql, &parameters).await?;
-    let row = updated.rows.into_iter().next().ok_or_else(|| Error::not_found("DATABASE_NOT_FOUND", "Record not found."))?;
+    let row =
+        updated.rows.into_iter().next().ok_or_else(|| Error::not_found("DATABASE_NOT_FOUND", "Record not found."))?;
     published(&app, &table);
     Ok(Json(row))
 }
@@ -148,7 +166,8 @@ pub(super) async fn delete(
     for key in keys {
         let mut parameters = Vec::new();
         let condition = Key::read(key, &target)?.condition(&mut parameters);
-        deleted += session.run_statement(&format!("delete from {} where {condition}", target.sql), &parameters).await?.count;
+        deleted +=
+            session.run_statement(&format!("delete from {} where {condition}", target.sql), &parameters).await?.count;
     }
     session.run_script("commit").await?;
     published(&app, &table);

@@ -43,13 +43,17 @@ fn mentions_set_config(sql: &str) -> bool {
 
 fn objection(statement: &NodeEnum) -> Option<&'static str> {
     match statement {
-        NodeEnum::CreatedbStmt(_) | NodeEnum::DropdbStmt(_) | NodeEnum::AlterDatabaseStmt(_) | NodeEnum::AlterDatabaseSetStmt(_) | NodeEnum::AlterDatabaseRefreshCollStmt(_) => {
-            Some(RESTRICTED)
-        }
+        NodeEnum::CreatedbStmt(_)
+        | NodeEnum::DropdbStmt(_)
+        | NodeEnum::AlterDatabaseStmt(_)
+        | NodeEnum::AlterDatabaseSetStmt(_)
+        | NodeEnum::AlterDatabaseRefreshCollStmt(_) => Some(RESTRICTED),
         NodeEnum::RenameStmt(rename) if rename.rename_type() == ObjectType::ObjectDatabase => Some(RESTRICTED),
         NodeEnum::RenameStmt(rename) if rename.rename_type() == ObjectType::ObjectRole => Some(ROLES),
         NodeEnum::AlterOwnerStmt(owner) if owner.object_type() == ObjectType::ObjectDatabase => Some(RESTRICTED),
-        NodeEnum::VariableSetStmt(set) if set.kind() == pg_query::protobuf::VariableSetKind::VarResetAll => Some("RESET ALL is not allowed."),
+        NodeEnum::VariableSetStmt(set) if set.kind() == pg_query::protobuf::VariableSetKind::VarResetAll => {
+            Some("RESET ALL is not allowed.")
+        }
         NodeEnum::VariableSetStmt(set) => match set.name.to_ascii_lowercase().as_str() {
             "role" | "session_authorization" => Some(ROLE),
             "search_path" => Some("Changing SQL search_path is not allowed."),
@@ -57,7 +61,9 @@ fn objection(statement: &NodeEnum) -> Option<&'static str> {
             _ => None,
         },
         // `discard all` resets role, session authorization and every setting at once.
-        NodeEnum::DiscardStmt(discard) if discard.target() == pg_query::protobuf::DiscardMode::DiscardAll => Some("RESET ALL is not allowed."),
+        NodeEnum::DiscardStmt(discard) if discard.target() == pg_query::protobuf::DiscardMode::DiscardAll => {
+            Some("RESET ALL is not allowed.")
+        }
         NodeEnum::CreateRoleStmt(_)
         | NodeEnum::AlterRoleStmt(_)
         | NodeEnum::AlterRoleSetStmt(_)
@@ -71,7 +77,9 @@ fn objection(statement: &NodeEnum) -> Option<&'static str> {
 /// Whether the text may have changed the schema, judged generously.
 pub(crate) fn may_change_schema(sql: &str) -> bool {
     let lower = sql.to_ascii_lowercase();
-    ["create", "alter", "drop", "grant", "revoke", "comment", "do", "call", "import"].iter().any(|word| lower.contains(word))
+    ["create", "alter", "drop", "grant", "revoke", "comment", "do", "call", "import"]
+        .iter()
+        .any(|word| lower.contains(word))
 }
 
 /// Splits a text into its statements, trimmed, without those that are only comments.
@@ -129,7 +137,15 @@ mod tests {
 
     #[test]
     fn ordinary_statements_pass() {
-        for sql in ["select 1", "create table a (id int)", "grant select on a to anon", "set work_mem = '1MB'", "select reset_config()", "drop schema a cascade", ""] {
+        for sql in [
+            "select 1",
+            "create table a (id int)",
+            "grant select on a to anon",
+            "set work_mem = '1MB'",
+            "select reset_config()",
+            "drop schema a cascade",
+            "",
+        ] {
             assert!(check(sql).is_ok(), "{sql}");
         }
     }

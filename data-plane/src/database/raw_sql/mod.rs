@@ -81,7 +81,11 @@ async fn run(app: &App, caller: &Caller, audit: &Audit, body: &Value, role: Sess
     };
     if may_change_schema(input.query) && !input.explain {
         if role == SessionRole::Internal {
-            app.pools.internal().await?.batch_execute("select system.reassign_public_objects_to_project_admin()").await?;
+            app.pools
+                .internal()
+                .await?
+                .batch_execute("select system.reassign_public_objects_to_project_admin()")
+                .await?;
         }
         app.pools.internal().await?.batch_execute("notify pgrst, 'reload schema'").await?;
         Database::schema_changed(app).await?;

@@ -94,8 +94,14 @@ impl Session {
     }
 
     /// Writes the row of a migration, as the session's own user.
-    pub(crate) async fn record_migration(&self, version: &str, name: &str, statements: &[String]) -> Result<DateTime<Utc>> {
-        let sql = "insert into system.custom_migrations (version, name, statements) values ($1, $2, $3) returning created_at";
+    pub(crate) async fn record_migration(
+        &self,
+        version: &str,
+        name: &str,
+        statements: &[String],
+    ) -> Result<DateTime<Utc>> {
+        let sql =
+            "insert into system.custom_migrations (version, name, statements) values ($1, $2, $3) returning created_at";
         let row = self.client().query_one(sql, &[&version, &name, &statements]).await.map_err(refused)?;
         Ok(row.try_get(0)?)
     }
@@ -104,8 +110,11 @@ impl Session {
         let client = self.client();
         // Preparing tells the columns' types; running by text gives values in the text form that is converted from.
         let prepared = client.prepare(sql).await.map_err(refused)?;
-        let fields: Vec<Field> =
-            prepared.columns().iter().map(|column| Field { name: column.name().to_owned(), type_oid: column.type_().oid() }).collect();
+        let fields: Vec<Field> = prepared
+            .columns()
+            .iter()
+            .map(|column| Field { name: column.name().to_owned(), type_oid: column.type_().oid() })
+            .collect();
         if parameters.len() != prepared.params().len() {
             let message = format!(
                 "bind message supplies {} parameters, but prepared statement \"\" requires {}",
@@ -131,9 +140,16 @@ impl Session {
             match message.map_err(refused)? {
                 SimpleQueryMessage::Row(row) => {
                     if answer.rows.len() == MAX_ROWS {
-                        return Err(Error::bad_request("INVALID_INPUT", format!("The query returns more than {MAX_ROWS} rows")));
+                        return Err(Error::bad_request(
+                            "INVALID_INPUT",
+                            format!("The query returns more than {MAX_ROWS} rows"),
+                        ));
                     }
-                    let values = answer.fields.iter().enumerate().map(|(index, field)| (field.name.clone(), to_json(field.type_oid, row.get(index))));
+                    let values = answer
+                        .fields
+                        .iter()
+                        .enumerate()
+                        .map(|(index, field)| (field.name.clone(), to_json(field.type_oid, row.get(index))));
                     answer.rows.push(Value::Object(values.collect::<Map<_, _>>()));
                 }
                 SimpleQueryMessage::CommandComplete(count) => answer.count = count,

@@ -45,7 +45,8 @@ fn scalar(type_oid: u32, text: &str) -> Value {
         oid::BYTEA => bytes(text),
         oid::INTERVAL => interval(text),
         oid::POINT => numbers(text).map_or(Value::Null, |found| json!({"x": found.first(), "y": found.get(1)})),
-        oid::CIRCLE => numbers(text).map_or(Value::Null, |found| json!({"x": found.first(), "y": found.get(1), "radius": found.get(2)})),
+        oid::CIRCLE => numbers(text)
+            .map_or(Value::Null, |found| json!({"x": found.first(), "y": found.get(1), "radius": found.get(2)})),
         _ => text.into(),
     }
 }
@@ -103,7 +104,10 @@ fn infinite_or_text(text: &str) -> Value {
 }
 
 fn bytes(text: &str) -> Value {
-    let data = text.strip_prefix("\\x").and_then(|digits| hex::decode(digits).ok()).unwrap_or_else(|| text.as_bytes().to_vec());
+    let data = text
+        .strip_prefix("\\x")
+        .and_then(|digits| hex::decode(digits).ok())
+        .unwrap_or_else(|| text.as_bytes().to_vec());
     json!({"type": "Buffer", "data": data})
 }
 
@@ -140,7 +144,10 @@ fn clock_parts(word: &str, parts: &mut Map<String, Value>) {
             parts.insert(name.to_owned(), (i64::from(sign) * number).into());
         }
         if let Some(milliseconds) = format!("0.{fraction}").parse::<f64>().ok().filter(|fraction| *fraction != 0.0) {
-            parts.insert("milliseconds".to_owned(), float(&format!("{}", f64::from(sign) * (milliseconds * 1e6).round() / 1e3)));
+            parts.insert(
+                "milliseconds".to_owned(),
+                float(&format!("{}", f64::from(sign) * (milliseconds * 1e6).round() / 1e3)),
+            );
         }
     }
 }

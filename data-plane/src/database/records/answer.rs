@@ -63,12 +63,20 @@ impl Answer {
 }
 
 fn parse_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
-    let bad = || Error::new(500, "PGRST111", "response.headers guc must be a JSON array composed of objects with a single key and a string value");
+    let bad = || {
+        Error::new(
+            500,
+            "PGRST111",
+            "response.headers guc must be a JSON array composed of objects with a single key and a string value",
+        )
+    };
     let objects: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(text).map_err(|_| bad())?;
     let mut headers = Vec::new();
     for object in objects {
         let mut members = object.into_iter();
-        let (Some((name, serde_json::Value::String(value))), None) = (members.next(), members.next()) else { return Err(bad()) };
+        let (Some((name, serde_json::Value::String(value))), None) = (members.next(), members.next()) else {
+            return Err(bad());
+        };
         headers.push((name.parse().map_err(|_| bad())?, value.parse().map_err(|_| bad())?));
     }
     Ok(headers)
@@ -91,11 +99,13 @@ pub(super) fn content_location(path: &str, query: &[(String, String)]) -> String
 pub(super) fn location(table: &str, key: Option<&str>) -> Option<String> {
     let key: serde_json::Map<String, serde_json::Value> = serde_json::from_str(key?).ok()?;
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let members = key.iter().map(|(name, value)| format!("{}=eq.{}", encode(name), encode(value.as_str().unwrap_or_default())));
+    let members =
+        key.iter().map(|(name, value)| format!("{}=eq.{}", encode(name), encode(value.as_str().unwrap_or_default())));
     Some(format!("/{table}?{}", members.collect::<Vec<_>>().join("&")))
 }
 
 /// The error when exactly one row was asked for and there are others.
 pub(super) fn not_singular(rows: i64) -> Error {
-    Error::new(406, "PGRST116", "JSON object requested, multiple (or no) rows returned").details(format!("The result contains {rows} rows"))
+    Error::new(406, "PGRST116", "JSON object requested, multiple (or no) rows returned")
+        .details(format!("The result contains {rows} rows"))
 }

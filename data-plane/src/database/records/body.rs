@@ -35,11 +35,15 @@ impl Rows {
         let mut stripped = text.is_empty();
         for object in &mut objects {
             let before = object.len();
-            object.retain(|name, value| value.get() != "\"\"" || relation.columns.get(name).is_none_or(crate::database::schema_cache::Column::textual));
+            object.retain(|name, value| {
+                value.get() != "\"\""
+                    || relation.columns.get(name).is_none_or(crate::database::schema_cache::Column::textual)
+            });
             stripped |= object.len() != before;
         }
         let keys: Vec<String> = objects.first().map(|first| first.keys().cloned().collect()).unwrap_or_default();
-        let uniform = objects.iter().all(|object| object.len() == keys.len() && keys.iter().all(|key| object.contains_key(key)));
+        let uniform =
+            objects.iter().all(|object| object.len() == keys.len() && keys.iter().all(|key| object.contains_key(key)));
         let json = match (stripped, bare) {
             (true, _) => serde_json::to_string(&objects).map_err(|_| Error::body("Empty or invalid json"))?,
             (false, true) => format!("[{text}]"),
@@ -92,7 +96,12 @@ impl Arguments {
 pub(super) fn check_content_type(headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
     let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return Ok(()) };
     let name = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if body.is_empty() || matches!(name.as_str(), "application/json" | "application/vnd.pgrst.object+json" | "application/vnd.pgrst.array+json") {
+    if body.is_empty()
+        || matches!(
+            name.as_str(),
+            "application/json" | "application/vnd.pgrst.object+json" | "application/vnd.pgrst.array+json"
+        )
+    {
         return Ok(());
     }
     Err(Error::body(&format!("Content-Type not acceptable: {name}")))

@@ -146,8 +146,14 @@ pub(crate) fn status(state: &str, anonymous: bool) -> u16 {
         _ => match class {
             "08" | "53" => 503,
             "0L" | "0P" | "28" => 403,
-            "09" | "25" | "2D" | "38" | "39" | "3B" | "40" | "54" | "55" | "57" | "58" | "F0" | "HV" | "P0" | "XX" => 500,
-            "PT" => state.get(2..).and_then(|digits| digits.parse().ok()).filter(|status| (100..1000).contains(status)).unwrap_or(500),
+            "09" | "25" | "2D" | "38" | "39" | "3B" | "40" | "54" | "55" | "57" | "58" | "F0" | "HV" | "P0" | "XX" => {
+                500
+            }
+            "PT" => state
+                .get(2..)
+                .and_then(|digits| digits.parse().ok())
+                .filter(|status| (100..1000).contains(status))
+                .unwrap_or(500),
             _ => 400,
         },
     }
@@ -157,7 +163,9 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.body).expect("an error body is plain data");
         let mut response = (self.status, body).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         response
     }
 }
@@ -169,8 +177,22 @@ mod tests {
     #[test]
     fn states_map_as_the_contract_has_it() {
         let cases = [
-            ("23505", 409), ("23502", 400), ("22P02", 400), ("42501", 403), ("42P01", 404), ("42883", 404), ("25006", 405),
-            ("P0001", 400), ("P0002", 500), ("21000", 500), ("57014", 500), ("57P01", 503), ("53300", 503), ("PT418", 418), ("XX000", 500), ("42703", 400),
+            ("23505", 409),
+            ("23502", 400),
+            ("22P02", 400),
+            ("42501", 403),
+            ("42P01", 404),
+            ("42883", 404),
+            ("25006", 405),
+            ("P0001", 400),
+            ("P0002", 500),
+            ("21000", 500),
+            ("57014", 500),
+            ("57P01", 503),
+            ("53300", 503),
+            ("PT418", 418),
+            ("XX000", 500),
+            ("42703", 400),
         ];
         for (state, expected) in cases {
             assert_eq!(status(state, false), expected, "{state}");
@@ -180,7 +202,8 @@ mod tests {
 
     #[test]
     fn a_raised_answer_is_taken_over() {
-        let error = raised(r#"{"code":"X1","message":"no","details":"d","hint":null}"#, Some(r#"{"status":402,"headers":{}}"#));
+        let error =
+            raised(r#"{"code":"X1","message":"no","details":"d","hint":null}"#, Some(r#"{"status":402,"headers":{}}"#));
         assert_eq!((error.status.as_u16(), error.code()), (402, "X1"));
         assert_eq!(raised("no json", None).code(), "PGRST121");
     }

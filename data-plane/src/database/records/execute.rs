@@ -162,7 +162,12 @@ struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
-    async fn run(&self, statement: &Statement, planned: Option<&Statement>, approve: Approve<'_>) -> Result<Outcome, Error> {
+    async fn run(
+        &self,
+        statement: &Statement,
+        planned: Option<&Statement>,
+        approve: Approve<'_>,
+    ) -> Result<Outcome, Error> {
         let key = format!("/*{}*/ {}", self.scope.role, statement.sql);
         let result = self.pipeline(&key, statement, planned, approve.is_some()).await;
         let (row, planned) = match result {
@@ -214,7 +219,8 @@ impl Transaction<'_> {
                 first(rows?, planned?, ended)
             }
             Known::New => {
-                let typed: Vec<(&(dyn ToSql + Sync), Type)> = parameters.iter().map(|value| (*value, Type::UNKNOWN)).collect();
+                let typed: Vec<(&(dyn ToSql + Sync), Type)> =
+                    parameters.iter().map(|value| (*value, Type::UNKNOWN)).collect();
                 let query = self.client.query_typed(&statement.sql, &typed);
                 let (begun, set, rows, planned, ended) = join!(begin, set, query, plan, self.commit_unless(hold));
                 begun?;
@@ -273,7 +279,8 @@ impl Transaction<'_> {
     async fn plan(&self, planned: Option<&Statement>) -> Result<Option<i64>, tokio_postgres::Error> {
         let Some(statement) = planned else { return Ok(None) };
         let texts: Vec<Text<'_>> = statement.parameters.iter().map(|value| Text(value)).collect();
-        let typed: Vec<(&(dyn ToSql + Sync), Type)> = texts.iter().map(|value| (value as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
+        let typed: Vec<(&(dyn ToSql + Sync), Type)> =
+            texts.iter().map(|value| (value as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
         let rows = self.client.query_typed(&statement.sql, &typed).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let plan: serde_json::Value = row.try_get(0)?;
@@ -294,7 +301,11 @@ impl Transaction<'_> {
     }
 }
 
-fn first(rows: Vec<Row>, planned: Option<i64>, ended: Result<(), tokio_postgres::Error>) -> Result<(Row, Option<i64>), tokio_postgres::Error> {
+fn first(
+    rows: Vec<Row>,
+    planned: Option<i64>,
+    ended: Result<(), tokio_postgres::Error>,
+) -> Result<(Row, Option<i64>), tokio_postgres::Error> {
     // A deferred constraint speaks up at the commit.
     ended?;
     let row = rows.into_iter().next().expect("an aggregate without grouping yields one row");

@@ -15,7 +15,13 @@ pub(super) enum Chosen {
 }
 
 /// The function that takes exactly these names; `whole` allows one with a single unnamed argument.
-pub(super) fn choose(cache: &SchemaCache, schema: &str, name: &str, names: &[&str], whole: bool) -> Result<Chosen, Error> {
+pub(super) fn choose(
+    cache: &SchemaCache,
+    schema: &str,
+    name: &str,
+    names: &[&str],
+    whole: bool,
+) -> Result<Chosen, Error> {
     let overloads = cache.functions(schema, name);
     let fitting: Vec<&Arc<Function>> = overloads.iter().filter(|function| takes(function, names)).collect();
     match fitting.as_slice() {
@@ -23,7 +29,8 @@ pub(super) fn choose(cache: &SchemaCache, schema: &str, name: &str, names: &[&st
         [] => {}
         several => {
             // Without arguments, the overload without any is meant.
-            let bare: Vec<&&Arc<Function>> = several.iter().filter(|function| function.arguments.len() == names.len()).collect();
+            let bare: Vec<&&Arc<Function>> =
+                several.iter().filter(|function| function.arguments.len() == names.len()).collect();
             return match bare.as_slice() {
                 [only] => Ok(Chosen::Named(Arc::clone(only))),
                 _ => Err(ambiguous(several)),
@@ -49,7 +56,10 @@ fn none(cache: &SchemaCache, schema: &str, name: &str, names: &[&str]) -> Error 
         (format!("{schema}.{name} without parameters"), "without parameters".to_owned())
     } else {
         let list = names.join(", ");
-        (format!("{schema}.{name}({list})"), format!("with parameter{} {list}", if names.len() == 1 { "" } else { "s" }))
+        (
+            format!("{schema}.{name}({list})"),
+            format!("with parameter{} {list}", if names.len() == 1 { "" } else { "s" }),
+        )
     };
     let error = Error::new(404, "PGRST202", format!("Could not find the function {called} in the schema cache")).details(format!(
         "Searched for the function {schema}.{name} {searched} or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache."
@@ -66,12 +76,16 @@ fn none(cache: &SchemaCache, schema: &str, name: &str, names: &[&str]) -> Error 
 
 fn ambiguous(several: &[&Arc<Function>]) -> Error {
     let signatures: Vec<String> = several.iter().map(|function| signature(function)).collect();
-    Error::new(300, "PGRST203", format!("Could not choose the best candidate function between: {}", signatures.join(", "))).hint(
-        "Try renaming the parameters or the function itself in the database so function overloading can be resolved",
+    Error::new(
+        300,
+        "PGRST203",
+        format!("Could not choose the best candidate function between: {}", signatures.join(", ")),
     )
+    .hint("Try renaming the parameters or the function itself in the database so function overloading can be resolved")
 }
 
 fn signature(function: &Function) -> String {
-    let arguments: Vec<String> = function.arguments.iter().map(|argument| format!("{} => {}", argument.name, argument.type_name)).collect();
+    let arguments: Vec<String> =
+        function.arguments.iter().map(|argument| format!("{} => {}", argument.name, argument.type_name)).collect();
     format!("{}.{}({})", function.schema, function.name, arguments.join(", "))
 }

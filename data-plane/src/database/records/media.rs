@@ -26,7 +26,8 @@ pub(crate) enum Media {
 impl Media {
     /// The best acceptable type; an absent header accepts JSON.
     pub(crate) fn negotiate(headers: &HeaderMap) -> Result<Self, Error> {
-        let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        let accept: Vec<&str> =
+            headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
         let accept = accept.join(",");
         if accept.trim().is_empty() {
             return Ok(Self::Json);
@@ -99,7 +100,10 @@ mod tests {
     fn weights_and_parameters_decide() {
         assert_eq!(negotiate("*/*").expect("any"), Media::Json);
         assert_eq!(negotiate("text/html, text/csv;q=0.5, application/json;q=0.9").expect("json"), Media::Json);
-        assert_eq!(negotiate("application/vnd.pgrst.object+json;nulls=stripped").expect("object"), Media::Object { stripped: true });
+        assert_eq!(
+            negotiate("application/vnd.pgrst.object+json;nulls=stripped").expect("object"),
+            Media::Object { stripped: true }
+        );
         assert_eq!(negotiate("application/vnd.pgrst.plan+json").expect_err("refused").code(), "PGRST107");
     }
 }

@@ -26,8 +26,8 @@ use bytes::Bytes;
 use deadpool_postgres::Pool;
 
 pub(crate) use error::Error;
-pub(crate) use query::decode as decode_query;
 pub(crate) use profile::{Rejection, check_name, check_schema, take_schema_parameter};
+pub(crate) use query::decode as decode_query;
 pub(crate) use rpc::serve as serve_call;
 pub(crate) use statements::Statements;
 pub(crate) use tables::serve as serve_table;
@@ -85,7 +85,15 @@ impl Request {
         Err(Error::new(406, "PGRST106", format!("The schema must be one of the following: {}", exposed.join(", "))))
     }
 
-    fn scope(&self, caller: &Caller, schema: String, path: String, timezone: Option<String>, read_only: bool, generation: u64) -> Scope {
+    fn scope(
+        &self,
+        caller: &Caller,
+        schema: String,
+        path: String,
+        timezone: Option<String>,
+        read_only: bool,
+        generation: u64,
+    ) -> Scope {
         Scope {
             role: caller.role,
             claims: caller.claims.clone(),
@@ -125,7 +133,9 @@ fn cookies_json(headers: &HeaderMap) -> String {
     let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     // The platform's own cookies are credentials.
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let seen: serde_json::Map<String, serde_json::Value> =
-        pairs.filter(|(name, _)| !name.starts_with("insforge_")).map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let seen: serde_json::Map<String, serde_json::Value> = pairs
+        .filter(|(name, _)| !name.starts_with("insforge_"))
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
     serde_json::Value::Object(seen).to_string()
 }

@@ -119,9 +119,9 @@ impl Preferences {
                 Resolution::Merge => "resolution=merge-duplicates".to_owned(),
                 Resolution::Ignore => "resolution=ignore-duplicates".to_owned(),
             }),
-            self.missing_default.filter(|_| matches!(to, AppliedTo::Insert { .. })).map(|default| {
-                if default { "missing=default".to_owned() } else { "missing=null".to_owned() }
-            }),
+            self.missing_default
+                .filter(|_| matches!(to, AppliedTo::Insert { .. }))
+                .map(|default| if default { "missing=default".to_owned() } else { "missing=null".to_owned() }),
             self.returned.filter(|_| writes && to != AppliedTo::Call).map(|returned| match returned {
                 Return::Representation => "return=representation".to_owned(),
                 Return::HeadersOnly => "return=headers-only".to_owned(),
@@ -175,7 +175,9 @@ mod tests {
 
     #[test]
     fn the_first_value_wins_and_is_echoed() {
-        let preferences = read("return=representation, count=exact,return=minimal, resolution=merge-duplicates, foo=bar").expect("lenient");
+        let preferences =
+            read("return=representation, count=exact,return=minimal, resolution=merge-duplicates, foo=bar")
+                .expect("lenient");
         assert_eq!(preferences.returned, Some(Return::Representation));
         let echo = preferences.applied(AppliedTo::Insert { upsert: true }).expect("an echo");
         assert_eq!(echo, "resolution=merge-duplicates, return=representation, count=exact");

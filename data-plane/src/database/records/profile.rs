@@ -37,7 +37,8 @@ pub(crate) fn take_schema_parameter(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Option<String>, Rejection> {
-    let given: Vec<String> = query.iter().filter(|(key, _)| key == "schema").map(|(_, value)| value.trim().to_owned()).collect();
+    let given: Vec<String> =
+        query.iter().filter(|(key, _)| key == "schema").map(|(_, value)| value.trim().to_owned()).collect();
     query.retain(|(key, _)| key != "schema");
     let schema = match given.as_slice() {
         [] => return profile_header(method, headers),
@@ -62,7 +63,8 @@ pub(crate) fn check_schema(schema: &str) -> Result<(), Rejection> {
 
 fn profile_header(method: &Method, headers: &HeaderMap) -> Result<Option<String>, Rejection> {
     let name = if matches!(*method, Method::GET | Method::HEAD) { "accept-profile" } else { "content-profile" };
-    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::trim).collect();
+    let values: Vec<&str> =
+        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::trim).collect();
     match values.as_slice() {
         [] | [""] => Ok(None),
         [one] if !one.contains(',') => {

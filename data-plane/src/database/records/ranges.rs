@@ -12,7 +12,9 @@ pub(super) fn window(method: &Method, headers: &HeaderMap, asked: Window) -> Res
     let asked = Window { limit: asked.limit, offset: asked.offset.max(0) };
     let Some((from, to)) = header_range(headers).filter(|_| *method == Method::GET) else { return Ok(asked) };
     if to.is_some_and(|to| to < from) {
-        return Err(unsatisfiable("The lower boundary must be lower than or equal to the upper boundary in the Range header."));
+        return Err(unsatisfiable(
+            "The lower boundary must be lower than or equal to the upper boundary in the Range header.",
+        ));
     }
     let offset = asked.offset.max(from);
     let last_asked = asked.limit.map(|limit| asked.offset.saturating_add(limit) - 1);

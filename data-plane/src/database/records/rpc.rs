@@ -94,7 +94,9 @@ impl<'a> Given<'a> {
         match (&self.body, chosen) {
             (Some(body), Chosen::Whole(_)) => CallArguments::Whole(&body.json),
             (Some(body), Chosen::Named(_)) => CallArguments::Json(&body.json, self.names(query)),
-            (None, _) => CallArguments::Texts(self.texts.iter().map(|(name, values)| (*name, values.clone())).collect()),
+            (None, _) => {
+                CallArguments::Texts(self.texts.iter().map(|(name, values)| (*name, values.clone())).collect())
+            }
         }
     }
 }
@@ -131,7 +133,13 @@ fn shape_of(cache: &SchemaCache, function: &Function) -> Arc<Relation> {
         Returns::Rows(columns) => columns.clone(),
         Returns::Scalar | Returns::Void => vec!["value".to_owned()],
     };
-    let untyped = || Column { type_name: "text".to_owned(), base_type: String::new(), nullable: true, default: None, generated: false };
+    let untyped = || Column {
+        type_name: "text".to_owned(),
+        base_type: String::new(),
+        nullable: true,
+        default: None,
+        generated: false,
+    };
     Arc::new(Relation {
         schema: function.schema.clone(),
         name: function.name.clone(),

@@ -6,7 +6,9 @@ const MAX_LENGTH: usize = 64;
 /// The closest name within a third of the length, if any.
 pub(crate) fn closest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (wanted.chars().count() / 3).max(1);
-    let near = known.filter(|name| name.len() <= MAX_LENGTH && wanted.len() <= MAX_LENGTH).map(|name| (distance(wanted, name), name));
+    let near = known
+        .filter(|name| name.len() <= MAX_LENGTH && wanted.len() <= MAX_LENGTH)
+        .map(|name| (distance(wanted, name), name));
     near.filter(|(distance, _)| *distance <= limit).min().map(|(_, name)| name)
 }
 

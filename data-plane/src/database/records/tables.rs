@@ -83,7 +83,8 @@ impl Resolved<'_> {
         let rows = Rows::read(&self.request.body, self.relation)?;
         let columns = rows.columns(self.relation, self.query.columns.as_deref())?;
         let target = self.conflict_target()?;
-        let conflict = self.preferences.resolution.map(|resolution| (target.as_slice(), resolution == Resolution::Merge));
+        let conflict =
+            self.preferences.resolution.map(|resolution| (target.as_slice(), resolution == Resolution::Merge));
         let upsert = conflict.is_some() && !target.is_empty();
         let insert = Insert {
             body: &rows.json,
@@ -154,7 +155,13 @@ impl Resolved<'_> {
     }
 
     /// PUT, PATCH and DELETE answer 204 unless the rows are wanted.
-    fn change_answer(&self, outcome: &Outcome, status: u16, range: Option<String>, to: AppliedTo) -> Result<Response, Error> {
+    fn change_answer(
+        &self,
+        outcome: &Outcome,
+        status: u16,
+        range: Option<String>,
+        to: AppliedTo,
+    ) -> Result<Response, Error> {
         let answer = match self.form().shape {
             Shape::Nothing => Answer::empty(204),
             _ => Answer::new(status, self.media.content_type(), outcome.body.clone()),
@@ -190,15 +197,21 @@ impl Resolved<'_> {
 
     /// PUT names its row: `eq` on every column of the primary key and nothing else.
     fn check_put_filters(&self) -> Result<(), Error> {
-        let named: Option<Vec<&str>> = self.node.conditions.iter().map(|condition| match condition {
-            Condition::Test(test) if !test.negated && test.field.path.is_empty() => match &test.operation {
-                Operation::Binary(Operator::Equal, _) => Some(test.field.name.as_str()),
+        let named: Option<Vec<&str>> = self
+            .node
+            .conditions
+            .iter()
+            .map(|condition| match condition {
+                Condition::Test(test) if !test.negated && test.field.path.is_empty() => match &test.operation {
+                    Operation::Binary(Operator::Equal, _) => Some(test.field.name.as_str()),
+                    _ => None,
+                },
                 _ => None,
-            },
-            _ => None,
-        }).collect();
+            })
+            .collect();
         let key = &self.relation.primary_key;
-        let exact = named.is_some_and(|named| named.len() == key.len() && key.iter().all(|name| named.contains(&name.as_str())));
+        let exact = named
+            .is_some_and(|named| named.len() == key.len() && key.iter().all(|name| named.contains(&name.as_str())));
         if exact && !key.is_empty() {
             return Ok(());
         }
@@ -231,9 +244,19 @@ impl Resolved<'_> {
     ) -> Result<Outcome, Error> {
         let path = format!("/{}", self.request.name);
         let timezone = self.preferences.timezone.clone();
-        let scope = self.request.scope(self.caller, self.schema.clone(), path, timezone, self.request.reads(), self.cache.generation);
+        let scope = self.request.scope(
+            self.caller,
+            self.schema.clone(),
+            path,
+            timezone,
+            self.request.reads(),
+            self.cache.generation,
+        );
         // A check before the commit costs a round trip, so it is made only where it can fail.
-        let checked = self.media.singular() || self.request.method == Method::PUT || self.preferences.enforced_max_affected().is_some();
-        execute::run(self.api.tenant, self.api.statements, &scope, statement, planned, approve.filter(|_| checked)).await
+        let checked = self.media.singular()
+            || self.request.method == Method::PUT
+            || self.preferences.enforced_max_affected().is_some();
+        execute::run(self.api.tenant, self.api.statements, &scope, statement, planned, approve.filter(|_| checked))
+            .await
     }
 }

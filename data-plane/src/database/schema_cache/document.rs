@@ -101,12 +101,17 @@ impl Document {
         let mut cache = SchemaCache { schemas: self.schemas, relationships, ..SchemaCache::default() };
         for row in self.functions {
             let function = function(row, &names);
-            let overloads = cache.functions.entry(function.schema.clone()).or_default().entry(function.name.clone()).or_default();
+            let overloads =
+                cache.functions.entry(function.schema.clone()).or_default().entry(function.name.clone()).or_default();
             overloads.push(Arc::new(function));
         }
         for row in self.relations {
             let relation = relation(row);
-            cache.relations.entry(relation.schema.clone()).or_default().insert(relation.name.clone(), Arc::new(relation));
+            cache
+                .relations
+                .entry(relation.schema.clone())
+                .or_default()
+                .insert(relation.name.clone(), Arc::new(relation));
         }
         for row in self.types {
             cache.types.entry(row.schema).or_default().push(row.name);

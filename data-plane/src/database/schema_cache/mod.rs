@@ -17,7 +17,19 @@ pub(crate) use relationships::{Link, Relationship};
 
 /// Schemas of the platform: never exposed to the data API.
 pub(crate) const INTERNAL_SCHEMAS: [&str; 13] = [
-    "ai", "auth", "compute", "cron", "deployments", "email", "functions", "memory", "payments", "realtime", "schedules", "storage", "system",
+    "ai",
+    "auth",
+    "compute",
+    "cron",
+    "deployments",
+    "email",
+    "functions",
+    "memory",
+    "payments",
+    "realtime",
+    "schedules",
+    "storage",
+    "system",
 ];
 
 /// One picture of the exposed schemas.
@@ -64,7 +76,8 @@ pub(crate) struct Column {
 impl Column {
     /// True for types in which the empty string is a value.
     pub(crate) fn textual(&self) -> bool {
-        matches!(self.base_type.as_str(), "text" | "character varying" | "character") || self.base_type.rsplit('.').next() == Some("citext")
+        matches!(self.base_type.as_str(), "text" | "character varying" | "character")
+            || self.base_type.rsplit('.').next() == Some("citext")
     }
 
     /// True for `json` and `jsonb`.

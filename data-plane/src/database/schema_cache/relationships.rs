@@ -90,8 +90,14 @@ pub(super) fn build(document: &Document) -> ByRelation {
     let keys: Vec<Key<'_>> = document.foreign_keys.iter().flat_map(|key| variants(key, &relations, &shown)).collect();
     let mut found = ByRelation::new();
     for key in &keys {
-        add(&mut found, key.from, key.to, Link::ToOne { constraint: key.name.to_owned(), columns: key.columns.clone() });
-        let link = Link::FromMany { constraint: key.name.to_owned(), columns: flip(&key.columns), single: key.one_to_one };
+        add(
+            &mut found,
+            key.from,
+            key.to,
+            Link::ToOne { constraint: key.name.to_owned(), columns: key.columns.clone() },
+        );
+        let link =
+            Link::FromMany { constraint: key.name.to_owned(), columns: flip(&key.columns), single: key.one_to_one };
         add(&mut found, key.to, key.from, link);
     }
     add_junctions(&mut found, &keys);
@@ -108,8 +114,12 @@ fn add(found: &mut ByRelation, from: &RelationRow, to: &RelationRow, link: Link)
 type Shown<'a> = HashMap<i64, Vec<(&'a RelationRow, Vec<(i16, i16)>)>>;
 
 fn shown_columns<'a>(document: &'a Document, relations: &HashMap<i64, &'a RelationRow>) -> Shown<'a> {
-    let origins: HashMap<i64, Vec<super::view_columns::Origin>> =
-        document.relations.iter().map(|row| (row.oid, row.origins())).filter(|(_, origins)| !origins.is_empty()).collect();
+    let origins: HashMap<i64, Vec<super::view_columns::Origin>> = document
+        .relations
+        .iter()
+        .map(|row| (row.oid, row.origins()))
+        .filter(|(_, origins)| !origins.is_empty())
+        .collect();
     let mut shown = Shown::new();
     for (view, columns) in &origins {
         let mut by_base: HashMap<i64, Vec<(i16, i16)>> = HashMap::new();
@@ -117,7 +127,11 @@ fn shown_columns<'a>(document: &'a Document, relations: &HashMap<i64, &'a Relati
             let (mut relation, mut number) = (column.relation, column.column);
             // A view over views is traced down to the table; the number of steps is bounded by the number of views.
             for _ in 0..origins.len() {
-                let Some(next) = origins.get(&relation).and_then(|below| below.iter().find(|below| below.number == number)) else { break };
+                let Some(next) =
+                    origins.get(&relation).and_then(|below| below.iter().find(|below| below.number == number))
+                else {
+                    break;
+                };
                 (relation, number) = (next.relation, next.column);
             }
             by_base.entry(relation).or_default().push((number, column.number));
@@ -156,7 +170,8 @@ fn ends<'a>(
     shown: &Shown<'a>,
 ) -> Vec<(&'a RelationRow, Vec<String>)> {
     let named = |row: &'a RelationRow, numbers: Vec<i16>| -> Option<(&'a RelationRow, Vec<String>)> {
-        let names: Option<Vec<String>> = numbers.iter().map(|number| row.column_name(*number).map(str::to_owned)).collect();
+        let names: Option<Vec<String>> =
+            numbers.iter().map(|number| row.column_name(*number).map(str::to_owned)).collect();
         Some((row, names?))
     };
     let mut ends: Vec<_> = relations.get(&relation).and_then(|row| named(row, columns.to_vec())).into_iter().collect();
@@ -195,7 +210,10 @@ fn add_junctions(found: &mut ByRelation, keys: &[Key<'_>]) {
 fn add_computed(found: &mut ByRelation, document: &Document, relations: &HashMap<i64, &RelationRow>) {
     for function in &document.functions {
         let [argument] = function.arguments.as_slice() else { continue };
-        let ends = (argument.relation.and_then(|oid| relations.get(&oid)), function.relation.and_then(|oid| relations.get(&oid)));
+        let ends = (
+            argument.relation.and_then(|oid| relations.get(&oid)),
+            function.relation.and_then(|oid| relations.get(&oid)),
+        );
         let (Some(from), Some(to)) = ends else { continue };
         let link = Link::Computed {
             function_schema: function.schema.clone(),

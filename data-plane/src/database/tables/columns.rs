@@ -25,7 +25,9 @@ impl NewColumn {
     pub(super) fn read_list(form: &mut Form<'_>, name: &str) -> Vec<Self> {
         let Some(Value::Array(items)) = form.get(name) else {
             match form.get(name) {
-                Some(other) => form.issue(name, format!("Expected array, received {}", crate::http::validation::type_name(other))),
+                Some(other) => {
+                    form.issue(name, format!("Expected array, received {}", crate::http::validation::type_name(other)))
+                }
                 None => form.issue(name, "Required"),
             }
             return Vec::new();
@@ -44,7 +46,10 @@ impl NewColumn {
             name_issue(&mut form, "columnName", &name, "Column name");
             if !TYPES.contains(&type_name.as_str()) {
                 let list: Vec<String> = TYPES.iter().map(|name| format!("'{name}'")).collect();
-                form.issue("type", format!("Invalid enum value. Expected {}, received '{type_name}'", list.join(" | ")));
+                form.issue(
+                    "type",
+                    format!("Invalid enum value. Expected {}, received '{type_name}'", list.join(" | ")),
+                );
             }
         }
         for issue in form.issues() {

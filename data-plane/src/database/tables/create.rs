@@ -33,7 +33,8 @@ impl NewTable {
             name_issue(&mut form, "tableName", &name, "Table name");
         }
         form.finish().map_err(|error| {
-            error.with_next_actions("Please check the request body, it must conform with the CreateTableRequest schema.")
+            error
+                .with_next_actions("Please check the request body, it must conform with the CreateTableRequest schema.")
         })?;
         Self { name, columns, foreign_keys, row_security }.without_system_columns()
     }
@@ -49,7 +50,9 @@ impl NewTable {
             };
             if column.type_name != required {
                 let (name, given) = (&column.name, &column.type_name);
-                return Err(invalid(format!("Column '{name}' is a reserved field that requires type '{required}', but got '{given}'")));
+                return Err(invalid(format!(
+                    "Column '{name}' is a reserved field that requires type '{required}', but got '{given}'"
+                )));
             }
         }
         self.columns.retain(|column| !SYSTEM_COLUMNS.contains(&column.name.as_str()));
@@ -72,7 +75,8 @@ impl NewTable {
         parts.push("\"updated_at\" timestamptz default now()".to_owned());
         parts.extend(self.foreign_keys.iter().map(|key| key.sql(schema)));
         let trigger = identifier(&format!("{}_update_timestamp", self.name));
-        let security = if self.row_security { format!("alter table {table} enable row level security; ") } else { String::new() };
+        let security =
+            if self.row_security { format!("alter table {table} enable row level security; ") } else { String::new() };
         format!(
             "create table {table} ({}); {security}create trigger {trigger} before update on {table} \
              for each row execute function system.update_updated_at()",

@@ -29,9 +29,11 @@ impl NewForeignKey {
     pub(super) fn read_list(form: &mut Form<'_>, name: &str) -> Vec<Self> {
         match form.get(name) {
             None => Vec::new(),
-            Some(Value::Array(items)) => {
-                items.iter().enumerate().filter_map(|(index, item)| Self::read(form, &format!("{name}.{index}"), item)).collect()
-            }
+            Some(Value::Array(items)) => items
+                .iter()
+                .enumerate()
+                .filter_map(|(index, item)| Self::read(form, &format!("{name}.{index}"), item))
+                .collect(),
             Some(other) => {
                 form.issue(name, format!("Expected array, received {}", type_name(other)));
                 Vec::new()
@@ -141,6 +143,10 @@ mod tests {
         };
         assert_eq!(key("auth.users").constraint_name(), "fk_user_id_auth_users_id");
         assert_eq!(key(&"x".repeat(80)).constraint_name().len(), LONGEST_IDENTIFIER);
-        assert!(key("auth.users").sql("public").contains("references \"auth\".\"users\" (\"id\") on delete cascade on update no action"));
+        assert!(
+            key("auth.users")
+                .sql("public")
+                .contains("references \"auth\".\"users\" (\"id\") on delete cascade on update no action")
+        );
     }
 }

@@ -50,7 +50,8 @@ const FOREIGN_KEYS: &str = "select coalesce(json_agg(json_build_object(
 pub(super) async fn description(app: &App, schema: &str, table: &str) -> Result<Option<Value>> {
     let client = app.pools.internal().await?;
     let parameters: [&(dyn ToSql + Sync); 2] = [&schema, &table];
-    let (columns, keys) = futures::try_join!(client.query(COLUMNS, &parameters), client.query_one(FOREIGN_KEYS, &parameters))?;
+    let (columns, keys) =
+        futures::try_join!(client.query(COLUMNS, &parameters), client.query_one(FOREIGN_KEYS, &parameters))?;
     if columns.is_empty() {
         return Ok(None);
     }

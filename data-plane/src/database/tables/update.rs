@@ -43,11 +43,13 @@ impl TableChange {
         let drop_foreign_keys = owned(form.optional_strings("dropForeignKeys"));
         let drop_columns = owned(form.optional_strings("dropColumns"));
         let update_columns = read_updates(&mut form);
-        let add_columns = if form.get("addColumns").is_some() { NewColumn::read_list(&mut form, "addColumns") } else { Vec::new() };
+        let add_columns =
+            if form.get("addColumns").is_some() { NewColumn::read_list(&mut form, "addColumns") } else { Vec::new() };
         let add_foreign_keys = NewForeignKey::read_list(&mut form, "addForeignKeys");
         let new_name = read_new_name(&mut form);
         form.finish().map_err(|error| {
-            error.with_next_actions("Please check the request body, it must conform with the UpdateTableRequest schema.")
+            error
+                .with_next_actions("Please check the request body, it must conform with the UpdateTableRequest schema.")
         })?;
         Ok(Self { drop_foreign_keys, drop_columns, update_columns, add_columns, add_foreign_keys, new_name })
     }
@@ -88,7 +90,9 @@ impl TableChange {
         let forbidden = |message: &str| Err(Error::not_found("DATABASE_FORBIDDEN", message));
         let system = |name: &str| SYSTEM_COLUMNS.contains(&name);
         let keys = present["foreignKeys"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if let Some(unknown) = self.drop_foreign_keys.iter().find(|name| !keys.iter().any(|key| key["constraintName"] == name.as_str())) {
+        if let Some(unknown) =
+            self.drop_foreign_keys.iter().find(|name| !keys.iter().any(|key| key["constraintName"] == name.as_str()))
+        {
             let message = format!("Foreign key constraint '{unknown}' does not exist on this table.");
             return Err(Error::new(StatusCode::NOT_FOUND, "DATABASE_NOT_FOUND", message));
         }
@@ -105,7 +109,10 @@ impl TableChange {
         let own = columns.iter().filter_map(|column| column["columnName"].as_str()).filter(|name| !system(name));
         let left = own.filter(|name| !self.drop_columns.iter().any(|dropped| dropped == name)).count();
         if left + self.add_columns.len() == 0 {
-            return Err(Error::bad_request("DATABASE_VALIDATION_ERROR", "Table must have at least one user-defined column after update"));
+            return Err(Error::bad_request(
+                "DATABASE_VALIDATION_ERROR",
+                "Table must have at least one user-defined column after update",
+            ));
         }
         Ok(())
     }
@@ -118,7 +125,8 @@ impl ColumnChange {
         match self.default.as_deref() {
             None => {}
             Some("") => sql.push(format!("alter table {table} alter column {column} drop default")),
-            Some(default) => sql.push(format!("alter table {table} alter column {column} set default {}", default_expression(default))),
+            Some(default) => sql
+                .push(format!("alter table {table} alter column {column} set default {}", default_expression(default))),
         }
         if let Some(new_name) = &self.new_name {
             sql.push(format!("alter table {table} rename column {column} to {}", identifier(new_name)));

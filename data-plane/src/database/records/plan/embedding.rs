@@ -7,7 +7,8 @@ use crate::database::schema_cache::{Link, Relation, Relationship, SchemaCache};
 
 /// The one relationship between `origin` and what the request names.
 pub(super) fn resolve(cache: &SchemaCache, origin: &Relation, request: &EmbedRequest) -> Result<Relationship, Error> {
-    let all = cache.relationships(&origin.schema, &origin.name).iter().filter(|found| found.foreign_schema == origin.schema);
+    let all =
+        cache.relationships(&origin.schema, &origin.name).iter().filter(|found| found.foreign_schema == origin.schema);
     let mut found: Vec<&Relationship> = match &request.hint {
         Some(hint) => all.filter(|found| found.foreign_name == request.relation && hinted(found, hint)).collect(),
         None => all.filter(|found| named(found, &request.relation)).collect(),
@@ -27,7 +28,9 @@ pub(super) fn resolve(cache: &SchemaCache, origin: &Relation, request: &EmbedReq
 fn named(found: &Relationship, name: &str) -> bool {
     match &found.link {
         Link::Computed { function_name, .. } => function_name == name,
-        Link::ToOne { constraint, columns } => found.foreign_name == name || constraint == name || single(columns, |pair| &pair.0, name),
+        Link::ToOne { constraint, columns } => {
+            found.foreign_name == name || constraint == name || single(columns, |pair| &pair.0, name)
+        }
         Link::FromMany { constraint, .. } => found.foreign_name == name || constraint == name,
         Link::Through { .. } => found.foreign_name == name,
     }
@@ -35,9 +38,15 @@ fn named(found: &Relationship, name: &str) -> bool {
 
 fn hinted(found: &Relationship, hint: &str) -> bool {
     match &found.link {
-        Link::ToOne { constraint, columns } => constraint == hint || single(columns, |pair| &pair.0, hint) || single(columns, |pair| &pair.1, hint),
-        Link::FromMany { constraint, columns, .. } => constraint == hint || single(columns, |pair| &pair.1, hint) || single(columns, |pair| &pair.0, hint),
-        Link::Through { junction_name, constraints, .. } => junction_name == hint || constraints.iter().any(|constraint| constraint == hint),
+        Link::ToOne { constraint, columns } => {
+            constraint == hint || single(columns, |pair| &pair.0, hint) || single(columns, |pair| &pair.1, hint)
+        }
+        Link::FromMany { constraint, columns, .. } => {
+            constraint == hint || single(columns, |pair| &pair.1, hint) || single(columns, |pair| &pair.0, hint)
+        }
+        Link::Through { junction_name, constraints, .. } => {
+            junction_name == hint || constraints.iter().any(|constraint| constraint == hint)
+        }
         Link::Computed { .. } => false,
     }
 }
@@ -47,9 +56,14 @@ fn single<'a>(columns: &'a [(String, String)], side: impl Fn(&'a (String, String
 }
 
 /// A key from a relation to itself is found twice; its column means the one referred to, anything else those that refer.
-fn self_reference<'a>(origin: &Relation, request: &EmbedRequest, several: &[&'a Relationship]) -> Option<&'a Relationship> {
+fn self_reference<'a>(
+    origin: &Relation,
+    request: &EmbedRequest,
+    several: &[&'a Relationship],
+) -> Option<&'a Relationship> {
     let [left, right] = several else { return None };
-    if left.foreign_name != origin.name || right.foreign_name != origin.name || constraint(left)? != constraint(right)? {
+    if left.foreign_name != origin.name || right.foreign_name != origin.name || constraint(left)? != constraint(right)?
+    {
         return None;
     }
     let by_column = |found: &Relationship| match (&found.link, &request.hint) {
@@ -82,11 +96,19 @@ fn none(cache: &SchemaCache, origin: &Relation, request: &EmbedRequest) -> Error
 
 fn ambiguous(origin: &Relation, request: &EmbedRequest, several: &[&Relationship]) -> Error {
     let (from, to) = (&origin.name, &request.relation);
-    let choices: Vec<String> = several.iter().map(|found| format!("'{}!{}'", found.foreign_name, choice(found))).collect();
+    let choices: Vec<String> =
+        several.iter().map(|found| format!("'{}!{}'", found.foreign_name, choice(found))).collect();
     let details: Vec<Value> = several.iter().map(|found| describe(origin, found)).collect();
-    Error::new(300, "PGRST201", format!("Could not embed because more than one relationship was found for '{from}' and '{to}'"))
-        .details(details)
-        .hint(format!("Try changing '{to}' to one of the following: {}. Find the desired relationship in the 'details' key.", choices.join(", ")))
+    Error::new(
+        300,
+        "PGRST201",
+        format!("Could not embed because more than one relationship was found for '{from}' and '{to}'"),
+    )
+    .details(details)
+    .hint(format!(
+        "Try changing '{to}' to one of the following: {}. Find the desired relationship in the 'details' key.",
+        choices.join(", ")
+    ))
 }
 
 fn choice(found: &Relationship) -> &str {
@@ -103,9 +125,10 @@ fn describe(origin: &Relation, found: &Relationship) -> Value {
         columns.iter().map(|pair| if far { pair.1.as_str() } else { pair.0.as_str() }).collect::<Vec<_>>().join(", ")
     };
     let (cardinality, relationship) = match &found.link {
-        Link::ToOne { constraint, columns } => {
-            ("many-to-one", format!("{constraint} using {from}({}) and {to}({})", side(columns, false), side(columns, true)))
-        }
+        Link::ToOne { constraint, columns } => (
+            "many-to-one",
+            format!("{constraint} using {from}({}) and {to}({})", side(columns, false), side(columns, true)),
+        ),
         Link::FromMany { constraint, columns, single } => (
             if *single { "one-to-one" } else { "one-to-many" },
             format!("{constraint} using {from}({}) and {to}({})", side(columns, false), side(columns, true)),

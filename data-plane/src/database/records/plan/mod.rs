@@ -67,7 +67,12 @@ impl Node {
         Ok(root)
     }
 
-    fn select(cache: &SchemaCache, relation: &Arc<Relation>, items: &[SelectItem], count: &mut usize) -> Result<Self, Error> {
+    fn select(
+        cache: &SchemaCache,
+        relation: &Arc<Relation>,
+        items: &[SelectItem],
+        count: &mut usize,
+    ) -> Result<Self, Error> {
         let mut node = Self {
             relation: Arc::clone(relation),
             alias: format!("r{count}"),
@@ -79,7 +84,9 @@ impl Node {
         };
         for item in items {
             match item {
-                SelectItem::Aggregate => return Err(Error::new(400, "PGRST123", "Use of aggregate functions is not allowed")),
+                SelectItem::Aggregate => {
+                    return Err(Error::new(400, "PGRST123", "Use of aggregate functions is not allowed"));
+                }
                 SelectItem::Embed(request) => {
                     let relationship = embedding::resolve(cache, relation, request)?;
                     let target = cache

@@ -177,9 +177,13 @@ mod tests {
     fn columns_aliases_casts_and_paths() {
         let items = select("id, full name:\"first name\", a::text,data->x->>y::numeric(10,2),*").expect("parses");
         assert_eq!(items[0], column_item("id"));
-        assert!(matches!(&items[1], SelectItem::Column { alias: Some(alias), field, .. } if alias == "full name" && field.name == "first name"));
+        assert!(
+            matches!(&items[1], SelectItem::Column { alias: Some(alias), field, .. } if alias == "full name" && field.name == "first name")
+        );
         assert!(matches!(&items[2], SelectItem::Column { cast: Some(cast), .. } if cast == "text"));
-        assert!(matches!(&items[3], SelectItem::Column { cast: Some(cast), field, .. } if cast == "numeric(10,2)" && field.path.len() == 2));
+        assert!(
+            matches!(&items[3], SelectItem::Column { cast: Some(cast), field, .. } if cast == "numeric(10,2)" && field.path.len() == 2)
+        );
         assert_eq!(items[4], SelectItem::All);
     }
 

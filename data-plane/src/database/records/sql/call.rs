@@ -30,7 +30,13 @@ pub(crate) enum CallArguments<'a> {
 }
 
 /// A whole call.
-pub(crate) fn call(cache: &SchemaCache, node: &Node, call: &Call<'_>, form: BodyForm, counted: bool) -> Result<Statement, Error> {
+pub(crate) fn call(
+    cache: &SchemaCache,
+    node: &Node,
+    call: &Call<'_>,
+    form: BodyForm,
+    counted: bool,
+) -> Result<Statement, Error> {
     let mut statement = Statement::default();
     let columns = Columns { cache, origin: Origin::Relation };
     let source = source(&mut statement, call);
@@ -80,7 +86,11 @@ fn source(statement: &mut Statement, call: &Call<'_>) -> String {
                 let variadic = if argument.variadic { "variadic " } else { "" };
                 list.push(format!("{variadic}{quoted} := \"arguments\".{quoted}"));
             }
-            format!("json_to_record({body}::json) as \"arguments\" ({}), lateral {name}({})", definitions.join(", "), list.join(", "))
+            format!(
+                "json_to_record({body}::json) as \"arguments\" ({}), lateral {name}({})",
+                definitions.join(", "),
+                list.join(", ")
+            )
         }
     }
 }

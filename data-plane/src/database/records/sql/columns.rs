@@ -50,7 +50,9 @@ impl Columns<'_> {
     pub(super) fn column(&self, node: &Node, name: &str) -> Result<String, Error> {
         let relation = &node.relation;
         let alias = identifier(&node.alias);
-        if relation.columns.contains_key(name) || (self.origin == Origin::Written && self.cache.computed_column(relation, name).is_some()) {
+        if relation.columns.contains_key(name)
+            || (self.origin == Origin::Written && self.cache.computed_column(relation, name).is_some())
+        {
             return Ok(format!("{alias}.{}", identifier(name)));
         }
         match self.cache.computed_column(relation, name) {
@@ -98,8 +100,55 @@ impl Columns<'_> {
 
 /// Type names that need no look-up.
 const BUILT_IN: [&str; 51] = [
-    "bigint", "bit", "bit varying", "bool", "boolean", "box", "bpchar", "bytea", "char", "character", "character varying", "cidr", "circle",
-    "date", "daterange", "decimal", "double precision", "float", "float4", "float8", "inet", "int", "int2", "int4", "int4range", "int8",
-    "int8range", "integer", "interval", "json", "jsonb", "macaddr", "money", "name", "numeric", "numrange", "oid", "point", "real", "regclass",
-    "smallint", "text", "time", "timestamp", "timestamp with time zone", "timestamp without time zone", "timestamptz", "tsvector", "uuid", "varchar", "xml",
+    "bigint",
+    "bit",
+    "bit varying",
+    "bool",
+    "boolean",
+    "box",
+    "bpchar",
+    "bytea",
+    "char",
+    "character",
+    "character varying",
+    "cidr",
+    "circle",
+    "date",
+    "daterange",
+    "decimal",
+    "double precision",
+    "float",
+    "float4",
+    "float8",
+    "inet",
+    "int",
+    "int2",
+    "int4",
+    "int4range",
+    "int8",
+    "int8range",
+    "integer",
+    "interval",
+    "json",
+    "jsonb",
+    "macaddr",
+    "money",
+    "name",
+    "numeric",
+    "numrange",
+    "oid",
+    "point",
+    "real",
+    "regclass",
+    "smallint",
+    "text",
+    "time",
+    "timestamp",
+    "timestamp with time zone",
+    "timestamp without time zone",
+    "timestamptz",
+    "tsvector",
+    "uuid",
+    "varchar",
+    "xml",
 ];

@@ -39,8 +39,12 @@ impl Columns<'_> {
         let relation_has_it = node.relation.columns.contains_key(&test.field.name);
         if let Some(embed) = node.embed(&test.field.name).filter(|_| !relation_has_it && test.field.path.is_empty()) {
             if test.operation != Operation::Is(Truth::Null) {
-                return Err(Error::new(400, "PGRST120", format!("Bad operator on the '{}' embedded resource", test.field.name))
-                    .details("Only is null or not is null filters are allowed on embedded resources"));
+                return Err(Error::new(
+                    400,
+                    "PGRST120",
+                    format!("Bad operator on the '{}' embedded resource", test.field.name),
+                )
+                .details("Only is null or not is null filters are allowed on embedded resources"));
             }
             let alias = identifier(&embed.alias);
             let row = if embed.to_one { alias } else { format!("{alias}.\"rows\"") };
@@ -116,7 +120,8 @@ fn operation(statement: &mut Statement, left: &str, operation: &Operation) -> St
                 SearchKind::Phrase => "phraseto_tsquery",
                 SearchKind::Web => "websearch_to_tsquery",
             };
-            let configuration = configuration.as_ref().map(|name| format!("{}::regconfig, ", statement.bind(name))).unwrap_or_default();
+            let configuration =
+                configuration.as_ref().map(|name| format!("{}::regconfig, ", statement.bind(name))).unwrap_or_default();
             format!("{left} @@ {function}({configuration}{})", statement.bind(value))
         }
     }

@@ -1,6 +1,10 @@
 //! Selects, with embedded relations as lateral joins.
 
-use super::super::{error::Error, plan::{Embed, Node}, query::{SelectItem, Window}};
+use super::super::{
+    error::Error,
+    plan::{Embed, Node},
+    query::{SelectItem, Window},
+};
 use super::{
     BodyForm, RESPONSE_SETTINGS, Statement,
     columns::{Columns, Origin},
@@ -43,7 +47,13 @@ pub(super) fn projection(body: &str, total: &str, overwritten: &str, location: &
 
 impl Columns<'_> {
     /// One node as a select; `joined` ties it to the outer row.
-    pub(super) fn select(&self, statement: &mut Statement, node: &Node, source: &str, joined: Option<&str>) -> Result<String, Error> {
+    pub(super) fn select(
+        &self,
+        statement: &mut Statement,
+        node: &Node,
+        source: &str,
+        joined: Option<&str>,
+    ) -> Result<String, Error> {
         let mut list = Vec::new();
         for item in &node.items {
             list.push(self.item(statement, node, item)?);
@@ -70,7 +80,13 @@ impl Columns<'_> {
         Ok(format!("select 1 {}", self.from_where(statement, node, source, None)?))
     }
 
-    fn from_where(&self, statement: &mut Statement, node: &Node, source: &str, joined: Option<&str>) -> Result<String, Error> {
+    fn from_where(
+        &self,
+        statement: &mut Statement,
+        node: &Node,
+        source: &str,
+        joined: Option<&str>,
+    ) -> Result<String, Error> {
         let mut sql = format!("from {source} as {}", identifier(&node.alias));
         for embed in &node.embeds {
             sql.push_str(&self.join(statement, node, embed)?);
@@ -93,7 +109,9 @@ impl Columns<'_> {
             let kind = if embed.inner { "inner" } else { "left" };
             return Ok(format!(" {kind} join lateral ({rows}) as {alias} on true"));
         }
-        Ok(format!(" left join lateral (select json_agg(\"each\".*) as \"rows\" from ({rows}) as \"each\") as {alias} on true"))
+        Ok(format!(
+            " left join lateral (select json_agg(\"each\".*) as \"rows\" from ({rows}) as \"each\") as {alias} on true"
+        ))
     }
 }
 
@@ -120,7 +138,9 @@ fn tie(outer: &Node, embed: &Embed) -> (String, Option<String>) {
     let (near, far) = (identifier(&outer.alias), identifier(&node.alias));
     let source = qualified(&node.relation.schema, &node.relation.name);
     match &embed.link {
-        Link::ToOne { columns, .. } | Link::FromMany { columns, .. } => (source, Some(equalities(&near, &far, columns))),
+        Link::ToOne { columns, .. } | Link::FromMany { columns, .. } => {
+            (source, Some(equalities(&near, &far, columns)))
+        }
         Link::Through { junction_schema, junction_name, near: near_columns, far: far_columns, .. } => {
             let junction = format!("j{}", &embed.alias[1..]);
             let junction = identifier(&junction);
@@ -132,13 +152,17 @@ fn tie(outer: &Node, embed: &Embed) -> (String, Option<String>) {
             );
             (source, Some(exists))
         }
-        Link::Computed { function_schema, function_name, .. } => (format!("{}({near}.*)", qualified(function_schema, function_name)), None),
+        Link::Computed { function_schema, function_name, .. } => {
+            (format!("{}({near}.*)", qualified(function_schema, function_name)), None)
+        }
     }
 }
 
 fn equalities(left: &str, right: &str, columns: &[(String, String)]) -> String {
-    let pairs: Vec<String> =
-        columns.iter().map(|(near, far)| format!("{left}.{} = {right}.{}", identifier(near), identifier(far))).collect();
+    let pairs: Vec<String> = columns
+        .iter()
+        .map(|(near, far)| format!("{left}.{} = {right}.{}", identifier(near), identifier(far)))
+        .collect();
     pairs.join(" and ")
 }
 
@@ -171,7 +195,9 @@ pub(super) fn needed_columns(node: &Node) -> Vec<String> {
     node.order.iter().filter(|term| term.relation.is_none()).for_each(|term| add(&term.field.name));
     for embed in &node.embeds {
         match &embed.link {
-            Link::ToOne { columns, .. } | Link::FromMany { columns, .. } => columns.iter().for_each(|(near, _)| add(near)),
+            Link::ToOne { columns, .. } | Link::FromMany { columns, .. } => {
+                columns.iter().for_each(|(near, _)| add(near))
+            }
             Link::Through { near, .. } => near.iter().for_each(|(near, _)| add(near)),
             Link::Computed { .. } => node.relation.columns.keys().for_each(|name| add(name)),
         }

@@ -38,7 +38,13 @@ pub(crate) struct Change<'a> {
 }
 
 /// An insert or upsert.
-pub(crate) fn insert(cache: &SchemaCache, node: &Node, request: &Insert<'_>, form: BodyForm, counted: bool) -> Result<Statement, Error> {
+pub(crate) fn insert(
+    cache: &SchemaCache,
+    node: &Node,
+    request: &Insert<'_>,
+    form: BodyForm,
+    counted: bool,
+) -> Result<Statement, Error> {
     let mut statement = Statement::default();
     let relation = &node.relation;
     let columns = Columns { cache, origin: Origin::Relation };
@@ -50,7 +56,8 @@ pub(crate) fn insert(cache: &SchemaCache, node: &Node, request: &Insert<'_>, for
         format!("insert into {target} default values returning {returning}")
     } else {
         let (list, rows) = new_rows(&mut statement, node, request, &columns)?;
-        let conflict = request.conflict.map(|(target, merge)| on_conflict(request.columns, target, merge)).unwrap_or_default();
+        let conflict =
+            request.conflict.map(|(target, merge)| on_conflict(request.columns, target, merge)).unwrap_or_default();
         format!("insert into {target} ({list}) {rows}{conflict} returning {returning}")
     };
     let location = if request.located { location(relation) } else { "null::text".to_owned() };
@@ -59,7 +66,13 @@ pub(crate) fn insert(cache: &SchemaCache, node: &Node, request: &Insert<'_>, for
 }
 
 /// An update of the rows that the node's conditions, ordering and window choose.
-pub(crate) fn update(cache: &SchemaCache, node: &Node, change: &Change<'_>, form: BodyForm, counted: bool) -> Result<Statement, Error> {
+pub(crate) fn update(
+    cache: &SchemaCache,
+    node: &Node,
+    change: &Change<'_>,
+    form: BodyForm,
+    counted: bool,
+) -> Result<Statement, Error> {
     let mut statement = Statement::default();
     let columns = Columns { cache, origin: Origin::Relation };
     let relation = &node.relation;
@@ -113,7 +126,14 @@ impl Extras<'_> {
     }
 }
 
-fn written(cache: &SchemaCache, mut statement: Statement, node: &Node, source: &str, form: BodyForm, extras: &Extras<'_>) -> Result<Statement, Error> {
+fn written(
+    cache: &SchemaCache,
+    mut statement: Statement,
+    node: &Node,
+    source: &str,
+    form: BodyForm,
+    extras: &Extras<'_>,
+) -> Result<Statement, Error> {
     let rows = if form.shape == Shape::Nothing {
         "select 1 from \"written\"".to_owned()
     } else {
@@ -135,7 +155,8 @@ fn written(cache: &SchemaCache, mut statement: Statement, node: &Node, source: &
 fn returning(columns: &Columns<'_>, node: &Node, form: BodyForm, located: bool) -> Result<String, Error> {
     let mut names = if form.shape == Shape::Nothing { Vec::new() } else { needed_columns(node) };
     if located {
-        names.extend(node.relation.primary_key.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
+        names
+            .extend(node.relation.primary_key.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
     }
     let mut list = Vec::new();
     for name in &names {
@@ -152,7 +173,12 @@ fn nothing(node: &Node, form: BodyForm, located: bool) -> String {
 }
 
 /// The insert's column list and the select that feeds it.
-fn new_rows(statement: &mut Statement, node: &Node, request: &Insert<'_>, columns: &Columns<'_>) -> Result<(String, String), Error> {
+fn new_rows(
+    statement: &mut Statement,
+    node: &Node,
+    request: &Insert<'_>,
+    columns: &Columns<'_>,
+) -> Result<(String, String), Error> {
     let relation = &node.relation;
     let body = statement.bind(request.body);
     if request.columns.is_empty() {
@@ -164,7 +190,12 @@ fn new_rows(statement: &mut Statement, node: &Node, request: &Insert<'_>, column
     let definitions = definitions(relation, request.columns);
     let (values, source) = if request.missing_default {
         let values: Vec<String> = request.columns.iter().map(|name| value_or_default(relation, &alias, name)).collect();
-        (values, format!("json_array_elements({body}::json) as \"element\" (\"value\"), json_to_record(\"element\".\"value\") as {alias} ({definitions})"))
+        (
+            values,
+            format!(
+                "json_array_elements({body}::json) as \"element\" (\"value\"), json_to_record(\"element\".\"value\") as {alias} ({definitions})"
+            ),
+        )
     } else {
         let values = list.iter().map(|name| format!("{alias}.{name}")).collect();
         (values, format!("json_to_recordset({body}::json) as {alias} ({definitions})"))
@@ -187,13 +218,17 @@ fn bare_rows(relation: &Relation, body: &str) -> Result<(String, String), Error>
 fn value_or_default(relation: &Relation, alias: &str, name: &str) -> String {
     let value = format!("{alias}.{}", identifier(name));
     match relation.columns.get(name).and_then(|column| column.default.as_deref()) {
-        Some(default) => format!("case when (\"element\".\"value\" -> {}) is null then {default} else {value} end", literal(name)),
+        Some(default) => {
+            format!("case when (\"element\".\"value\" -> {}) is null then {default} else {value} end", literal(name))
+        }
         None => value,
     }
 }
 
 fn definitions(relation: &Relation, columns: &[String]) -> String {
-    let typed = columns.iter().filter_map(|name| relation.columns.get(name).map(|column| format!("{} {}", identifier(name), column.type_name)));
+    let typed = columns.iter().filter_map(|name| {
+        relation.columns.get(name).map(|column| format!("{} {}", identifier(name), column.type_name))
+    });
     typed.collect::<Vec<_>>().join(", ")
 }
 
@@ -206,7 +241,8 @@ fn on_conflict(columns: &[String], target: &[String], merge: bool) -> String {
     if !merge || columns.is_empty() {
         return format!(" on conflict ({target}) do nothing");
     }
-    let assignments: Vec<String> = columns.iter().map(|name| format!("{name} = excluded.{name}", name = identifier(name))).collect();
+    let assignments: Vec<String> =
+        columns.iter().map(|name| format!("{name} = excluded.{name}", name = identifier(name))).collect();
     // The condition always holds; it counts the rows that were there already, without reading any column.
     format!(
         " on conflict ({target}) do update set {} where set_config('{OVERWRITTEN}', \
@@ -219,8 +255,11 @@ fn location(relation: &Relation) -> String {
     if relation.primary_key.is_empty() {
         return "null::text".to_owned();
     }
-    let members: Vec<String> =
-        relation.primary_key.iter().map(|name| format!("{}, \"written\".{}::text", literal(name), identifier(name))).collect();
+    let members: Vec<String> = relation
+        .primary_key
+        .iter()
+        .map(|name| format!("{}, \"written\".{}::text", literal(name), identifier(name)))
+        .collect();
     format!("(select json_build_object({})::text from \"written\" limit 1)", members.join(", "))
 }
 
@@ -256,7 +295,10 @@ fn chosen(statement: &mut Statement, columns: &Columns<'_>, node: &Node) -> Resu
         qualified(&relation.schema, &relation.name),
         condition.map(|condition| format!(" where {condition}")).unwrap_or_default(),
     );
-    let pairs: Vec<String> =
-        relation.primary_key.iter().map(|name| format!("{alias}.{name} = \"chosen\".{name}", name = identifier(name))).collect();
+    let pairs: Vec<String> = relation
+        .primary_key
+        .iter()
+        .map(|name| format!("{alias}.{name} = \"chosen\".{name}", name = identifier(name)))
+        .collect();
     Ok(Chosen { source: Some(source), condition: Some(pairs.join(" and ")) })
 }
