@@ -26,6 +26,6 @@ mod secrets;
 pub mod serve;
 pub mod startup;
 pub mod state;
-pub mod storage;
+mod storage;
 pub mod transaction;
 mod usage;

@@ -59,9 +59,6 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error>
     migrations::run(&app.pools, &app.config.postgres_user).await?;
     startup::prepare(&app).await.map_err(|error| Error::Prepare(error.message().to_owned()))?;
 
-    if let Err(error) = app.blobs.remove_unfinished().await {
-        tracing::warn!(cause = telemetry::chain(&error), "uploads that were cut off stay on disk");
-    }
     let wanted = SocketAddr::new(app.config.host, app.config.port);
     let listen_failed = |cause| Error::Listen { address: wanted, cause };
     let listener = TcpListener::bind(wanted).await.map_err(listen_failed)?;

@@ -14,7 +14,6 @@ use crate::{
     events::Events,
     pools::Pools,
     schema_changes::SchemaChanges,
-    storage::Blobs,
 };
 
 /// The state of one process; handlers take `State<Arc<App>>`.
@@ -37,8 +36,6 @@ pub struct App {
     pub schema_changes: SchemaChanges,
     /// What the database area keeps between requests.
     pub database: crate::database::Database,
-    /// Bytes of stored objects.
-    pub blobs: Blobs,
     /// Requests and calls.
     pub activity: Activity,
     /// Events for dashboards.
@@ -64,7 +61,6 @@ impl App {
             passwords: Passwords::default(),
             schema_changes: SchemaChanges::default(),
             database: crate::database::Database::default(),
-            blobs: Blobs::new(config.storage_dir.clone()),
             activity: Activity::default(),
             events: Events::default(),
             http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?,

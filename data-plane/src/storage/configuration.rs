@@ -1,12 +1,15 @@
-//! The upload limit.
+//! The largest upload, which the project's administrator sets.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
+use clock::iso_millis;
 use serde_json::{Value, json};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::names::INVALID;
 use crate::{
     audit::Audit,
     authentication::RequireAdmin,
@@ -14,22 +17,20 @@ use crate::{
     state::App,
 };
 
-const MIB: u64 = 1024 * 1024;
+const COLUMNS: &str = "id, max_file_size_mb, created_at, updated_at";
 
-/// Largest upload in bytes.
-pub(super) async fn max_upload_bytes(app: &App) -> Result<u64> {
-    let client = app.pools.internal().await?;
-    let statement = client.prepare_cached("select max_file_size_mb from storage.config limit 1").await?;
-    let row = client.query_opt(&statement, &[]).await?;
-    Ok(row.map_or(app.config.max_file_bytes, |row| u64::try_from(row.get::<_, i32>(0)).unwrap_or(0) * MIB))
-}
-
-/// `GET /config`.
+/// `GET /config`
 pub(super) async fn get_config(State(app): State<Arc<App>>, _admin: RequireAdmin) -> Result<Json<Value>> {
-    read(&app).await.map(Json)
+    let client = app.pools.internal().await?;
+    let row = client.query_opt(&format!("select {COLUMNS} from storage.config"), &[]).await?;
+    let now = iso_millis(app.clock.now());
+    Ok(Json(match row {
+        Some(row) => config_json(&row),
+        None => json!({"id": Uuid::nil(), "maxFileSizeMb": fallback(&app), "createdAt": now, "updatedAt": now}),
+    }))
 }
 
-/// `PUT /config`.
+/// `PUT /config`
 pub(super) async fn update_config(
     State(app): State<Arc<App>>,
     RequireAdmin(caller): RequireAdmin,
@@ -37,35 +38,35 @@ pub(super) async fn update_config(
     JsonBody(body): JsonBody,
 ) -> Result<Json<Value>> {
     let mut form = Form::new(&body);
-    let megabytes = form.integer("maxFileSizeMb", 1, 200);
-    form.finish_as("STORAGE_INVALID_PARAMETER")?;
+    let max = form.integer("maxFileSizeMb", 1, 200);
+    form.finish_as(INVALID)?;
+    let max = i32::try_from(max).unwrap_or(200);
     let client = app.pools.internal().await?;
-    client.execute("insert into storage.config default values on conflict do nothing", &[]).await?;
-    let stored = i32::try_from(megabytes).unwrap_or(200);
-    client.execute("update storage.config set max_file_size_mb = $1", &[&stored]).await?;
-    drop(client);
-    audit.record(&caller, "STORAGE", "UPDATE_STORAGE_CONFIG", json!({"maxFileSizeMb": megabytes})).await?;
-    read(&app).await.map(Json)
+    let sql = format!(
+        "insert into storage.config (max_file_size_mb) values ($1)
+         on conflict ((1)) do update set max_file_size_mb = excluded.max_file_size_mb returning {COLUMNS}"
+    );
+    let row = client.query_one(&sql, &[&max]).await?;
+    audit.record(&caller, "STORAGE", "UPDATE_STORAGE_CONFIG", json!({"maxFileSizeMb": max})).await?;
+    Ok(Json(config_json(&row)))
 }
 
-async fn read(app: &App) -> Result<Value> {
+/// The largest upload in MiB.
+pub(super) async fn max_file_size_mb(app: &App) -> Result<i32> {
     let client = app.pools.internal().await?;
-    let row = client
-        .query_opt("select id, max_file_size_mb, created_at, updated_at from storage.config limit 1", &[])
-        .await?;
-    let now = app.clock.now();
-    Ok(match row {
-        Some(row) => json!({
-            "id": row.get::<_, Uuid>(0),
-            "maxFileSizeMb": row.get::<_, i32>(1),
-            "createdAt": clock::iso_millis(row.get::<_, DateTime<Utc>>(2)),
-            "updatedAt": clock::iso_millis(row.get::<_, DateTime<Utc>>(3)),
-        }),
-        None => json!({
-            "id": Uuid::nil(),
-            "maxFileSizeMb": app.config.max_file_bytes / MIB,
-            "createdAt": clock::iso_millis(now),
-            "updatedAt": clock::iso_millis(now),
-        }),
+    let row = client.query_opt("select max_file_size_mb from storage.config", &[]).await?;
+    Ok(row.map_or_else(|| fallback(app), |row| row.get(0)))
+}
+
+fn fallback(app: &App) -> i32 {
+    i32::try_from(app.config.max_file_bytes >> 20).unwrap_or(i32::MAX).max(1)
+}
+
+fn config_json(row: &Row) -> Value {
+    json!({
+        "id": row.get::<_, Uuid>(0),
+        "maxFileSizeMb": row.get::<_, i32>(1),
+        "createdAt": iso_millis(row.get::<_, DateTime<Utc>>(2)),
+        "updatedAt": iso_millis(row.get::<_, DateTime<Utc>>(3)),
     })
 }

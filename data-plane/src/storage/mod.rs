@@ -1,7 +1,14 @@
-//! Buckets and objects: rows in Postgres decide what exists and who may see it, bytes are on the local disk.
-//!
-//! Administrators work on the rows directly; everybody else under their own role, so that row security applies. Bytes belong to the
-//! project's folder and are cloned with its database, so a branch needs no way back to its parent's objects.
+//! Stored objects: rows under row-level security, bytes on local disk. A branch has its own copy of both, made with the clone.
+
+mod buckets;
+mod configuration;
+mod download;
+mod files;
+mod names;
+mod objects;
+mod session;
+mod strategies;
+mod upload;
 
 use std::sync::Arc;
 
@@ -10,29 +17,9 @@ use axum::{
     routing::{get, patch, post},
 };
 
-use crate::{
-    authentication::{Caller, Role},
-    http::Result,
-    state::App,
-    transaction::{self, Context, Transaction},
-};
+use crate::state::App;
 
-mod blobs;
-mod buckets;
-mod configuration;
-mod content;
-mod download;
-mod listing;
-mod names;
-mod objects;
-mod range;
-mod removal;
-mod strategies;
-mod upload;
-
-pub use blobs::Blobs;
-
-/// Routes of this area.
+/// Routes under `/api/storage`.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/config", get(configuration::get_config).put(configuration::update_config))
@@ -40,23 +27,15 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/buckets/{bucket}", patch(buckets::update_bucket).delete(buckets::delete_bucket))
         .route(
             "/buckets/{bucket}/objects",
-            get(listing::list_objects).post(upload::create_object).delete(removal::delete_objects),
+            get(objects::list_objects).post(upload::upload_generated).delete(objects::delete_objects),
         )
         .route(
             "/buckets/{bucket}/objects/{*key}",
-            get(download::get_object)
-                .put(upload::put_object)
-                .delete(removal::delete_object)
-                .post(strategies::post_to_object),
+            get(download::download_object)
+                .put(upload::upload_object)
+                .post(strategies::after_key)
+                .delete(objects::delete_object),
         )
-        .route("/buckets/{bucket}/upload-strategy", post(strategies::get_upload_strategy))
-        .route("/buckets/{bucket}/download-strategy/objects/{*key}", get(strategies::get_download_strategy))
-}
-
-/// A transaction on the rows: with all rights for administrators, under the caller's role for others.
-async fn rows(app: &App, caller: &Caller) -> Result<Transaction> {
-    match caller.role {
-        Role::ProjectAdmin => transaction::begin_internal(&app.pools).await,
-        Role::Anon | Role::Authenticated => transaction::begin(&app.pools, &Context::user(caller)).await,
-    }
+        .route("/buckets/{bucket}/upload-strategy", post(strategies::upload_strategy))
+        .route("/buckets/{bucket}/download-strategy/objects/{*key}", get(strategies::download_strategy))
 }

@@ -1,87 +1,151 @@
-//! Rows of objects, and objects as clients see them.
+//! Objects as rows: list and delete, under the caller's role.
 
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use chrono::{DateTime, Utc};
+use clock::iso_millis;
 use serde_json::{Value, json};
-use tokio_postgres::{Row, error::SqlState};
+use tokio_postgres::Row;
 
-use super::names::object_url;
+use super::{files, names, session::Session};
 use crate::{
-    http::{Error, Result},
+    authentication::RequireUser,
+    events::Resource,
+    http::{Error, JsonBody, Query, Result, validation::Form},
     state::App,
-    transaction::Transaction,
 };
 
-/// What a row says of an object.
-#[derive(Clone, Debug)]
-pub(super) struct Object {
-    pub(super) bucket: String,
-    pub(super) key: String,
-    pub(super) size: i32,
-    pub(super) mime_type: Option<String>,
-    pub(super) uploaded_at: Option<DateTime<Utc>>,
-    pub(super) etag: Option<String>,
+/// What [`file_json`] and [`row_json`] read.
+pub(super) const COLUMNS: &str =
+    "bucket, key, size, mime_type, uploaded_at, uploaded_by, uploaded_via, s3_access_key_id, etag";
+
+const MOST_KEYS: usize = 1000;
+
+/// `GET /buckets/:bucket/objects`
+pub(super) async fn list_objects(
+    State(app): State<Arc<App>>,
+    RequireUser(caller): RequireUser,
+    Path(bucket): Path<String>,
+    query: Query,
+) -> Result<Json<Value>> {
+    names::check_bucket(&bucket)?;
+    let limit = query.integer("limit", 100, 1, 1000)?;
+    let offset = query.integer("offset", 0, 0, i64::MAX)?;
+    let prefix = like(query.get("prefix").unwrap_or_default()) + "%";
+    let search = format!("%{}%", like(query.get("search").unwrap_or_default()));
+    let session = Session::begin(&app, &caller).await?;
+    let matching = "from storage.objects where bucket = $1 and key like $2 and key like $3";
+    let count = session.query_one(&format!("select count(*) {matching}"), &[&bucket, &prefix, &search]).await?;
+    let sql = format!("select {COLUMNS} {matching} order by key limit $4 offset $5");
+    let rows = session.query(&sql, &[&bucket, &prefix, &search, &limit, &offset]).await?;
+    session.commit().await?;
+    let data: Vec<Value> = rows.iter().map(|row| row_json(&app.config.api_base_url, row)).collect();
+    Ok(Json(json!({
+        "data": data,
+        "pagination": {"offset": offset, "limit": limit, "total": count.get::<_, i64>(0)},
+        "nextActions": "Use PUT /api/storage/buckets/:bucket/objects/:key to upload, or GET it to download.",
+    })))
 }
 
-impl Object {
-    /// Columns that [`Object::from_row`] reads.
-    pub(super) const COLUMNS: &str = "bucket, key, size, mime_type, uploaded_at, etag";
-
-    pub(super) fn from_row(row: &Row) -> Self {
-        Self {
-            bucket: row.get(0),
-            key: row.get(1),
-            size: row.get(2),
-            mime_type: row.get(3),
-            uploaded_at: row.get(4),
-            etag: row.get(5),
-        }
+/// `DELETE /buckets/:bucket/objects/:key`
+pub(super) async fn delete_object(
+    State(app): State<Arc<App>>,
+    RequireUser(caller): RequireUser,
+    Path((bucket, key)): Path<(String, String)>,
+) -> Result<Json<Value>> {
+    names::check_bucket(&bucket)?;
+    names::check_key(&key)?;
+    let session = Session::begin(&app, &caller).await?;
+    if delete(&app, session, &bucket, &[key]).await?.is_empty() {
+        return Err(not_found());
     }
-
-    /// The object that this transaction may see. One it may not see does not exist.
-    pub(super) async fn find(rows: &Transaction, bucket: &str, key: &str) -> Result<Option<Self>> {
-        let sql = format!("select {} from storage.objects where bucket = $1 and key = $2", Self::COLUMNS);
-        match rows.query_opt(&sql, &[&bucket, &key]).await {
-            Ok(row) => Ok(row.as_ref().map(Self::from_row)),
-            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Its URL with its version, so that caches see a new one after each upload.
-    pub(super) fn url(&self, app: &App) -> String {
-        let version = match (&self.etag, self.uploaded_at) {
-            (Some(etag), _) => etag.clone(),
-            (None, Some(at)) => at.timestamp_millis().to_string(),
-            (None, None) => "0".to_owned(),
-        };
-        format!("{}?v={version}", object_url(app, &self.bucket, &self.key))
-    }
-
-    /// As clients see it.
-    pub(super) fn json(&self, app: &App) -> Value {
-        let mut file = json!({"bucket": self.bucket, "key": self.key, "size": self.size});
-        if let Some(mime_type) = &self.mime_type {
-            file["mimeType"] = json!(mime_type);
-        }
-        file["uploadedAt"] = json!(self.uploaded_at.map(clock::iso_millis));
-        file["url"] = json!(self.url(app));
-        file
-    }
+    Ok(Json(json!({"message": "Object deleted successfully"})))
 }
 
-/// Whether a bucket exists, and is public.
-pub(super) async fn bucket_visibility(app: &App, bucket: &str) -> Result<Option<bool>> {
-    let client = app.pools.internal().await?;
-    let statement = client.prepare_cached("select coalesce(public, true) from storage.buckets where name = $1").await?;
-    Ok(client.query_opt(&statement, &[&bucket]).await?.map(|row| row.get(0)))
+/// `DELETE /buckets/:bucket/objects`
+pub(super) async fn delete_objects(
+    State(app): State<Arc<App>>,
+    RequireUser(caller): RequireUser,
+    Path(bucket): Path<String>,
+    JsonBody(body): JsonBody,
+) -> Result<Json<Value>> {
+    names::check_bucket(&bucket)?;
+    let mut form = Form::new(&body);
+    let keys: BTreeSet<String> = form.strings("keys").into_iter().map(ToOwned::to_owned).collect();
+    if keys.is_empty() || keys.len() > MOST_KEYS {
+        form.issue("keys", format!("keys must hold 1 to {MOST_KEYS} strings"));
+    }
+    form.finish_as(names::INVALID)?;
+    let keys: Vec<String> = keys.into_iter().collect();
+    let session = Session::begin(&app, &caller).await?;
+    let deleted = delete(&app, session, &bucket, &keys).await?;
+    let status = |key: &String| if deleted.contains(key) { "deleted" } else { "notFound" };
+    let results: Vec<Value> = keys.iter().map(|key| json!({"key": key, "status": status(key)})).collect();
+    Ok(Json(json!({"results": results})))
 }
 
-/// 404 for what is not there or not to be seen.
+/// Deletes rows, commits, then the bytes; the keys that were there and could be seen.
+async fn delete(app: &App, session: Session, bucket: &str, keys: &[String]) -> Result<BTreeSet<String>> {
+    let sql = "delete from storage.objects where bucket = $1 and key = any($2) returning key, etag";
+    let rows = session.query(sql, &[&bucket, &keys]).await?;
+    session.commit().await?;
+    let mut deleted = BTreeSet::new();
+    for row in &rows {
+        let key: String = row.get(0);
+        if let Some(etag) = row.get::<_, Option<String>>(1)
+            && let Err(error) = files::remove(&app.config.storage_dir, bucket, &key, &etag).await
+        {
+            tracing::warn!(cause = telemetry::chain(&error), "the bytes of a deleted object stay on disk");
+        }
+        deleted.insert(key);
+    }
+    if !deleted.is_empty() {
+        app.activity.storage_changed();
+        app.events.changed(Resource::Buckets, Some(json!({"bucketName": bucket})));
+    }
+    Ok(deleted)
+}
+
+/// The contract's file object.
+pub(super) fn file_json(base: &str, row: &Row) -> Value {
+    let (bucket, key): (String, String) = (row.get("bucket"), row.get("key"));
+    let uploaded_at: Option<DateTime<Utc>> = row.get("uploaded_at");
+    json!({
+        "bucket": bucket,
+        "key": key,
+        "size": row.get::<_, i32>("size"),
+        "mimeType": row.get::<_, Option<String>>("mime_type"),
+        "uploadedAt": uploaded_at.map(iso_millis),
+        "url": names::object_url(base, &bucket, &key, version(row).as_deref()),
+    })
+}
+
+/// What changes with the content: the etag, or for rows without one the time.
+pub(super) fn version(row: &Row) -> Option<String> {
+    let etag: Option<String> = row.get("etag");
+    let uploaded_at: Option<DateTime<Utc>> = row.get("uploaded_at");
+    etag.or_else(|| uploaded_at.map(|at| at.timestamp_millis().to_string()))
+}
+
+fn row_json(base: &str, row: &Row) -> Value {
+    let mut object = file_json(base, row);
+    for name in ["mime_type", "uploaded_by", "uploaded_via", "s3_access_key_id", "etag"] {
+        object[name] = json!(row.get::<_, Option<String>>(name));
+    }
+    object["uploaded_at"] = object["uploadedAt"].clone();
+    object
+}
+
+/// Missing, or not to be seen.
 pub(super) fn not_found() -> Error {
     Error::not_found("STORAGE_NOT_FOUND", "Object not found")
 }
 
-/// 404 for a bucket.
-pub(super) fn no_bucket() -> Error {
-    Error::not_found("STORAGE_NOT_FOUND", "Bucket does not exist")
+/// Text in which `like` sees no wildcard.
+fn like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }

@@ -1,99 +1,85 @@
-//! How a client is to transfer bytes. Objects are on the local disk, so always directly through this API.
+//! How a client is to upload or download: always directly here, because bytes lie on local disk.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{FromRequestParts as _, Request, State},
+    extract::{FromRequestParts as _, Path, Request, State},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderValue, header, request::Parts};
+use http::header;
 use serde_json::{Value, json};
 
-use super::{
-    configuration::max_upload_bytes,
-    download::{find, reader},
-    names::{self, BucketPath, ObjectPath, invalid, object_url},
-    objects::{bucket_visibility, no_bucket},
-    upload::{prove_writable, too_large},
-};
+use super::{download, names, objects, session::Session, upload::denied};
 use crate::{
     authentication::RequireUser,
-    http::{Error, JsonBody, Query, Result, validation::Form},
+    http::{Error, JsonBody, Result, validation::Form},
     state::App,
 };
 
-/// `POST /buckets/:b/upload-strategy`.
-pub(super) async fn get_upload_strategy(
+/// `POST /buckets/:bucket/upload-strategy`: whether the caller may write is tried in a transaction that is given up.
+pub(super) async fn upload_strategy(
     State(app): State<Arc<App>>,
     RequireUser(caller): RequireUser,
-    BucketPath(bucket): BucketPath,
+    Path(bucket): Path<String>,
     JsonBody(body): JsonBody,
 ) -> Result<Json<Value>> {
+    names::check_bucket(&bucket)?;
     let mut form = Form::new(&body);
     let key = form.string("filename");
-    form.optional_string("contentType");
-    let size = form.optional_integer("size", 0, i64::MAX);
-    form.finish_as("STORAGE_INVALID_PARAMETER")?;
+    form.finish_as(names::INVALID)?;
     names::check_key(key)?;
-    if bucket_visibility(&app, &bucket).await?.is_none() {
-        return Err(no_bucket());
+    let client = app.pools.internal().await?;
+    if client.query_opt("select 1 from storage.buckets where name = $1", &[&bucket]).await?.is_none() {
+        return Err(Error::not_found("STORAGE_NOT_FOUND", format!("Bucket \"{bucket}\" does not exist")));
     }
-    let limit = max_upload_bytes(&app).await?;
-    if size.and_then(|size| u64::try_from(size).ok()).is_some_and(|size| size > limit) {
-        return Err(too_large(limit));
-    }
-    prove_writable(&app, &caller, &bucket, key).await?;
-    let url = object_url(&app, &bucket, key);
+    drop(client);
+    let session = Session::begin(&app, &caller).await?;
+    let sql = "insert into storage.objects (bucket, key, size, uploaded_by) values ($1, $2, 0, $3)
+               on conflict (bucket, key) do update set uploaded_at = now()";
+    session.execute(sql, &[&bucket, &key, &caller.end_user()]).await.map_err(|error| denied(error, &bucket, key))?;
+    drop(session);
+    let url = names::object_url(&app.config.api_base_url, &bucket, key, None);
     Ok(Json(json!({"method": "direct", "uploadUrl": url, "key": key, "confirmRequired": false})))
 }
 
-/// `GET /buckets/:b/download-strategy/objects/*`.
-pub(super) async fn get_download_strategy(State(app): State<Arc<App>>, mut parts: Parts) -> Result<Response> {
-    let ObjectPath { bucket, key } = ObjectPath::from_request_parts(&mut parts, &app).await?;
-    let Ok(query) = Query::from_request_parts(&mut parts, &app).await;
-    if query.get("expiresIn").is_some_and(|text| !text.parse::<f64>().is_ok_and(f64::is_finite)) {
-        return Err(not_seconds());
-    }
-    strategy(&app, &mut parts, &bucket, &key).await
+/// `GET /buckets/:bucket/download-strategy/objects/:key`
+pub(super) async fn download_strategy(
+    State(app): State<Arc<App>>,
+    Path((bucket, key)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response> {
+    let (mut parts, _body) = request.into_parts();
+    let object = download::find(&app, &mut parts, &bucket, &key).await?;
+    let url = names::object_url(&app.config.api_base_url, &bucket, &key, object.version.as_deref());
+    let answer = Json(json!({"method": "direct", "url": url}));
+    Ok(([(header::CACHE_CONTROL, "no-store")], answer).into_response())
 }
 
-/// `POST /buckets/:b/objects/*`: the older form of the download strategy, and the confirmation of an upload.
-pub(super) async fn post_to_object(State(app): State<Arc<App>>, request: Request) -> Result<Response> {
-    let (mut parts, body) = request.into_parts();
-    let ObjectPath { bucket, key: path } = ObjectPath::from_request_parts(&mut parts, &app).await?;
+/// `POST /buckets/:bucket/objects/:key/download-strategy` (the older spelling) and `…/confirm-upload`.
+pub(super) async fn after_key(
+    state: State<Arc<App>>,
+    Path((bucket, path)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response> {
     if let Some(key) = path.strip_suffix("/download-strategy") {
-        let bytes = crate::http::read(body, app.config.max_json_body_bytes).await?;
-        let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        if body.get("expiresIn").is_some_and(|value| !value.is_number()) {
-            return Err(not_seconds());
-        }
-        return strategy(&app, &mut parts, &bucket, key).await;
+        return download_strategy(state, Path((bucket, key.to_owned())), request).await;
     }
     let Some(key) = path.strip_suffix("/confirm-upload") else {
-        let url = parts.uri.path().to_owned();
-        return Err(Error::not_found("NOT_FOUND", format!("Endpoint {url} not found"))
-            .with_next_actions("Please check the API documentation for available endpoints"));
+        return Err(Error::not_found("NOT_FOUND", format!("Endpoint {} not found", request.uri().path())));
     };
-    let RequireUser(caller) = RequireUser::from_request_parts(&mut parts, &app).await?;
-    let object = find(&app, &caller, &bucket, key).await.map_err(|error| {
-        if error.code() != "STORAGE_NOT_FOUND" {
-            return error;
-        }
-        let message = format!("Upload not found for key \"{key}\" in bucket \"{bucket}\"");
-        Error::not_found("STORAGE_NOT_FOUND", message)
-    })?;
-    Ok(Json(object.json(&app)).into_response())
+    confirm(&state, &bucket, key, request).await
 }
 
-async fn strategy(app: &Arc<App>, parts: &mut Parts, bucket: &str, key: &str) -> Result<Response> {
-    let (caller, _) = reader(app, parts, bucket).await?;
-    let object = find(app, &caller, bucket, key).await?;
-    let mut response = Json(json!({"method": "direct", "url": object.url(app)})).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
-}
-
-fn not_seconds() -> Error {
-    invalid("expiresIn must be a finite number of seconds")
+/// A direct upload needs no confirmation; the object is there or it is not.
+async fn confirm(app: &Arc<App>, bucket: &str, key: &str, request: Request) -> Result<Response> {
+    let (mut parts, _body) = request.into_parts();
+    let RequireUser(caller) = RequireUser::from_request_parts(&mut parts, app).await?;
+    let session = Session::begin(app, &caller).await?;
+    let sql = format!("select {} from storage.objects where bucket = $1 and key = $2", objects::COLUMNS);
+    let row = session.query_opt(&sql, &[&bucket, &key]).await?;
+    session.commit().await?;
+    let message = || format!("Upload not found for key \"{key}\" in bucket \"{bucket}\"");
+    let row = row.ok_or_else(|| Error::not_found("STORAGE_NOT_FOUND", message()))?;
+    Ok(Json(objects::file_json(&app.config.api_base_url, &row)).into_response())
 }

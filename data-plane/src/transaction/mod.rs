@@ -103,17 +103,6 @@ pub async fn begin(pools: &Pools, context: &Context) -> Result<Transaction> {
     Ok(transaction)
 }
 
-/// Opens a transaction of internal work, with all rights on internal tables.
-///
-/// # Errors
-/// Postgres cannot be reached.
-pub async fn begin_internal(pools: &Pools) -> Result<Transaction> {
-    let connection = pools.internal().await?;
-    let transaction = Transaction { connection: Some(connection), reusable: true, open: true };
-    transaction.batch_execute("begin").await?;
-    Ok(transaction)
-}
-
 impl Transaction {
     /// Closes the connection at the end instead of keeping it, for statements that may leave session state behind.
     #[must_use]
