@@ -9,7 +9,7 @@ declare
     role text;
 begin
     if not exists (select from pg_roles where rolname = owner) then
-        execute format('create role %I login bypassrls createrole', owner);
+        execute format('create role %I login bypassrls', owner);
     end if;
     foreach role in array array['anon', 'authenticated', 'project_admin'] loop
         if not exists (select from pg_roles where rolname = role) then

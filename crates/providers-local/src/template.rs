@@ -111,7 +111,7 @@ impl Node {
 async fn prepare_roles(cluster: &Cluster) -> Result<()> {
     let client = cluster.connect(SUPERUSER, "postgres").await?;
     let doing = || "preparing the template's roles";
-    let role = format!("create role {OWNER_ROLE} login nosuperuser createrole bypassrls");
+    let role = format!("create role {OWNER_ROLE} login nosuperuser nocreaterole bypassrls");
     client.batch_execute(&role).await.doing(doing)?;
     client.batch_execute(&format!("create database {DATABASE} owner {OWNER_ROLE}")).await.doing(doing)
 }

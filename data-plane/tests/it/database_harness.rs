@@ -202,7 +202,7 @@ async fn start_postgres(folder: &Path) -> Child {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
-    client.batch_execute("create role postgres login nosuperuser createrole bypassrls").await.expect("a role");
+    client.batch_execute("create role postgres login nosuperuser nocreaterole bypassrls").await.expect("a role");
     client.batch_execute("create database insforge").await.expect("a database");
     child
 }
