@@ -25,7 +25,7 @@ impl ClientAddress {
             .map(str::trim)
             .collect();
         // Hop 0 is the socket itself; each trusted hop lets one more entry, from the right, be believed.
-        let believed = forwarded.iter().rev().take(trusted_hops).last().and_then(|text| text.parse().ok());
+        let believed = forwarded.iter().rev().take(trusted_hops).next_back().and_then(|text| text.parse().ok());
         Self(believed.or(socket))
     }
 }

@@ -145,17 +145,17 @@ async fn explain(session: &Session, parsed: &Parsed, input: &Input<'_>) -> Resul
 
 /// Statements whose completion carries a number of rows.
 fn counts_rows(statement: &NodeEnum) -> bool {
-    match statement {
+    matches!(
+        statement,
         NodeEnum::SelectStmt(_)
-        | NodeEnum::InsertStmt(_)
-        | NodeEnum::UpdateStmt(_)
-        | NodeEnum::DeleteStmt(_)
-        | NodeEnum::MergeStmt(_)
-        | NodeEnum::CopyStmt(_)
-        | NodeEnum::FetchStmt(_)
-        | NodeEnum::CreateTableAsStmt(_) => true,
-        _ => false,
-    }
+            | NodeEnum::InsertStmt(_)
+            | NodeEnum::UpdateStmt(_)
+            | NodeEnum::DeleteStmt(_)
+            | NodeEnum::MergeStmt(_)
+            | NodeEnum::CopyStmt(_)
+            | NodeEnum::FetchStmt(_)
+            | NodeEnum::CreateTableAsStmt(_)
+    )
 }
 
 /// Tells dashboards what kinds of things the statements changed.

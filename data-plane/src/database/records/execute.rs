@@ -95,6 +95,9 @@ impl ToSql for Text<'_> {
     to_sql_checked!();
 }
 
+/// Looks at what a statement did before it is committed; an error rolls it back.
+pub(super) type Approval<'a> = &'a (dyn Fn(&Outcome) -> Result<(), Error> + Sync);
+
 /// Runs a statement. `approve` sees the outcome before the commit and can refuse it; without it the commit is sent along.
 pub(super) async fn run(
     pool: &Pool,
@@ -102,7 +105,7 @@ pub(super) async fn run(
     scope: &Scope,
     statement: &Statement,
     planned: Option<&Statement>,
-    approve: Option<&(dyn Fn(&Outcome) -> Result<(), Error> + Sync)>,
+    approve: Option<Approval<'_>>,
 ) -> Result<Outcome, Error> {
     let client = pool.get().await.map_err(|error| {
         tracing::warn!(error = &error as &dyn std::error::Error, "no connection for a records request");

@@ -47,7 +47,7 @@ pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request)
     let scope = request.scope(caller, schema.clone(), path, preferences.timezone.clone(), read_only, cache.generation);
     let approve = |outcome: &Outcome| approve(outcome, media, function, &preferences);
     let checked = media.singular() || preferences.enforced_max_affected().is_some();
-    let approve: Option<&(dyn Fn(&Outcome) -> Result<(), Error> + Sync)> = if checked { Some(&approve) } else { None };
+    let approve: Option<execute::Approval<'_>> = if checked { Some(&approve) } else { None };
     let outcome = execute::run(api.tenant, api.statements, &scope, &statement, None, approve).await?;
     let status = ranges::status(window.offset, outcome.page, outcome.total)?;
     let answer = if matches!(function.returns, Returns::Void) {

@@ -240,7 +240,7 @@ impl Resolved<'_> {
         &self,
         statement: &Statement,
         planned: Option<&Statement>,
-        approve: Option<&(dyn Fn(&Outcome) -> Result<(), Error> + Sync)>,
+        approve: Option<execute::Approval<'_>>,
     ) -> Result<Outcome, Error> {
         let path = format!("/{}", self.request.name);
         let timezone = self.preferences.timezone.clone();

@@ -22,8 +22,7 @@ pub(super) fn origins(tree: &str) -> Vec<Origin> {
     let mut depth = 0_usize;
     let mut in_entry = false;
     let mut fields = [0_i64; 3];
-    let mut words = Words { text: tree, at: 0 };
-    while let Some(word) = words.next() {
+    for word in (Words { text: tree, at: 0 }) {
         match word {
             Word::Open(name) => {
                 depth += 1;

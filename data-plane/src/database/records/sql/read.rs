@@ -65,7 +65,7 @@ impl Columns<'_> {
             // A row without columns could not be told from no row.
             list.push("true as \"present\"".to_owned());
         }
-        let tail = self.from_where(statement, node, source, joined)?;
+        let tail = self.source_and_filters(statement, node, source, joined)?;
         let ordering = self.ordering(statement, node)?.map(|terms| format!(" order by {terms}")).unwrap_or_default();
         let window = window(statement, node.window);
         Ok(format!("select {} {tail}{ordering}{window}", list.join(", ")))
@@ -77,10 +77,10 @@ impl Columns<'_> {
     }
 
     fn unwindowed(&self, statement: &mut Statement, node: &Node, source: &str) -> Result<String, Error> {
-        Ok(format!("select 1 {}", self.from_where(statement, node, source, None)?))
+        Ok(format!("select 1 {}", self.source_and_filters(statement, node, source, None)?))
     }
 
-    fn from_where(
+    fn source_and_filters(
         &self,
         statement: &mut Statement,
         node: &Node,
