@@ -37,6 +37,37 @@ const USER_DATA: &[&str] = &[
     "memory.memories",
 ];
 
+/// Statements that empty what holds user data besides tables, outside the internal schemas and outside extensions: materialized views keep
+/// a copy of rows, sequences tell how many there were, and large objects are rows of their own.
+const EMPTY_THE_REST: &str = "
+    select format(case c.relkind when 'm' then 'refresh materialized view %I.%I with no data'
+                                 else 'alter sequence %I.%I restart' end, n.nspname, c.relname)
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('m', 'S') and c.relpersistence <> 't'
+      and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+      and not n.nspname = any ($1::text[])
+      and not exists (select from pg_depend d
+                      where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+    union all
+    select format('select pg_catalog.lo_unlink(%s)', oid) from pg_largeobject_metadata";
+
+/// Schemas whose tables are emptied one by one, by what they mean.
+const INTERNAL_SCHEMAS: &[&str] = &[
+    "auth",
+    "compute",
+    "deployments",
+    "email",
+    "functions",
+    "memory",
+    "payments",
+    "realtime",
+    "schedules",
+    "storage",
+    "system",
+    "cron",
+];
+
 /// Tables with rows of their own outside the internal schemas and outside extensions, quoted.
 const USER_TABLES: &str = "
     select format('%I.%I', n.nspname, c.relname)
@@ -44,8 +75,7 @@ const USER_TABLES: &str = "
     join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p')
       and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-      and not n.nspname = any (string_to_array(
-          'auth,compute,deployments,email,functions,memory,payments,realtime,schedules,storage,system,cron', ','))
+      and not n.nspname = any ($1::text[])
       and not exists (select from pg_depend d
                       where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
     order by 1";
@@ -113,13 +143,17 @@ async fn set_keys(app: &App, transaction: &Transaction<'_>) -> Result<()> {
 
 /// Empties every table of user data at once, so that foreign keys among them do not matter. No trigger of the tenant runs.
 async fn empty(transaction: &Transaction<'_>) -> Result<u64> {
-    let user_tables: Vec<String> = transaction.query(USER_TABLES, &[]).await?.iter().map(|row| row.get(0)).collect();
+    let user_tables: Vec<String> =
+        transaction.query(USER_TABLES, &[&INTERNAL_SCHEMAS]).await?.iter().map(|row| row.get(0)).collect();
     let emptied = u64::try_from(user_tables.len()).unwrap_or(u64::MAX);
     let mut tables = user_tables;
     tables.extend(transaction.query(PRESENT, &[&USER_DATA]).await?.iter().map(|row| row.get::<_, String>(0)));
     tables.extend(transaction.query(PAYMENT_TABLES, &[]).await?.iter().map(|row| row.get::<_, String>(0)));
     transaction.batch_execute("set local session_replication_role = replica").await?;
     transaction.batch_execute(&format!("truncate table {} restart identity", tables.join(", "))).await?;
+    for row in transaction.query(EMPTY_THE_REST, &[&INTERNAL_SCHEMAS]).await? {
+        transaction.batch_execute(row.get(0)).await?;
+    }
     transaction.batch_execute("set local session_replication_role = origin").await?;
     Ok(emptied)
 }
