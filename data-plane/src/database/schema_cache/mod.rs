@@ -14,23 +14,8 @@ use indexmap::IndexMap;
 
 pub(crate) use holder::{ReloadError, SchemaCaches};
 pub(crate) use relationships::{Link, Relationship};
-
-/// Schemas of the platform: never exposed to the data API.
-pub(crate) const INTERNAL_SCHEMAS: [&str; 13] = [
-    "ai",
-    "auth",
-    "compute",
-    "cron",
-    "deployments",
-    "email",
-    "functions",
-    "memory",
-    "payments",
-    "realtime",
-    "schedules",
-    "storage",
-    "system",
-];
+/// Never exposed to the data API.
+pub(crate) use schema_merge::extract::INTERNAL_SCHEMAS;
 
 /// One picture of the exposed schemas.
 #[derive(Debug, Default)]
