@@ -1,6 +1,9 @@
 //! Free loopback ports for the listeners of a cloud.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+};
 
 /// The addresses of one cloud.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +18,9 @@ pub struct Ports {
     pub gateway_admin: SocketAddr,
 }
 
+/// Below the ports that the kernel gives to outgoing connections, which could take one between its choice and its use.
+const CHOICE: std::ops::Range<u16> = 5_000..9_900;
+
 impl Ports {
     /// Four different ports that nobody listens on now.
     ///
@@ -22,11 +28,18 @@ impl Ports {
     /// When the machine has none left.
     #[must_use]
     pub fn free() -> Self {
+        // Other test programs choose at the same time, so each begins elsewhere.
+        let random = RandomState::new().hash_one(std::process::id());
+        let start = CHOICE.start + u16::try_from(random % CHOICE.len() as u64).expect("below the length");
         // All are bound before any is released, so that they differ.
-        let listeners =
-            [(); 4].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the kernel has a free port"));
-        let [api, gateway_http, gateway_https, gateway_admin] =
-            listeners.each_ref().map(|listener| listener.local_addr().expect("a bound socket has an address"));
+        let listeners: Vec<TcpListener> = (start..CHOICE.end)
+            .chain(CHOICE.start..start)
+            .filter_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
+            .take(4)
+            .collect();
+        let addresses: Vec<SocketAddr> =
+            listeners.iter().map(|it| it.local_addr().expect("a bound socket has an address")).collect();
+        let [api, gateway_http, gateway_https, gateway_admin] = addresses[..] else { panic!("no four ports are free") };
         Self { api, gateway_http, gateway_https, gateway_admin }
     }
 }

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use control_plane::Bootstrapped;
+use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use crate::{failure::Failure, home::write_private};
@@ -31,6 +33,23 @@ pub(crate) struct Announcement {
 }
 
 impl Announcement {
+    /// Credentials without addresses, for as long as the cloud is starting.
+    pub(crate) fn draft(made: Bootstrapped) -> Self {
+        let Bootstrapped { email, password, user_api_key, organization_id } = made;
+        Self {
+            api_url: String::new(),
+            gateway_http_url: String::new(),
+            gateway_https_url: String::new(),
+            ca_pem: None,
+            admin: Admin {
+                email,
+                password: password.expose_secret().to_owned(),
+                user_api_key: user_api_key.expose_secret().to_owned(),
+            },
+            organization_id: organization_id.to_string(),
+        }
+    }
+
     /// What an earlier start wrote, if anything.
     pub(crate) fn read(path: &Path) -> Option<Self> {
         serde_json::from_slice(&fs::read(path).ok()?).ok()

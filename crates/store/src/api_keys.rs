@@ -93,6 +93,19 @@ pub async fn revoke(conn: &mut PgConnection, user_id: UserId, id: ApiKeyId, at: 
     Ok(done.rows_affected() == 1)
 }
 
+/// Revokes a user's keys of this name.
+pub async fn revoke_named(conn: &mut PgConnection, user_id: UserId, name: &str, at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update api_keys set revoked_at = $3 where user_id = $1 and name = $2 and revoked_at is null",
+        user_id.as_uuid(),
+        name,
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// The owner of a key that is neither revoked nor expired at `at`.
 pub async fn authenticate(
     conn: &mut PgConnection,

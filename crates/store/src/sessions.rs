@@ -100,6 +100,18 @@ pub async fn revoke(conn: &mut PgConnection, id: SessionId, at: DateTime<Utc>) -
     Ok(())
 }
 
+/// Revokes every session of a user.
+pub async fn revoke_all(conn: &mut PgConnection, user_id: UserId, at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update sessions set revoked_at = $2 where user_id = $1 and revoked_at is null",
+        user_id.as_uuid(),
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Removes sessions of a user that ended before `before`.
 pub async fn purge(conn: &mut PgConnection, user_id: UserId, before: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("delete from sessions where user_id = $1 and expires_at < $2", user_id.as_uuid(), before)

@@ -71,6 +71,36 @@ pub async fn lock_bootstrap(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
+/// The operator who came first, if any user is one.
+pub async fn find_first_operator(conn: &mut PgConnection) -> sqlx::Result<Option<User>> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, email, name, avatar_url, email_verified, operator, created_at
+         from users where operator order by created_at, id limit 1"
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(User::from))
+}
+
+/// Gives a user another password.
+pub async fn set_password(
+    conn: &mut PgConnection,
+    id: UserId,
+    password_hash: &str,
+    at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update users set password_hash = $2, updated_at = $3 where id = $1",
+        id.as_uuid(),
+        password_hash,
+        at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// A user by address, whatever its case, with the password's hash.
 pub async fn find_by_email(conn: &mut PgConnection, email: &str) -> sqlx::Result<Option<(User, Option<String>)>> {
     let row = sqlx::query!(

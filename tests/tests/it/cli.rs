@@ -67,6 +67,24 @@ async fn hearth_json_is_private_and_a_home_has_one_cloud() {
 }
 
 #[tokio::test]
+async fn who_holds_the_home_gets_new_credentials_for_lost_ones() {
+    let mut cloud = stopped_cloud().await;
+    let lost = cloud.announcement().clone();
+    fs::remove_file(cloud.home().join("hearth.json")).expect("it was announced");
+    cloud.restart().await;
+    assert_eq!(cloud.organization(), lost.organization_id);
+    assert_eq!(cloud.announcement().admin.email, lost.admin.email);
+    let api = cloud.api();
+    assert_eq!(api.get("/auth/v1/profile").await.status, 200);
+    let old_key = api.clone().with_token(&lost.admin.user_api_key);
+    assert_eq!(old_key.get("/auth/v1/profile").await.status, 401, "the lost key is refused");
+    let sign_in = |password: &str| serde_json::json!({ "email": lost.admin.email, "password": password });
+    assert_eq!(api.post("/auth/v1/login", &sign_in(&lost.admin.password)).await.status, 401);
+    assert_eq!(api.post("/auth/v1/login", &sign_in(&cloud.announcement().admin.password)).await.status, 200);
+    cloud.finish().await;
+}
+
+#[tokio::test]
 async fn the_operator_sees_operations() {
     let cloud = Cloud::start().await;
     let api = cloud.api();

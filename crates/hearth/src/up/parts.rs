@@ -8,13 +8,12 @@ use std::{
 };
 
 use clock::SystemClock;
-use control_plane::{Bootstrapped, Seams};
+use control_plane::Seams;
 use gateway::GatewayHandle;
 use providers_local::{
     DEFAULT_UIDS, LocalNode,
     postgres::{ControlDatabase, ControlSettings},
 };
-use secrecy::ExposeSecret as _;
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -211,43 +210,26 @@ impl Parts {
         })
     }
 
-    /// The first user: made now, or read from what an earlier start wrote.
+    /// The first user: made now, or read from what an earlier start wrote. Who holds this home but lost that file gets new credentials.
     async fn administrator(&self, home: &Home, pool: &PgPool) -> Result<(Admin, String), Failure> {
-        let failed = |cause| Failure::caused("Could not make the first user", cause);
+        let failed = |cause| Failure::caused("Could not make the first user's credentials", cause);
         let path = home.join("hearth.json");
         let mut transaction = pool.begin().await.map_err(failed)?;
         let made = control_plane::bootstrap(&mut transaction, &SystemClock).await.map_err(failed)?;
-        let administrator = match made {
-            Some(Bootstrapped { email, password, user_api_key, organization_id }) => {
-                let admin = Admin {
-                    email,
-                    password: password.expose_secret().to_owned(),
-                    user_api_key: user_api_key.expose_secret().to_owned(),
-                };
-                // Written before the commit: a crash between the two makes the next start begin again.
-                let draft = Announcement {
-                    api_url: String::new(),
-                    gateway_http_url: String::new(),
-                    gateway_https_url: String::new(),
-                    ca_pem: None,
-                    admin: admin.clone(),
-                    organization_id: organization_id.to_string(),
-                };
-                draft.write(&path)?;
-                (admin, organization_id.to_string())
+        let made = match (made, Announcement::read(&path)) {
+            (None, Some(earlier)) => return Ok((earlier.admin, earlier.organization_id)),
+            (None, None) => {
+                control_plane::renew_credentials(&mut transaction, &SystemClock).await.map_err(failed)?.ok_or_else(
+                    || Failure::new(format!("{} is lost, and there is no operator to make it for.", path.display())),
+                )?
             }
-            None => match Announcement::read(&path) {
-                Some(earlier) => (earlier.admin, earlier.organization_id),
-                None => {
-                    return Err(Failure::new(format!(
-                        "The first credentials are not in {}: restore that file.",
-                        path.display()
-                    )));
-                }
-            },
+            (Some(made), _) => made,
         };
+        // A crash before the file is written makes the next start give new ones.
         transaction.commit().await.map_err(failed)?;
-        Ok(administrator)
+        let draft = Announcement::draft(made);
+        draft.write(&path)?;
+        Ok((draft.admin, draft.organization_id))
     }
 
     /// Stops everything that was started, last first; the first failure is reported after all was tried.
