@@ -90,14 +90,9 @@ pub async fn set_password(
     password_hash: &str,
     at: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update users set password_hash = $2, updated_at = $3 where id = $1",
-        id.as_uuid(),
-        password_hash,
-        at
-    )
-    .execute(conn)
-    .await?;
+    sqlx::query!("update users set password_hash = $2, updated_at = $3 where id = $1", id.as_uuid(), password_hash, at)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
