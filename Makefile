@@ -27,10 +27,10 @@ lint: ## Formatting, clippy, dependency rules.
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo deny --locked --log-level error check bans licenses sources
 
+# One selection of packages throughout, so that every dependency is compiled with one set of features, once.
 test: lint ## Everything: lint, unit and integration tests, then journeys through a running cloud.
-	cargo build --locked -p hearth -p hearth-data-plane
-	cargo test --locked --workspace --exclude tests
-	cargo test --locked -p tests --test it -- --test-threads=$(or $(HEARTH_TEST_THREADS),2)
+	cargo build --locked --workspace --bins
+	RUST_TEST_THREADS=$(or $(HEARTH_TEST_THREADS),2) cargo test --locked --workspace
 
 openapi: ## Write the control plane's OpenAPI document into the tree again.
 	BLESS=1 cargo test --locked -p control-plane openapi
