@@ -77,6 +77,8 @@ impl Modify for Bearer {
         super::partnership::lifecycle::authorize_partner_project,
         super::partnership::lifecycle::upgrade_partner_project,
         super::partnership::lifecycle::restart_partner_project,
+        super::partnership::usage::get_partner_project_usage,
+        super::partnership::usage::get_partner_usage,
         super::platform::get_latest_version,
         super::platform::get_signing_keys,
         super::platform::get_health,

@@ -128,6 +128,8 @@ pub const AUTHORIZATION_CODE_SECONDS: i64 = 600;
 pub const PARTNER_CREATE_WAIT_SECONDS: u64 = 20;
 /// Candidate projects in a refusal of another project.
 pub const CANDIDATE_PROJECTS: i64 = 20;
+/// Longest period of a usage report, in days.
+pub const USAGE_PERIOD_DAYS_MAX: i64 = 366;
 /// Sign-in attempts per account and address, at once and per minute.
 pub const LOGIN_ATTEMPTS: u32 = 10;
 

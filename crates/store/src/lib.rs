@@ -21,6 +21,7 @@ pub mod projects;
 pub mod sessions;
 pub mod signing_keys;
 pub mod usage;
+pub mod usage_totals;
 pub mod users;
 
 use std::str::FromStr;

@@ -3,6 +3,7 @@
 pub(super) mod lifecycle;
 pub(super) mod reading;
 pub(super) mod sync;
+pub(super) mod usage;
 
 use axum::{
     Router,
@@ -34,6 +35,8 @@ pub(super) fn routes() -> Router<State> {
     Router::new()
         .route(&format!("{base}/connect-user"), post(sync::connect_partner_user))
         .route(&format!("{base}/sync-embedded-project"), post(sync::sync_embedded_project))
+        .route(&format!("{base}/usage"), get(usage::get_partner_usage))
+        .route(&format!("{base}/{{id}}/usage"), get(usage::get_partner_project_usage))
         .route(&format!("{base}/projects"), get(reading::list_partner_projects))
         .route(&format!("{base}/{{id}}"), delete(lifecycle::delete_partner_project))
         .route(&format!("{base}/{{id}}/sync-project"), post(sync::sync_project))

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod authenticate;
 pub mod manage;
 pub(crate) mod projects;
+pub(crate) mod usage;
 
 use ids::PartnerId;
 use model::Error;
