@@ -234,10 +234,9 @@ pub(crate) async fn update_partner(
         instance_types,
     });
     let changes = Changes { name: input.name, plan: input.plan, allowances };
-    let partner = audited(&state, &ctx, id, "partner.update", async |conn, now| {
-        manage::update(conn, id, changes, now).await
-    })
-    .await?;
+    let partner =
+        audited(&state, &ctx, id, "partner.update", async |conn, now| manage::update(conn, id, changes, now).await)
+            .await?;
     Ok(Json(PartnerEnvelope { partner: partner.into() }))
 }
 

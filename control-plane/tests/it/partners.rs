@@ -206,7 +206,7 @@ async fn secrets_rotate_with_an_overlap_and_disabled_partners_are_refused() {
 }
 
 /// Every endpoint for partners, with `:user` and `:project` for ids.
-const ENDPOINTS: &[(&str, &str)] = &[
+pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
     ("POST", "/connect-user"),
     ("POST", "/sync-embedded-project"),
     ("GET", "/projects"),
@@ -429,7 +429,8 @@ async fn totals_do_not_depend_on_the_order_of_records() {
         let mut records: Vec<_> = (0..40_i64)
             .map(|number| {
                 let at = start + Duration::hours(number * 37 % 216) + Duration::minutes(number);
-                let metric = ["database_bytes", "storage_bytes", "egress_bytes"][usize::try_from(number % 3).expect("small")];
+                let metric =
+                    ["database_bytes", "storage_bytes", "egress_bytes"][usize::try_from(number % 3).expect("small")];
                 (&*projects[usize::try_from(number % 2).expect("small")], metric, at, number * 7919 % 1000)
             })
             .collect();

@@ -75,10 +75,8 @@ async fn roll_ups_are_a_function_of_the_log() {
         model::usage::Period { start: app.now().date_naive(), end: (app.now() + Duration::days(4)).date_naive() };
     let organization = app.admin.organization.parse().expect("an id");
     let days = store::usage::days(&mut conn, organization, period).await.expect("reads");
-    let stored = days
-        .into_iter()
-        .map(|day| ((day.day, day.metric), DayAmount { amount: day.amount, last: day.last }))
-        .collect();
+    let stored =
+        days.into_iter().map(|day| ((day.day, day.metric), DayAmount { amount: day.amount, last: day.last })).collect();
     assert_eq!(expected, stored);
 }
 

@@ -203,8 +203,7 @@ mod tests {
     fn a_day_without_a_change_has_what_was_carried_into_it() {
         let day = |day| NaiveDate::from_ymd_opt(2026, 3, day).expect("a date");
         let period = Period { start: day(1), end: day(5) };
-        let changes =
-            [GaugeDay { day: day(2), excess: 30, step: 10 }, GaugeDay { day: day(4), excess: 0, step: -110 }];
+        let changes = [GaugeDay { day: day(2), excess: 30, step: 10 }, GaugeDay { day: day(4), excess: 0, step: -110 }];
         let amounts: Vec<i64> = gauge_series(100, &changes, period).into_iter().map(|(_, amount)| amount).collect();
         assert_eq!(amounts, [100, 130, 110, 110, 0]);
     }

@@ -171,10 +171,7 @@ pub async fn update(
 
 /// Whether the organization is a partner's: nobody's to see.
 pub async fn owns_organization(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"select exists (select from partners where organization_id = $1) as "owns!""#,
-        id.as_uuid()
-    )
-    .fetch_one(conn)
-    .await
+    sqlx::query_scalar!(r#"select exists (select from partners where organization_id = $1) as "owns!""#, id.as_uuid())
+        .fetch_one(conn)
+        .await
 }

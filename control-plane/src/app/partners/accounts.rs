@@ -34,14 +34,8 @@ pub(crate) async fn connect(state: &State, ctx: &Ctx, name: &str, email: &str) -
         PartnerKind::CoBranded => Some(account(&mut tx, state, &name, &email).await?),
         PartnerKind::WhiteLabel => None,
     };
-    let person = PartnerUser {
-        id: PartnerUserId::generate(),
-        partner_id: partner.id,
-        name,
-        email,
-        user_id,
-        created_at: now,
-    };
+    let person =
+        PartnerUser { id: PartnerUserId::generate(), partner_id: partner.id, name, email, user_id, created_at: now };
     let id = store::partner_users::connect(&mut tx, &person).await?;
     audit::close_done(&mut tx, state, audit_id).await?;
     tx.commit().await?;

@@ -179,7 +179,10 @@ fn check_allowances(allowances: &Allowances) -> Result<(), Error> {
         return Err(Error::invalid("project_limit", "project_limit must be between 1 and 2147483647"));
     }
     if empty {
-        return Err(Error::invalid("regions", "A list of what is allowed must not be empty; leave it out to allow all"));
+        return Err(Error::invalid(
+            "regions",
+            "A list of what is allowed must not be empty; leave it out to allow all",
+        ));
     }
     Ok(())
 }

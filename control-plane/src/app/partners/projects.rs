@@ -44,7 +44,7 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) enum Synced {
     /// It is there, or on its way.
-    Project(Connection, Option<OperationId>),
+    Project(Box<Connection>, Option<OperationId>),
     /// A limit is reached; these are there instead.
     Refused(Error, Vec<Connection>),
 }
@@ -82,8 +82,7 @@ pub(crate) async fn sync(
     // Projects of one partner are made one after another, so that a name is made once and no limit is overrun.
     store::partners::lock(&mut tx, partner.id).await?;
     let (organization_id, plan) = owner(&mut tx, state, partner, beneficiary).await?;
-    let existing =
-        store::projects::find_by_partner_name(&mut tx, partner.id, beneficiary.user_id(), &name).await?;
+    let existing = store::projects::find_by_partner_name(&mut tx, partner.id, beneficiary.user_id(), &name).await?;
     if let Some(project) = existing {
         tx.commit().await?;
         return await_creation(state, ctx, project.id, None).await;
@@ -190,7 +189,7 @@ async fn await_creation(
             return Err(Error::unavailable("operation.failed", text).into());
         }
     }
-    Ok(Synced::Project(connection(state, ctx, id).await?, operation_id))
+    Ok(Synced::Project(Box::new(connection(state, ctx, id).await?), operation_id))
 }
 
 /// A project that was made through this partner, with what is needed to use it.

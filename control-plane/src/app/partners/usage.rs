@@ -33,7 +33,6 @@ pub(crate) type Amounts = BTreeMap<Metric, i64>;
 pub(crate) struct ProjectReport {
     pub(crate) view: ProjectView,
     pub(crate) last_activity_at: Option<DateTime<Utc>>,
-    pub(crate) period: Period,
     /// Maximum over the days of a peak metric, sum of the others.
     pub(crate) total: Amounts,
     pub(crate) days: Vec<(NaiveDate, Amounts)>,
@@ -86,7 +85,7 @@ pub(crate) async fn of_project(
         *slot = metric.combine(*slot, *amount);
     }
     let last_activity_at = store::project_activity::find(&mut conn, id).await?;
-    Ok(ProjectReport { view: projects::view(&mut conn, project).await?, last_activity_at, period, total, days })
+    Ok(ProjectReport { view: projects::view(&mut conn, project).await?, last_activity_at, total, days })
 }
 
 async fn days_of_project(

@@ -34,8 +34,7 @@ pub(crate) async fn run(settings: PartnerSettings) -> Result<(), Failure> {
         PartnerCommand::List => list(&mut conn, json).await,
         PartnerCommand::RotateSecret { id, grace_hours } => {
             let mut tx = begin(&mut conn).await?;
-            let secret =
-                partners::rotate_secret(&mut tx, id, grace_hours, SystemClock.now()).await.map_err(refused)?;
+            let secret = partners::rotate_secret(&mut tx, id, grace_hours, SystemClock.now()).await.map_err(refused)?;
             tx.commit().await.map_err(unreadable)?;
             print_secret(&id.to_string(), &secret, json);
             Ok(())
@@ -79,12 +78,7 @@ async fn list(conn: &mut PgConnection, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn set_disabled(
-    conn: &mut PgConnection,
-    id: ids::PartnerId,
-    disabled: bool,
-    json: bool,
-) -> Result<(), Failure> {
+async fn set_disabled(conn: &mut PgConnection, id: ids::PartnerId, disabled: bool, json: bool) -> Result<(), Failure> {
     let partner = partners::set_disabled(conn, id, disabled, SystemClock.now()).await.map_err(refused)?;
     let word = if disabled { "refused from now on; its projects go on" } else { "let in again" };
     print(&if json { format!("{}\n", as_json(&partner)) } else { format!("Partner {id} is {word}.\n") });
