@@ -13,6 +13,7 @@ mod signing;
 mod state;
 
 pub use api::openapi::document as openapi_document;
+pub use app::partners::manage as partners;
 pub use bootstrap::{Bootstrapped, bootstrap, renew_credentials};
 pub use config::{Config, Gateway};
 pub use http::router;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac as _};
-use ids::{SessionId, UserId};
+use ids::{ProjectId, SessionId, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use model::{limits, sealing::MasterKey};
 use rsa::{
@@ -129,6 +129,27 @@ impl Signer {
             jti: uuid::Uuid::new_v4(),
             sid: session_id,
         };
+        let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::RS256) };
+        let token = jsonwebtoken::encode(&header, &claims, &self.encoding).expect("a valid RSA key signs plain claims");
+        SecretString::from(token)
+    }
+
+    /// A code that proves to a project's data plane that the platform vouches for this administrator.
+    pub(crate) fn sign_project_authorization(
+        &self,
+        project_id: ProjectId,
+        user_id: &str,
+        now: DateTime<Utc>,
+    ) -> SecretString {
+        let claims = serde_json::json!({
+            "projectId": project_id,
+            "userId": user_id,
+            "type": "project_authorization",
+            "iss": ISSUER,
+            "iat": now.timestamp(),
+            "exp": now.timestamp() + limits::AUTHORIZATION_CODE_SECONDS,
+            "jti": uuid::Uuid::new_v4(),
+        });
         let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::RS256) };
         let token = jsonwebtoken::encode(&header, &claims, &self.encoding).expect("a valid RSA key signs plain claims");
         SecretString::from(token)

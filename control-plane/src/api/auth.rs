@@ -122,8 +122,8 @@ pub(crate) struct ProfileEnvelope {
 
 /// Shows the caller's profile.
 #[utoipa::path(get, path = "/auth/v1/profile", tag = "auth", responses((status = 200, body = ProfileEnvelope), (status = 401)))]
-pub(crate) async fn get_profile(ctx: Ctx) -> Json<ProfileEnvelope> {
-    Json(ProfileEnvelope { user: ctx.user.into() })
+pub(crate) async fn get_profile(ctx: Ctx) -> Answer<Json<ProfileEnvelope>> {
+    Ok(Json(ProfileEnvelope { user: ctx.user()?.clone().into() }))
 }
 
 /// A token request, JSON or form.

@@ -7,6 +7,8 @@ mod internal;
 pub(crate) mod openapi;
 pub(crate) mod operations;
 mod organizations;
+mod partners;
+mod partnership;
 mod platform;
 mod projects;
 mod usage;
@@ -43,6 +45,12 @@ pub(crate) fn authenticated() -> Router<State> {
         .merge(branches::routes())
         .merge(operations::routes())
         .merge(usage::routes())
+        .merge(partners::routes())
+}
+
+/// Routes for partners.
+pub(crate) fn partners() -> Router<State> {
+    partnership::routes()
 }
 
 pub(crate) fn operation_value(id: OperationId) -> HeaderValue {

@@ -3,18 +3,20 @@
 use axum::{Json, Router, routing::get};
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+    openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
 };
 
 use crate::state::State;
 
-/// Adds the bearer scheme.
+/// Adds the ways to prove who one is.
 struct Bearer;
 
 impl Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        let secret = ApiKey::Header(ApiKeyValue::new("X-Partnership-Secret"));
+        components.add_security_scheme("partner", SecurityScheme::ApiKey(secret));
     }
 }
 
@@ -56,6 +58,27 @@ impl Modify for Bearer {
         super::operations::list_operations,
         super::operations::follow_operation,
         super::usage::get_organization_usage,
+        super::partners::create_partner,
+        super::partners::list_partners,
+        super::partners::get_partner,
+        super::partners::update_partner,
+        super::partners::rotate_partner_secret,
+        super::partners::disable_partner,
+        super::partners::enable_partner,
+        super::partnership::sync::connect_partner_user,
+        super::partnership::sync::sync_project,
+        super::partnership::sync::sync_embedded_project,
+        super::partnership::reading::list_partner_projects,
+        super::partnership::reading::get_partner_project,
+        super::partnership::reading::get_partner_user_project,
+        super::partnership::lifecycle::pause_partner_project,
+        super::partnership::lifecycle::restore_partner_project,
+        super::partnership::lifecycle::delete_partner_project,
+        super::partnership::lifecycle::authorize_partner_project,
+        super::partnership::lifecycle::upgrade_partner_project,
+        super::partnership::lifecycle::restart_partner_project,
+        super::partnership::usage::get_partner_project_usage,
+        super::partnership::usage::get_partner_usage,
         super::platform::get_latest_version,
         super::platform::get_signing_keys,
         super::platform::get_health,

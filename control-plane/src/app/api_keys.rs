@@ -26,7 +26,7 @@ pub(crate) fn shown_prefix(token: &SecretString) -> String {
 }
 
 pub(crate) async fn list(state: &State, ctx: &Ctx) -> Result<Vec<ApiKey>, Failure> {
-    Ok(api_keys::list(&mut *state.connection().await?, ctx.user.id).await?)
+    Ok(api_keys::list(&mut *state.connection().await?, ctx.user()?.id).await?)
 }
 
 /// Makes a key. The secret is returned here and nowhere else.
@@ -56,14 +56,14 @@ pub(crate) async fn create(
         created_at: now,
     };
     let mut tx = state.begin().await?;
-    store::users::lock(&mut tx, ctx.user.id).await?;
-    if api_keys::count(&mut tx, ctx.user.id).await? >= limits::API_KEYS_PER_USER {
+    store::users::lock(&mut tx, ctx.user()?.id).await?;
+    if api_keys::count(&mut tx, ctx.user()?.id).await? >= limits::API_KEYS_PER_USER {
         let text = format!("You have {} API keys already. Revoke one first.", limits::API_KEYS_PER_USER);
         return Err(Error::quota_exceeded("api_key.quota_exceeded", text).into());
     }
     let subject = Subject { detail: json!({ "api_key_id": key.id, "name": key.name }), ..Subject::default() };
     let audit_id = audit::open(&mut tx, state, ctx, "api_key.create", subject).await?;
-    api_keys::insert(&mut tx, ctx.user.id, &key, &token_hash(&token)).await?;
+    api_keys::insert(&mut tx, ctx.user()?.id, &key, &token_hash(&token)).await?;
     audit::close_done(&mut tx, state, audit_id).await?;
     tx.commit().await?;
     Ok((key, token))
@@ -74,7 +74,7 @@ pub(crate) async fn revoke(state: &State, ctx: &Ctx, id: ApiKeyId) -> Result<(),
     let mut tx = state.begin().await?;
     let subject = Subject { detail: json!({ "api_key_id": id }), ..Subject::default() };
     let audit_id = audit::open(&mut tx, state, ctx, "api_key.revoke", subject).await?;
-    if !api_keys::revoke(&mut tx, ctx.user.id, id, state.clock.now()).await? {
+    if !api_keys::revoke(&mut tx, ctx.user()?.id, id, state.clock.now()).await? {
         return Err(Error::not_found("api_key.not_found", "API key").into());
     }
     audit::close_done(&mut tx, state, audit_id).await?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use store::audit_log::{self, Opening};
 
-use super::{Ctx, Failure};
+use super::{Caller, Ctx, Failure};
 use crate::state::State;
 
 /// What an action concerns.
@@ -27,7 +27,11 @@ pub(crate) async fn open(
 ) -> Result<AuditId, Failure> {
     let opening = Opening {
         id: AuditId::generate(),
-        actor: Some(ctx.user.id),
+        actor: ctx.user_id(),
+        partner_id: match &ctx.caller {
+            Caller::User(_) => None,
+            Caller::Partner(partner) => Some(partner.id),
+        },
         action,
         organization_id: subject.organization_id,
         project_id: subject.project_id,

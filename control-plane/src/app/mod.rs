@@ -7,13 +7,16 @@ pub(crate) mod auth;
 pub(crate) mod branches;
 pub(crate) mod operations;
 pub(crate) mod organizations;
+pub(crate) mod partners;
 pub(crate) mod projects;
 pub(crate) mod reporters;
 pub(crate) mod usage;
 
 use ids::OperationId;
+use ids::UserId;
 use model::Error;
-use store::users::User;
+use store::{partners::Partner, users::User};
+use uuid::Uuid;
 
 /// Why a use-case failed: a [`model::Error`], with a conversion from database errors, whose text never reaches a client.
 #[derive(Debug)]
@@ -36,15 +39,50 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// A person, for themselves.
+    User(User),
+    /// A partner, for what it made.
+    Partner(Box<Partner>),
+}
+
 /// Who asks, and in which request.
 #[derive(Clone, Debug)]
 pub(crate) struct Ctx {
-    /// The authenticated user.
-    pub(crate) user: User,
+    /// The authenticated caller.
+    pub(crate) caller: Caller,
     /// Names the request in operations and audit rows.
     pub(crate) request_id: String,
     /// The key under which the answer will be kept, if the caller gave one.
     pub(crate) idempotency_key: Option<String>,
+}
+
+impl Ctx {
+    /// The user who asks.
+    ///
+    /// # Errors
+    /// Forbidden, when it is no user.
+    pub(crate) fn user(&self) -> Result<&User, Error> {
+        match &self.caller {
+            Caller::User(user) => Ok(user),
+            Caller::Partner(_) => Err(Error::forbidden("Only a user may do this")),
+        }
+    }
+
+    /// The user who asks, if it is one.
+    pub(crate) fn user_id(&self) -> Option<UserId> {
+        self.user().ok().map(|user| user.id)
+    }
+
+    /// Names the caller among all callers of both kinds.
+    pub(crate) fn principal(&self) -> Uuid {
+        match &self.caller {
+            Caller::User(user) => user.id.as_uuid(),
+            Caller::Partner(partner) => partner.id.as_uuid(),
+        }
+    }
 }
 
 /// What a use-case answers when work goes on after it.

@@ -28,12 +28,12 @@ fn not_found() -> Error {
 }
 
 pub(crate) async fn list(state: &State, ctx: &Ctx) -> Result<Vec<Membership>, Failure> {
-    Ok(organizations::list(&mut *state.connection().await?, ctx.user.id).await?)
+    Ok(organizations::list(&mut *state.connection().await?, ctx.user()?.id).await?)
 }
 
 /// The organization, if the caller may see it.
 pub(crate) async fn find(conn: &mut sqlx::PgConnection, ctx: &Ctx, id: OrganizationId) -> Result<Membership, Failure> {
-    Ok(organizations::find_owned(conn, ctx.user.id, id).await?.ok_or_else(not_found)?)
+    Ok(organizations::find_owned(conn, ctx.user()?.id, id).await?.ok_or_else(not_found)?)
 }
 
 /// Makes an organization of which the caller is the owner, on the free plan.
@@ -43,12 +43,13 @@ pub(crate) async fn create(
     name: &str,
     kind: OrganizationType,
 ) -> Result<Membership, Failure> {
+    let user_id = ctx.user()?.id;
     let name = check_name("name", name)?;
     let now = state.clock.now();
     let organization =
         Organization { id: OrganizationId::generate(), name, kind, plan: Plan::Free, created_at: now, updated_at: now };
     let mut tx = state.begin().await?;
-    if store::members::count_owned(&mut tx, ctx.user.id).await? >= limits::ORGANIZATIONS_PER_USER {
+    if store::members::count_owned(&mut tx, user_id).await? >= limits::ORGANIZATIONS_PER_USER {
         let text = format!("You own {} organizations already. Delete one first.", limits::ORGANIZATIONS_PER_USER);
         return Err(Error::quota_exceeded("organization.quota_exceeded", text).into());
     }
@@ -59,7 +60,7 @@ pub(crate) async fn create(
     };
     let audit_id = audit::open(&mut tx, state, ctx, "organization.create", subject).await?;
     organizations::insert(&mut tx, &organization).await?;
-    store::members::insert(&mut tx, MemberId::generate(), organization.id, ctx.user.id, Role::Owner, now).await?;
+    store::members::insert(&mut tx, MemberId::generate(), organization.id, user_id, Role::Owner, now).await?;
     audit::close_done(&mut tx, state, audit_id).await?;
     tx.commit().await?;
     Ok(Membership { organization, role: Role::Owner })

@@ -84,6 +84,14 @@ pub(crate) async fn accept(state: &State, reporter: Reporter, batch: Batch) -> R
     }
     usage::append(&mut tx, &batch.source, &new, now).await?;
     usage::add_days(&mut tx, &reduce(&new), now).await?;
+    let answered: Vec<_> = new
+        .iter()
+        .filter(|record| record.metric == Metric::Requests && record.amount > 0)
+        .map(|record| (record.project_id, record.to.min(now)))
+        .collect();
+    if !answered.is_empty() {
+        store::project_activity::record(&mut tx, &answered).await?;
+    }
     tx.commit().await?;
     Ok(new.last().map_or(known, |record| record.sequence))
 }

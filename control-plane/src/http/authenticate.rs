@@ -11,7 +11,7 @@ use model::Error;
 
 use super::idempotency::IdempotencyKey;
 use crate::{
-    app::{Ctx, Failure, auth},
+    app::{Caller, Ctx, Failure, auth},
     state::State,
 };
 
@@ -33,7 +33,7 @@ pub(crate) async fn require_user(AxumState(state): AxumState<State>, mut request
         principal.set(format!("user:{}", user.id));
     }
     let request_id = request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.as_str().to_owned());
-    request.extensions_mut().insert(Ctx { user, request_id, idempotency_key: None });
+    request.extensions_mut().insert(Ctx { caller: Caller::User(user), request_id, idempotency_key: None });
     next.run(request).await
 }
 

@@ -6,7 +6,7 @@ use axum::{
 };
 use http::request::Parts;
 use http_kit::body::{BodyError, read_json};
-use ids::{ApiKeyId, OperationId, OrganizationId, ProjectId};
+use ids::{ApiKeyId, OperationId, OrganizationId, PartnerId, ProjectId};
 use model::Error;
 use serde::de::DeserializeOwned;
 
@@ -75,4 +75,6 @@ path_ids! {
     OperationPath(OperationId) else "operation.not_found", "Operation";
     /// The API key in the path.
     ApiKeyPath(ApiKeyId) else "api_key.not_found", "API key";
+    /// The partner in the path.
+    PartnerPath(PartnerId) else "partner.not_found", "Partner";
 }

@@ -11,11 +11,12 @@ use axum::{
 };
 use chrono::Duration as Span;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use ids::{OperationId, UserId};
+use ids::OperationId;
 use model::{Error, limits};
 use sha2::{Digest as _, Sha256};
 use store::idempotency_keys::{self, Entry};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::{
     api::{self, OPERATION_HEADER},
@@ -35,7 +36,7 @@ pub(crate) struct IdempotencyKey(pub(crate) String);
 
 struct Claim<'a> {
     state: &'a State,
-    principal: UserId,
+    principal: Uuid,
     key: String,
     fingerprint: [u8; 32],
 }
@@ -67,13 +68,13 @@ async fn with_key(state: &State, ctx: &Ctx, key: String, request: Request, next:
         .await
         .map_err(|_| Error::invalid("body", "The request body is too large or was cut off"))?;
     let fingerprint = fingerprint(&parts.method, &parts.uri, &parts.headers, &bytes);
-    let claim = Claim { state, principal: ctx.user.id, key: key.clone(), fingerprint };
+    let claim = Claim { state, principal: ctx.principal(), key: key.clone(), fingerprint };
     if let Some(response) = claim.take_or_replay(ctx).await? {
         return Ok(response);
     }
     let mut request = Request::from_parts(parts, Body::from(bytes));
     request.extensions_mut().insert(IdempotencyKey(key.clone()));
-    let (state, principal) = (state.clone(), ctx.user.id);
+    let (state, principal) = (state.clone(), ctx.principal());
     // A task of its own: a client that goes away must not leave a half-done request behind.
     let run = tokio::spawn(async move {
         let response = next.run(request).await;
@@ -162,12 +163,12 @@ impl Claim<'_> {
 }
 
 /// Answers are sealed, because some hold a key that is shown once.
-fn context(principal: UserId, key: &str) -> String {
+fn context(principal: Uuid, key: &str) -> String {
     format!("idempotency/{principal}/{key}")
 }
 
 /// Keeps an answer that changed something; frees the key otherwise.
-async fn keep(state: &State, principal: UserId, key: &str, response: Response) -> Result<Response, Failure> {
+async fn keep(state: &State, principal: Uuid, key: &str, response: Response) -> Result<Response, Failure> {
     let operation_id: Option<OperationId> = response
         .headers()
         .get(OPERATION_HEADER)

@@ -3,6 +3,7 @@
 pub(crate) mod authenticate;
 pub(crate) mod extract;
 mod idempotency;
+mod partner;
 pub(crate) mod problem;
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
@@ -16,8 +17,12 @@ pub fn router(state: State) -> Router {
     let authenticated = api::authenticated()
         .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::replay_or_run))
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate::require_user));
+    let partners = api::partners()
+        .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::replay_or_run))
+        .route_layer(middleware::from_fn_with_state(state.clone(), partner::require_partner));
     let all = api::public()
         .merge(authenticated)
+        .merge(partners)
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX))

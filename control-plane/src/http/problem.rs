@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use crate::app::Failure;
 
+/// Partners' clients expect `{success: false, message}` below this path.
+const PARTNERSHIP: &str = "/partnership/v1/";
+
 /// A failure on its way out; it has its body once the request id is known.
 #[derive(Clone)]
 struct Pending {
@@ -79,6 +82,7 @@ fn is_json(response: &Response) -> bool {
 
 /// Middleware that gives every failure its body.
 pub(crate) async fn write_problem(request: Request, next: Next) -> Response {
+    let of_partners = request.uri().path().starts_with(PARTNERSHIP);
     let request_id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned());
     let mut response = next.run(request).await;
     let status = response.status();
@@ -94,6 +98,10 @@ pub(crate) async fn write_problem(request: Request, next: Next) -> Response {
     let mut body: Value = json!({ "code": pending.code, "error": pending.text });
     if let Some(field) = pending.field {
         body["field"] = Value::String(field);
+    }
+    if of_partners {
+        body["success"] = Value::Bool(false);
+        body["message"] = body["error"].clone();
     }
     if let Some(id) = request_id {
         body["requestId"] = Value::String(id);

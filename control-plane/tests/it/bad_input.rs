@@ -3,7 +3,10 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{App, Reply};
+use crate::{
+    harness::{App, Reply},
+    partners::ENDPOINTS,
+};
 
 const NOBODY: &str = "00000000-0000-4000-8000-00000000dead";
 
@@ -39,6 +42,13 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/operations/v1/:project"),
     ("GET", "/operations/v1/:project/events"),
     ("GET", "/usage/v1/organizations/:org"),
+    ("GET", "/partners/v1"),
+    ("POST", "/partners/v1"),
+    ("GET", "/partners/v1/:partner"),
+    ("PUT", "/partners/v1/:partner"),
+    ("POST", "/partners/v1/:partner/rotate-secret"),
+    ("POST", "/partners/v1/:partner/disable"),
+    ("POST", "/partners/v1/:partner/enable"),
 ];
 
 #[track_caller]
@@ -49,6 +59,16 @@ fn assert_refused(reply: &Reply, statuses: &[u16], what: &str) {
     for internal in ["sqlx", "postgres", "constraint \"", "panicked", "src/", "/home", "serde", "struct "] {
         assert!(!reply.text.to_lowercase().contains(internal), "{what} names internals: {}", reply.text);
     }
+}
+
+/// Whether a documented route is one of these, whatever its parameters are called.
+fn lists(routes: &[(&str, &str)], method: &str, path: &str) -> bool {
+    routes.iter().any(|(verb, route)| {
+        let same = |(left, right): (&str, &str)| left == right || (left.starts_with(':') && right.starts_with('{'));
+        verb.eq_ignore_ascii_case(method)
+            && route.split('/').count() == path.split('/').count()
+            && route.split('/').zip(path.split('/')).all(same)
+    })
 }
 
 #[test]
@@ -63,13 +83,10 @@ fn every_documented_route_for_users_is_tried() {
     ];
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for method in methods.as_object().expect("methods").keys() {
-            let tried = ROUTES.iter().any(|(verb, route)| {
-                let same =
-                    |(left, right): (&str, &str)| left == right || (left.starts_with(':') && right.starts_with('{'));
-                verb.eq_ignore_ascii_case(method)
-                    && route.split('/').count() == path.split('/').count()
-                    && route.split('/').zip(path.split('/')).all(same)
-            });
+            let tried = match path.strip_prefix("/partnership/v1/{partner}") {
+                Some(rest) => lists(ENDPOINTS, method, rest),
+                None => lists(ROUTES, method, path),
+            };
             assert!(tried || public.contains(&path.as_str()), "{method} {path} is not tried with bad input");
         }
     }
@@ -81,7 +98,11 @@ async fn wrong_credentials_and_foreign_ids_get_nowhere() {
     let good = json!({ "name": "valid-name", "mode": "full", "type": "team", "instanceType": "micro" });
     for (verb, route) in ROUTES {
         let method: Method = verb.parse().expect("a method");
-        let fill = |id: &str| route.replace(":org", id).replace(":project", id).replace(":branch", id);
+        let fill = |id: &str| {
+            [":org", ":project", ":branch", ":partner"]
+                .iter()
+                .fold((*route).to_owned(), |path, name| path.replace(name, id))
+        };
         for token in [None, Some("uak_0000"), Some("eyJhbGciOiJub25lIn0.e30."), Some("Zm9v"), Some("")] {
             let reply = app.admin.with_token(token).send(method.clone(), &fill(NOBODY), &[], Some(&good)).await;
             assert_refused(&reply, &[401], &format!("{verb} {route} with {token:?}"));

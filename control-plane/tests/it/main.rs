@@ -9,6 +9,7 @@ mod merges;
 mod openapi;
 mod operations;
 mod organizations;
+mod partners;
 mod projects;
 mod quotas;
 mod usage;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use ids::ProjectId;
-use model::usage::{Metric, Sample, roll_up};
+use model::usage::{DayAmount, Metric, Sample, roll_up};
 use serde_json::{Value, json};
 use store::project_secrets;
 
@@ -67,13 +67,16 @@ async fn roll_ups_are_a_function_of_the_log() {
     }
     let mut conn = app.pool.acquire().await.expect("a connection");
     let log = store::usage::records(&mut conn, id).await.expect("reads");
-    let expected =
-        roll_up(log.iter().map(|record| Sample { metric: record.metric, from: record.from, amount: record.amount }));
+    let expected = roll_up(log.iter().map(|record| {
+        let store::usage::Record { metric, from, to, amount, .. } = *record;
+        Sample { metric, from, to, amount }
+    }));
     let period =
         model::usage::Period { start: app.now().date_naive(), end: (app.now() + Duration::days(4)).date_naive() };
     let organization = app.admin.organization.parse().expect("an id");
     let days = store::usage::days(&mut conn, organization, period).await.expect("reads");
-    let stored = days.into_iter().map(|day| ((day.day, day.metric), day.amount)).collect();
+    let stored =
+        days.into_iter().map(|day| ((day.day, day.metric), DayAmount { amount: day.amount, last: day.last })).collect();
     assert_eq!(expected, stored);
 }
 

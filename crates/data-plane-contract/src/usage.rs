@@ -20,6 +20,14 @@ pub enum Metric {
     FunctionCalls,
     /// Seconds the project's processes were up. Cumulative.
     ComputeSeconds,
+    /// E-mails sent. Cumulative.
+    EmailRequests,
+    /// Tokens of language models, in and out. Cumulative.
+    AiTokens,
+    /// Millionths of a credit spent on language models. Cumulative.
+    AiCredits,
+    /// Tool calls through MCP. Cumulative.
+    McpCalls,
 }
 
 impl Metric {
@@ -31,6 +39,10 @@ impl Metric {
         Self::Requests,
         Self::FunctionCalls,
         Self::ComputeSeconds,
+        Self::EmailRequests,
+        Self::AiTokens,
+        Self::AiCredits,
+        Self::McpCalls,
     ];
 
     /// The recorded name.
@@ -43,6 +55,10 @@ impl Metric {
             Self::Requests => "requests",
             Self::FunctionCalls => "function_calls",
             Self::ComputeSeconds => "compute_seconds",
+            Self::EmailRequests => "email_requests",
+            Self::AiTokens => "ai_tokens",
+            Self::AiCredits => "ai_credits",
+            Self::McpCalls => "mcp_calls",
         }
     }
 

@@ -1,9 +1,12 @@
 //! The `hearth` binary: settings → logs → role.
 
 mod announcement;
+mod control_database;
 mod failure;
 mod home;
 mod operations;
+mod output;
+mod partners;
 mod settings;
 mod up;
 
@@ -38,5 +41,6 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Up(settings) => up::run(*settings).await,
         Command::Gateway(settings) => up::run_gateway(*settings).await,
         Command::Operations(settings) => operations::run(settings).await,
+        Command::Partner(settings) => partners::run(settings).await,
     }
 }

@@ -3,6 +3,13 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use ids::PartnerId;
+use model::{
+    instances::InstanceType,
+    limits::{self, Plan},
+    partners::PartnerKind,
+    regions::Region,
+};
 
 /// The cloud that hosts backends: control plane, worker, gateway and local provider in one binary.
 #[derive(Debug, Parser)]
@@ -28,6 +35,8 @@ pub(crate) enum Command {
     Gateway(Box<UpSettings>),
     /// Look at durable operations and try stuck ones again.
     Operations(OperationsSettings),
+    /// Make and manage partners.
+    Partner(PartnerSettings),
 }
 
 /// The folder that holds everything.
@@ -89,6 +98,65 @@ pub(crate) struct OperationsSettings {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: OperationsCommand,
+}
+
+/// Settings of `hearth partner`.
+#[derive(Debug, Args)]
+pub(crate) struct PartnerSettings {
+    #[command(flatten)]
+    pub(crate) home: HomeSettings,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: PartnerCommand,
+}
+
+/// What an operator does with partners.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PartnerCommand {
+    /// Make a partner and print its id and its secret, once.
+    Create {
+        /// Display name.
+        #[arg(long)]
+        name: String,
+        /// Whose customers its users are: co-branded or white-label.
+        #[arg(long)]
+        kind: PartnerKind,
+        /// Plan of the projects that are its own [default: pro].
+        #[arg(long)]
+        plan: Option<Plan>,
+        /// Active projects it may have at most.
+        #[arg(long)]
+        project_limit: Option<u32>,
+        /// Regions it may use, separated by commas; all if left out.
+        #[arg(long, value_delimiter = ',')]
+        regions: Vec<Region>,
+        /// Instance types it may use, separated by commas; all if left out.
+        #[arg(long, value_delimiter = ',')]
+        instance_types: Vec<InstanceType>,
+    },
+    /// All partners.
+    List,
+    /// Make a new secret. The present one works beside it for a while.
+    RotateSecret {
+        /// Partner id.
+        id: PartnerId,
+        /// For how many hours.
+        #[arg(long, default_value_t = limits::PARTNER_SECRET_GRACE_HOURS)]
+        grace_hours: i64,
+    },
+    /// Refuse a partner from now on. Its projects go on.
+    Disable {
+        /// Partner id.
+        id: PartnerId,
+    },
+    /// Let a disabled partner in again.
+    Enable {
+        /// Partner id.
+        id: PartnerId,
+    },
 }
 
 /// What an operator does with operations.

@@ -86,6 +86,83 @@ uuid_id! {
     AuditId;
     /// One process that runs operations.
     WorkerId;
+    /// One secret of a partner.
+    PartnerSecretId;
+    /// A person as a partner knows them.
+    PartnerUserId;
+}
+
+/// A partner, `ps_` and 32 hexadecimal digits in text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PartnerId(Uuid);
+
+/// A text that is not a partner's id.
+#[derive(Debug, thiserror::Error)]
+#[error("a partner's id is 'ps_' and 32 hexadecimal digits")]
+pub struct InvalidPartnerId;
+
+const PARTNER_PREFIX: &str = "ps_";
+
+impl PartnerId {
+    /// A new id.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// The UUID itself, for storage.
+    #[must_use]
+    pub const fn as_uuid(&self) -> Uuid {
+        self.0
+    }
+}
+
+impl fmt::Display for PartnerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PARTNER_PREFIX}{}", self.0.simple())
+    }
+}
+
+impl fmt::Debug for PartnerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PartnerId({self})")
+    }
+}
+
+impl FromStr for PartnerId {
+    type Err = InvalidPartnerId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPartnerId> {
+        let digits = text.strip_prefix(PARTNER_PREFIX).filter(|digits| digits.len() == 32).ok_or(InvalidPartnerId)?;
+        Uuid::try_parse(digits).map(Self).map_err(|_| InvalidPartnerId)
+    }
+}
+
+impl TryFrom<String> for PartnerId {
+    type Error = InvalidPartnerId;
+
+    fn try_from(text: String) -> Result<Self, InvalidPartnerId> {
+        text.parse()
+    }
+}
+
+impl From<PartnerId> for String {
+    fn from(id: PartnerId) -> Self {
+        id.to_string()
+    }
+}
+
+impl From<Uuid> for PartnerId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+}
+
+impl From<PartnerId> for Uuid {
+    fn from(id: PartnerId) -> Self {
+        id.0
+    }
 }
 
 /// The DNS label of a project: eight characters `[a-z0-9]`; a branch appends `-` and three more to its parent's.
@@ -187,5 +264,10 @@ mod tests {
         let id = ProjectId::generate();
         assert_ne!(id, ProjectId::generate());
         assert_eq!(id.to_string().parse::<ProjectId>().expect("own output"), id);
+        let partner = PartnerId::generate();
+        assert_eq!(partner.to_string().parse::<PartnerId>().expect("own output"), partner);
+        for text in ["", "ps_", "ps_1", &partner.as_uuid().to_string(), &format!("px_{}", partner.as_uuid().simple())] {
+            assert!(text.parse::<PartnerId>().is_err(), "{text}");
+        }
     }
 }

@@ -5,6 +5,7 @@ pub mod errors;
 pub mod instances;
 pub mod limits;
 pub mod organizations;
+pub mod partners;
 pub mod projects;
 pub mod regions;
 pub mod sealing;

@@ -118,6 +118,18 @@ pub const IDEMPOTENCY_KEY_HOURS: i64 = 24;
 pub const DUPLICATE_CREATE_SECONDS: i64 = 60;
 /// Longest time a request is held until its operation is finished, in seconds.
 pub const WAIT_FOR_COMPLETION_SECONDS: u64 = 600;
+/// Longest time for which a partner's rotated secret works beside its successor, in hours.
+pub const PARTNER_SECRET_GRACE_HOURS_MAX: i64 = 168;
+/// That time, unless another is asked for, in hours.
+pub const PARTNER_SECRET_GRACE_HOURS: i64 = 24;
+/// Lifetime of a project authorization code, in seconds.
+pub const AUTHORIZATION_CODE_SECONDS: i64 = 600;
+/// Longest time a partner's new project is waited for before the answer says that it is being made, in seconds.
+pub const PARTNER_CREATE_WAIT_SECONDS: u64 = 20;
+/// Candidate projects in a refusal of another project.
+pub const CANDIDATE_PROJECTS: i64 = 20;
+/// Longest period of a usage report, in days.
+pub const USAGE_PERIOD_DAYS_MAX: i64 = 366;
 /// Sign-in attempts per account and address, at once and per minute.
 pub const LOGIN_ATTEMPTS: u32 = 10;
 

@@ -1,7 +1,7 @@
 //! The audit log: who did what, opened before the action and closed after it.
 
 use chrono::{DateTime, Utc};
-use ids::{AuditId, OrganizationId, ProjectId, UserId};
+use ids::{AuditId, OrganizationId, PartnerId, ProjectId, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -11,8 +11,10 @@ use uuid::Uuid;
 pub struct Opening {
     /// Its id.
     pub id: AuditId,
-    /// Who.
+    /// Who, where it was a user.
     pub actor: Option<UserId>,
+    /// Who, where it was a partner.
+    pub partner_id: Option<PartnerId>,
     /// What, as `noun.verb`.
     pub action: &'static str,
     /// In which organization.
@@ -30,8 +32,8 @@ pub struct Opening {
 /// Opens a row.
 pub async fn open(conn: &mut PgConnection, opening: &Opening) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into audit_log (id, actor, action, organization_id, project_id, request_id, detail, opened_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into audit_log (id, actor, action, organization_id, project_id, request_id, detail, opened_at, partner_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         opening.id.as_uuid(),
         opening.actor.map(Uuid::from),
         opening.action,
@@ -39,7 +41,8 @@ pub async fn open(conn: &mut PgConnection, opening: &Opening) -> sqlx::Result<()
         opening.project_id.map(Uuid::from),
         opening.request_id,
         opening.detail,
-        opening.at
+        opening.at,
+        opening.partner_id.map(Uuid::from)
     )
     .execute(conn)
     .await?;

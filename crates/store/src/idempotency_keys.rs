@@ -1,8 +1,9 @@
-//! Answers to mutating requests, kept under the key that the caller gave them, so that a repeated request gets the same answer.
+//! Answers to mutating requests, kept under the key that the caller, a user or a partner, gave them, so that a repeated request gets the same answer.
 
 use chrono::{DateTime, Utc};
-use ids::{OperationId, UserId};
+use ids::OperationId;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 /// What is known of a key.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ pub struct Entry {
 /// Takes a key for a request. False when it is taken.
 pub async fn claim(
     conn: &mut PgConnection,
-    principal: UserId,
+    principal: Uuid,
     key: &str,
     fingerprint: &[u8],
     at: DateTime<Utc>,
@@ -30,7 +31,7 @@ pub async fn claim(
     let done = sqlx::query!(
         "insert into idempotency_keys (principal, key, request_fingerprint, created_at) values ($1, $2, $3, $4)
          on conflict (principal, key) do nothing",
-        principal.as_uuid(),
+        principal,
         key,
         fingerprint,
         at
@@ -43,7 +44,7 @@ pub async fn claim(
 /// Takes over a key whose request died unanswered: it was claimed at `claimed_at` and started nothing. False when another caller was first.
 pub async fn take_over(
     conn: &mut PgConnection,
-    principal: UserId,
+    principal: Uuid,
     key: &str,
     claimed_at: DateTime<Utc>,
     at: DateTime<Utc>,
@@ -51,7 +52,7 @@ pub async fn take_over(
     let done = sqlx::query!(
         "update idempotency_keys set created_at = $4
          where principal = $1 and key = $2 and created_at = $3 and status is null and operation_id is null",
-        principal.as_uuid(),
+        principal,
         key,
         claimed_at,
         at
@@ -62,10 +63,10 @@ pub async fn take_over(
 }
 
 /// What is known of a key.
-pub async fn find(conn: &mut PgConnection, principal: UserId, key: &str) -> sqlx::Result<Option<Entry>> {
+pub async fn find(conn: &mut PgConnection, principal: Uuid, key: &str) -> sqlx::Result<Option<Entry>> {
     let row = sqlx::query!(
         "select request_fingerprint, status, body, operation_id, created_at from idempotency_keys where principal = $1 and key = $2",
-        principal.as_uuid(),
+        principal,
         key
     )
     .fetch_optional(conn)
@@ -82,13 +83,13 @@ pub async fn find(conn: &mut PgConnection, principal: UserId, key: &str) -> sqlx
 /// Records, in the transaction that records the intent, which operation the request started.
 pub async fn set_operation(
     conn: &mut PgConnection,
-    principal: UserId,
+    principal: Uuid,
     key: &str,
     operation_id: OperationId,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update idempotency_keys set operation_id = $3 where principal = $1 and key = $2",
-        principal.as_uuid(),
+        principal,
         key,
         operation_id.as_uuid()
     )
@@ -100,7 +101,7 @@ pub async fn set_operation(
 /// Keeps the answer.
 pub async fn complete(
     conn: &mut PgConnection,
-    principal: UserId,
+    principal: Uuid,
     key: &str,
     status: i32,
     sealed_body: &[u8],
@@ -108,11 +109,11 @@ pub async fn complete(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update idempotency_keys set status = $3, body = $4, operation_id = coalesce($5, operation_id) where principal = $1 and key = $2",
-        principal.as_uuid(),
+        principal,
         key,
         status,
         sealed_body,
-        operation_id.map(uuid::Uuid::from)
+        operation_id.map(Uuid::from)
     )
     .execute(conn)
     .await?;
@@ -120,10 +121,10 @@ pub async fn complete(
 }
 
 /// Forgets a key whose request failed on our side, so that it can be tried again.
-pub async fn release(conn: &mut PgConnection, principal: UserId, key: &str) -> sqlx::Result<()> {
+pub async fn release(conn: &mut PgConnection, principal: Uuid, key: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from idempotency_keys where principal = $1 and key = $2 and status is null and operation_id is null",
-        principal.as_uuid(),
+        principal,
         key
     )
     .execute(conn)
@@ -132,8 +133,8 @@ pub async fn release(conn: &mut PgConnection, principal: UserId, key: &str) -> s
 }
 
 /// Removes a caller's keys from before `before`.
-pub async fn purge(conn: &mut PgConnection, principal: UserId, before: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("delete from idempotency_keys where principal = $1 and created_at < $2", principal.as_uuid(), before)
+pub async fn purge(conn: &mut PgConnection, principal: Uuid, before: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("delete from idempotency_keys where principal = $1 and created_at < $2", principal, before)
         .execute(conn)
         .await?;
     Ok(())

@@ -12,11 +12,16 @@ pub mod operation_leases;
 pub mod operation_steps;
 pub mod operations;
 pub mod organizations;
+pub mod partner_secrets;
+pub mod partner_users;
+pub mod partners;
+pub mod project_activity;
 pub mod project_secrets;
 pub mod projects;
 pub mod sessions;
 pub mod signing_keys;
 pub mod usage;
+pub mod usage_totals;
 pub mod users;
 
 use std::str::FromStr;

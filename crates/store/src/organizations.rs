@@ -115,6 +115,14 @@ pub async fn find_owned(
     row.map(Membership::try_from).transpose()
 }
 
+/// The plan of an organization that is not deleted.
+pub async fn plan(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<Option<Plan>> {
+    let plan = sqlx::query_scalar!("select plan from organizations where id = $1 and deleted_at is null", id.as_uuid())
+        .fetch_optional(conn)
+        .await?;
+    plan.map(|plan| parse(&plan)).transpose()
+}
+
 /// Locks an organization's row until the transaction ends, so that its quotas are checked by one caller at a time.
 /// False when it is gone.
 pub async fn lock(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<bool> {

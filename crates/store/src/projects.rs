@@ -1,7 +1,7 @@
 //! Projects, and branches, which are projects with a parent.
 
 use chrono::{DateTime, Utc};
-use ids::{AppKey, OrganizationId, ProjectId, UserId};
+use ids::{AppKey, OrganizationId, PartnerId, PartnerUserId, ProjectId, UserId};
 use model::{
     instances::InstanceType,
     projects::{Intent, Observed},
@@ -45,6 +45,10 @@ pub struct Project {
     pub last_operation_error: Option<String>,
     /// Who made it.
     pub created_by: Option<UserId>,
+    /// The partner through which it was made.
+    pub partner_id: Option<PartnerId>,
+    /// For which of the partner's users; absent for a project of the partner itself.
+    pub partner_user_id: Option<PartnerUserId>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -71,6 +75,8 @@ struct Row {
     address: Option<String>,
     last_operation_error: Option<String>,
     created_by: Option<Uuid>,
+    partner_id: Option<Uuid>,
+    partner_user_id: Option<Uuid>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     paused_at: Option<DateTime<Utc>>,
@@ -97,6 +103,8 @@ impl TryFrom<Row> for Project {
             address: row.address,
             last_operation_error: row.last_operation_error,
             created_by: row.created_by.map(Into::into),
+            partner_id: row.partner_id.map(Into::into),
+            partner_user_id: row.partner_user_id.map(Into::into),
             created_at: row.created_at,
             updated_at: row.updated_at,
             paused_at: row.paused_at,
@@ -112,7 +120,7 @@ macro_rules! select {
             Row,
             "select p.id, p.organization_id, p.parent_id, p.name, p.app_key, p.region, p.instance_type, p.service_version,
                     p.customized_domain, p.sleep_after_seconds, p.intent, p.observed, p.address, p.last_operation_error,
-                    p.created_by, p.created_at, p.updated_at, p.paused_at, p.deleted_at
+                    p.created_by, p.partner_id, p.partner_user_id, p.created_at, p.updated_at, p.paused_at, p.deleted_at
              from projects p " + $tail
             $(, $argument)*
         )
@@ -142,6 +150,79 @@ pub async fn find_owned(conn: &mut PgConnection, user_id: UserId, id: ProjectId)
         user_id.as_uuid()
     )
     .fetch_optional(conn)
+    .await?)
+}
+
+/// A project or branch that is not deleted and that was made through the partner.
+pub async fn find_of_partner(
+    conn: &mut PgConnection,
+    partner_id: PartnerId,
+    id: ProjectId,
+) -> sqlx::Result<Option<Project>> {
+    one(select!(
+        "where p.id = $1 and p.partner_id = $2 and p.deleted_at is null and p.intent <> 'deleted'",
+        id.as_uuid(),
+        partner_id.as_uuid()
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// The live project of this name that a partner made for one of its users, or for itself.
+pub async fn find_by_partner_name(
+    conn: &mut PgConnection,
+    partner_id: PartnerId,
+    partner_user_id: Option<PartnerUserId>,
+    name: &str,
+) -> sqlx::Result<Option<Project>> {
+    one(select!(
+        "where p.partner_id = $1 and p.partner_user_id is not distinct from $2 and p.name = $3 and p.parent_id is null
+           and p.deleted_at is null and p.intent <> 'deleted'",
+        partner_id.as_uuid(),
+        partner_user_id.map(Uuid::from),
+        name
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
+/// Live projects of a partner, without branches, in the order of their creation, at most `limit` after the one given.
+pub async fn page_of_partner(
+    conn: &mut PgConnection,
+    partner_id: PartnerId,
+    after: Option<(DateTime<Utc>, ProjectId)>,
+    limit: i64,
+) -> sqlx::Result<Vec<Project>> {
+    let (after_at, after_id) = after.map_or((DateTime::UNIX_EPOCH, Uuid::nil()), |(at, id)| (at, id.as_uuid()));
+    all(select!(
+        "where p.partner_id = $1 and (p.created_at, p.id) > ($2, $3) and p.parent_id is null
+           and p.deleted_at is null and p.intent <> 'deleted'
+         order by p.created_at, p.id limit $4",
+        partner_id.as_uuid(),
+        after_at,
+        after_id,
+        limit
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Live projects of one of a partner's users, or of the partner itself, without branches, newest first, at most `limit`.
+pub async fn newest_of_partner_user(
+    conn: &mut PgConnection,
+    partner_id: PartnerId,
+    partner_user_id: Option<PartnerUserId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Project>> {
+    all(select!(
+        "where p.partner_id = $1 and p.partner_user_id is not distinct from $2 and p.parent_id is null
+           and p.deleted_at is null and p.intent <> 'deleted'
+         order by p.created_at desc, p.id desc limit $3",
+        partner_id.as_uuid(),
+        partner_user_id.map(Uuid::from),
+        limit
+    )
+    .fetch_all(conn)
     .await?)
 }
 
@@ -223,8 +304,8 @@ pub async fn lock(conn: &mut PgConnection, id: ProjectId) -> sqlx::Result<()> {
 pub async fn insert(conn: &mut PgConnection, project: &Project) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into projects (id, organization_id, parent_id, name, app_key, region, instance_type, service_version, customized_domain,
-                               sleep_after_seconds, intent, observed, address, created_by, created_at, updated_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                               sleep_after_seconds, intent, observed, address, created_by, created_at, updated_at, partner_id, partner_user_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         project.id.as_uuid(),
         project.organization_id.as_uuid(),
         project.parent_id.map(Uuid::from),
@@ -240,7 +321,9 @@ pub async fn insert(conn: &mut PgConnection, project: &Project) -> sqlx::Result<
         project.address,
         project.created_by.map(Uuid::from),
         project.created_at,
-        project.updated_at
+        project.updated_at,
+        project.partner_id.map(Uuid::from),
+        project.partner_user_id.map(Uuid::from)
     )
     .execute(conn)
     .await?;
@@ -373,6 +456,20 @@ pub async fn count_active(conn: &mut PgConnection, organization_id: Organization
                  select from operations o
                  where o.project_id = p.id and o.state in ('queued', 'running', 'unwinding', 'stuck')))"#,
         organization_id.as_uuid()
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Live projects of a partner that count against its limit, as [`count_active`] counts them.
+pub async fn count_active_of_partner(conn: &mut PgConnection, partner_id: PartnerId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from projects p
+           where p.partner_id = $1 and p.parent_id is null and p.deleted_at is null and p.intent = 'active'
+             and (p.observed <> 'absent' or exists (
+                 select from operations o
+                 where o.project_id = p.id and o.state in ('queued', 'running', 'unwinding', 'stuck')))"#,
+        partner_id.as_uuid()
     )
     .fetch_one(conn)
     .await

@@ -48,7 +48,9 @@ pub async fn set_intent(context: StepContext, world: &World, project_id: Project
 pub async fn mark_deleted(context: StepContext, world: &World, project_id: ProjectId) -> Outcome {
     let mut transaction = begin(context, world).await?;
     store::project_secrets::delete(&mut transaction, project_id).await.map_err(store_failed)?;
-    store::projects::mark_deleted(&mut transaction, project_id, world.clock.now()).await.map_err(store_failed)?;
+    let now = world.clock.now();
+    store::usage_totals::end_gauges(&mut transaction, project_id, now).await.map_err(store_failed)?;
+    store::projects::mark_deleted(&mut transaction, project_id, now).await.map_err(store_failed)?;
     transaction.commit().await.map_err(store_failed)
 }
 

@@ -147,6 +147,8 @@ impl Cloud {
             address: None,
             last_operation_error: None,
             created_by: None,
+            partner_id: None,
+            partner_user_id: None,
             created_at: Utc::now(),
             updated_at: Utc::now(),
             paused_at: None,

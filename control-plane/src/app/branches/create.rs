@@ -80,7 +80,7 @@ async fn duplicate(
     let since = state.clock.now() - Duration::seconds(limits::DUPLICATE_CREATE_SECONDS);
     let (organization_id, region) = (parent.organization_id, parent.region);
     let found =
-        store::projects::find_duplicate(conn, organization_id, ctx.user.id, Some(parent.id), name, region, since)
+        store::projects::find_duplicate(conn, organization_id, ctx.user()?.id, Some(parent.id), name, region, since)
             .await?;
     let Some(project) = found else { return Ok(None) };
     let existing = super::find(conn, ctx, project.id).await;
@@ -151,7 +151,7 @@ fn new_branch(state: &State, ctx: &Ctx, parent: &Project, name: &str) -> Project
         observed: Observed::Absent,
         address: None,
         last_operation_error: None,
-        created_by: Some(ctx.user.id),
+        created_by: ctx.user_id(),
         created_at: now,
         updated_at: now,
         paused_at: None,

@@ -48,7 +48,7 @@ impl BranchView {
 
 /// The branch, if the caller may see it and it is not deleted.
 async fn find(conn: &mut PgConnection, ctx: &Ctx, id: ProjectId) -> Result<BranchView, Failure> {
-    let project = store::projects::find_owned(conn, ctx.user.id, id).await?.ok_or_else(not_found)?;
+    let project = store::projects::find_owned(conn, ctx.user()?.id, id).await?.ok_or_else(not_found)?;
     let branch = store::branches::find(conn, id).await?.ok_or_else(not_found)?;
     let view = BranchView { view: projects::view(conn, project).await?, branch };
     if view.state() == BranchState::Deleted { Err(not_found().into()) } else { Ok(view) }

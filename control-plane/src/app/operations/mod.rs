@@ -80,7 +80,7 @@ pub(crate) async fn record(conn: &mut PgConnection, state: &State, ctx: &Ctx, wo
         organization_id: Some(work.organization_id),
         project_id: Some(work.project_id),
         input: work.input,
-        started_by: Some(ctx.user.id),
+        started_by: ctx.user_id(),
         request_id: Some(ctx.request_id.clone()),
         deadline_at: None,
     };
@@ -89,7 +89,7 @@ pub(crate) async fn record(conn: &mut PgConnection, state: &State, ctx: &Ctx, wo
         _ => error.into(),
     })?;
     if let Some(key) = &ctx.idempotency_key {
-        store::idempotency_keys::set_operation(conn, ctx.user.id, key, operation_id).await?;
+        store::idempotency_keys::set_operation(conn, ctx.principal(), key, operation_id).await?;
     }
     Ok(Recorded { operation_id, kind: work.kind, audit_id })
 }

@@ -72,6 +72,28 @@ pub(crate) async fn update(state: &State, ctx: &Ctx, id: ProjectId, changes: Cha
     Ok(view)
 }
 
+/// A disk as it was and as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disk {
+    pub(crate) previous_gib: i64,
+    pub(crate) new_gib: i64,
+}
+
+/// Grows the disk if a size is given, and says what it was and is.
+pub(crate) async fn resize_disk(state: &State, ctx: &Ctx, id: ProjectId, gib: Option<i64>) -> Result<Disk, Failure> {
+    let mut tx = state.begin().await?;
+    let project = find_locked(&mut tx, ctx, id).await?;
+    let previous_gib = store::projects::disk_gib(&mut tx, id).await?;
+    let Some(new_gib) = gib else { return Ok(Disk { previous_gib, new_gib: previous_gib }) };
+    let detail = json!({ "disk_gib": new_gib });
+    let subject = Subject { organization_id: Some(project.organization_id), project_id: Some(id), detail };
+    let audit_id = audit::open(&mut tx, state, ctx, "project.update", subject).await?;
+    grow_disk(&mut tx, id, new_gib).await?;
+    audit::close_done(&mut tx, state, audit_id).await?;
+    tx.commit().await?;
+    Ok(Disk { previous_gib, new_gib })
+}
+
 async fn custom_domain(conn: &mut PgConnection, project: &Project, text: &str) -> Result<Option<String>, Failure> {
     if text.trim().is_empty() {
         return Ok(None);

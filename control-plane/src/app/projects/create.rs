@@ -18,7 +18,11 @@ use store::projects::Project;
 
 use super::{ProjectView, view};
 use crate::{
-    app::{Ctx, Failure, Started, operations, organizations},
+    app::{
+        Ctx, Failure, Started,
+        operations::{self, Recorded},
+        organizations,
+    },
     state::State,
 };
 
@@ -51,21 +55,31 @@ pub(crate) async fn create(
     check_active_quota(&mut tx, membership.organization.plan, organization_id).await?;
 
     let project = new_project(state, ctx, organization_id, name, region);
+    let recorded = record(&mut tx, state, ctx, &project).await?;
+    let value = view(&mut tx, project).await?;
+    tx.commit().await?;
+    Ok(Started { value, operation_id: Some(operations::start(state, recorded).await) })
+}
+
+/// Records a project, its secrets and the work of making it.
+pub(crate) async fn record(
+    conn: &mut PgConnection,
+    state: &State,
+    ctx: &Ctx,
+    project: &Project,
+) -> Result<Recorded, Failure> {
     let secrets = ProjectSecrets::generate().seal(&state.master_key, project.id);
-    store::projects::insert(&mut tx, &project).await?;
-    store::project_secrets::insert(&mut tx, project.id, &secrets).await?;
+    store::projects::insert(conn, project).await?;
+    store::project_secrets::insert(conn, project.id, &secrets).await?;
     let work = operations::Work {
         kind: OperationKind::ProjectCreate,
         action: "project.create",
-        organization_id,
+        organization_id: project.organization_id,
         project_id: project.id,
         input: operations::input(&ProjectInput { project_id: project.id }),
         detail: json!({ "name": project.name, "region": project.region }),
     };
-    let recorded = operations::record(&mut tx, state, ctx, work).await?;
-    let value = view(&mut tx, project).await?;
-    tx.commit().await?;
-    Ok(Started { value, operation_id: Some(operations::start(state, recorded).await) })
+    operations::record(conn, state, ctx, work).await
 }
 
 fn parse_region(region: Option<&str>) -> Result<Region, Error> {
@@ -86,11 +100,9 @@ async fn duplicate(
     name: &str,
     region: Region,
 ) -> Result<Option<Project>, Failure> {
-    if ctx.idempotency_key.is_some() {
-        return Ok(None);
-    }
+    let (None, Some(caller)) = (&ctx.idempotency_key, ctx.user_id()) else { return Ok(None) };
     let since = state.clock.now() - Duration::seconds(limits::DUPLICATE_CREATE_SECONDS);
-    Ok(store::projects::find_duplicate(conn, organization_id, ctx.user.id, None, name, region, since).await?)
+    Ok(store::projects::find_duplicate(conn, organization_id, caller, None, name, region, since).await?)
 }
 
 /// Refuses another active project beyond the plan's. The caller holds the organization's lock.
@@ -115,7 +127,14 @@ pub(crate) async fn check_active_quota(
     Err(Error::quota_exceeded("project.quota_exceeded", text).into())
 }
 
-fn new_project(state: &State, ctx: &Ctx, organization_id: OrganizationId, name: String, region: Region) -> Project {
+/// A project that nothing is known of but what its owner wants.
+pub(crate) fn new_project(
+    state: &State,
+    ctx: &Ctx,
+    organization_id: OrganizationId,
+    name: String,
+    region: Region,
+) -> Project {
     let now = state.clock.now();
     Project {
         id: ProjectId::generate(),
@@ -132,7 +151,9 @@ fn new_project(state: &State, ctx: &Ctx, organization_id: OrganizationId, name: 
         observed: Observed::Absent,
         address: None,
         last_operation_error: None,
-        created_by: Some(ctx.user.id),
+        created_by: ctx.user_id(),
+        partner_id: None,
+        partner_user_id: None,
         created_at: now,
         updated_at: now,
         paused_at: None,

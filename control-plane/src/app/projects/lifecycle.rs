@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use store::projects::Project;
 
-use super::{ProjectView, create::check_active_quota, find, find_locked, view};
+use super::{ProjectView, create::check_active_quota, find, find_locked, not_found, view};
 use crate::{
     app::{
         Ctx, Failure, Started, branches,
         operations::{self, Recorded, Work, project_busy},
-        organizations,
+        partners,
     },
     state::State,
 };
@@ -77,11 +77,14 @@ pub(crate) async fn pause(state: &State, ctx: &Ctx, id: ProjectId) -> Result<Sta
 pub(crate) async fn restore(state: &State, ctx: &Ctx, id: ProjectId) -> Result<Started<ProjectView>, Failure> {
     let mut tx = state.begin().await?;
     let organization_id = find(&mut tx, ctx, id).await?.organization_id;
-    let membership = organizations::find(&mut tx, ctx, organization_id).await?;
     store::organizations::lock(&mut tx, organization_id).await?;
     let project = find_idle(&mut tx, ctx, id, Status::Paused).await?;
     if project.parent_id.is_none() {
-        check_active_quota(&mut tx, membership.organization.plan, organization_id).await?;
+        let plan = store::organizations::plan(&mut tx, organization_id).await?.ok_or_else(not_found)?;
+        check_active_quota(&mut tx, plan, organization_id).await?;
+        if let Some(partner_id) = project.partner_id {
+            partners::check_project_limit(&mut tx, partner_id).await?;
+        }
     }
     store::projects::set_intent(&mut tx, id, Intent::Active).await?;
     let work = work(&project, OperationKind::ProjectRestore, "project.restore", only_id(&project), json!({}));
@@ -148,7 +151,7 @@ pub(crate) async fn upgrade_instance(
         let known: Vec<&str> = InstanceType::ALL.iter().map(|size| size.as_str()).collect();
         Error::invalid("instanceType", format!("Unknown instance type. Use one of: {}", known.join(", ")))
     })?;
-    let plan = organizations::find(&mut tx, ctx, project.organization_id).await?.organization.plan;
+    let plan = store::organizations::plan(&mut tx, project.organization_id).await?.ok_or_else(not_found)?;
     if new != InstanceType::Nano && !plan.limits().larger_instances {
         return Err(Error::quota_exceeded(
             "project.instance_not_in_plan",

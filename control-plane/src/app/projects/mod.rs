@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 use store::{activities::Running, projects::Project};
 
 use super::{
-    Ctx, Failure,
+    Caller, Ctx, Failure,
     audit::{self, Subject},
     organizations,
 };
@@ -47,7 +47,11 @@ pub(crate) fn not_found() -> Error {
 
 /// The project or branch, if the caller may see it.
 pub(crate) async fn find(conn: &mut PgConnection, ctx: &Ctx, id: ProjectId) -> Result<Project, Failure> {
-    Ok(store::projects::find_owned(conn, ctx.user.id, id).await?.ok_or_else(not_found)?)
+    let found = match &ctx.caller {
+        Caller::User(user) => store::projects::find_owned(conn, user.id, id).await?,
+        Caller::Partner(partner) => store::projects::find_of_partner(conn, partner.id, id).await?,
+    };
+    Ok(found.ok_or_else(not_found)?)
 }
 
 /// As [`find`], and nobody else takes a decision about it before this transaction ends.

@@ -1,6 +1,5 @@
 //! `hearth operations`: what the control database of a running cloud says of its durable operations.
 
-mod connection;
 mod report;
 
 use ids::OperationId;
@@ -8,15 +7,17 @@ use sqlx::PgConnection;
 use store::operations::{OperationFilter, OperationState};
 
 use crate::{
+    control_database,
     failure::Failure,
     home::Home,
+    output::print,
     settings::{OperationsCommand, OperationsSettings},
 };
 
 /// Runs one of the subcommands.
 pub(crate) async fn run(settings: OperationsSettings) -> Result<(), Failure> {
     let home = Home::locate(&settings.home)?;
-    let mut conn = connection::open(&home).await?;
+    let mut conn = control_database::open(&home).await?;
     match settings.command {
         OperationsCommand::List { state, limit } => list(&mut conn, state, limit).await,
         OperationsCommand::Show { id } => show(&mut conn, id).await,
@@ -32,20 +33,20 @@ async fn list(conn: &mut PgConnection, state: Option<String>, limit: i64) -> Res
     let filter = OperationFilter { states, kind: None };
     let mut operations = store::operations::list(conn, &filter, limit.clamp(1, 10_000)).await.map_err(unreadable)?;
     operations.sort_by_key(|operation| operation.state.finished());
-    report::print(&report::table(&operations));
+    print(&report::table(&operations));
     Ok(())
 }
 
 async fn show(conn: &mut PgConnection, id: OperationId) -> Result<(), Failure> {
     let operation = store::operations::find(conn, id).await.map_err(unreadable)?.ok_or_else(|| missing(id))?;
     let steps = store::operations::steps(conn, id).await.map_err(unreadable)?;
-    report::print(&report::detail(&operation, &steps));
+    print(&report::detail(&operation, &steps));
     Ok(())
 }
 
 async fn retry(conn: &mut PgConnection, id: OperationId) -> Result<(), Failure> {
     if store::operations::retry(conn, id).await.map_err(unreadable)? {
-        report::print(&format!("Operation {id} is tried again now.\n"));
+        print(&format!("Operation {id} is tried again now.\n"));
         return Ok(());
     }
     let operation = store::operations::find(conn, id).await.map_err(unreadable)?.ok_or_else(|| missing(id))?;

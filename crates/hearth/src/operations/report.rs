@@ -1,17 +1,9 @@
 //! Operations as text for people.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-};
+use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use store::operations::{Operation, OperationStep};
-
-/// Writes to standard output; a closed pipe is no failure.
-pub(crate) fn print(text: &str) {
-    let _closed = io::stdout().write_all(text.as_bytes());
-}
 
 /// One line per operation.
 pub(crate) fn table(operations: &[Operation]) -> String {

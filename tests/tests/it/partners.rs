@@ -1,0 +1,51 @@
+//! Partners: made by the operator on the command line, then on their own, with a program in JavaScript.
+
+use serde_json::{Value, json};
+use tests::{Cloud, node};
+
+/// What the command line answers in JSON.
+fn command(cloud: &Cloud, arguments: &[&str]) -> Value {
+    let output = cloud.command(&[&["partner"], arguments, &["--json"]].concat()).output().expect("hearth runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("it is JSON")
+}
+
+#[tokio::test]
+async fn partners_of_both_kinds_run_projects_under_their_own_brand() {
+    let cloud = Cloud::start().await;
+    let api = cloud.api();
+    for model in ["co-branded", "white-label"] {
+        let made = command(&cloud, &["create", "--name", "Builder", "--kind", model]);
+        let input = json!({
+            "apiUrl": cloud.announcement().api_url, "partnerId": made["id"], "secret": made["secret"], "model": model,
+        });
+        let used = node::run("partner.mjs", &cloud.home().join("ca/ca.pem"), &input).await;
+        api.wait_gone(used["id"].as_str().expect("an id")).await;
+    }
+    assert_eq!(command(&cloud, &["list"]).as_array().map(Vec::len), Some(2));
+    assert!(api.projects(cloud.organization()).await.is_empty(), "none of this was the operator's");
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn a_disabled_partner_and_an_old_secret_are_refused() {
+    let cloud = Cloud::start().await;
+    let made = command(&cloud, &["create", "--name", "Builder", "--kind", "white-label", "--project-limit", "3"]);
+    let id = made["id"].as_str().expect("an id");
+    let http = tests::api::http_client(None);
+    let list = async |secret: &Value| {
+        let url = format!("{}/partnership/v1/{id}/projects", cloud.announcement().api_url);
+        let request = http.get(url).header("x-partnership-secret", secret.as_str().expect("a secret"));
+        request.send().await.expect("the control plane answers").status().as_u16()
+    };
+    assert_eq!(list(&made["secret"]).await, 200);
+    let rotated = command(&cloud, &["rotate-secret", id, "--grace-hours", "0"]);
+    assert_eq!((list(&made["secret"]).await, list(&rotated["secret"]).await), (401, 200));
+    command(&cloud, &["disable", id]);
+    assert_eq!(list(&rotated["secret"]).await, 403);
+    command(&cloud, &["enable", id]);
+    assert_eq!(list(&rotated["secret"]).await, 200);
+    let unknown = cloud.command(&["partner", "disable", "ps_0"]).output().expect("hearth runs");
+    assert_eq!(unknown.status.code(), Some(2), "an id that is none is a wrong argument");
+    cloud.finish().await;
+}
