@@ -1,4 +1,6 @@
 //! A private Postgres cluster on a unix socket, gone when dropped.
+//!
+//! `HEARTH_TEST_POSTGRES` names the `bin` folder of the Postgres to use; otherwise it is the oldest one installed.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
@@ -12,6 +14,23 @@ pub(crate) const SUPERUSER: &str = "tester";
 /// Postgres refuses root, so root lends the cluster to `nobody`.
 const NOBODY: u32 = 65534;
 
+/// Free bytes that a cluster needs at most.
+const ROOM: u64 = 3 << 30;
+
+/// Nothing here needs to outlive a crash.
+const SETTINGS: [&str; 10] = [
+    "listen_addresses=",
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "max_wal_size=4GB",
+    "max_connections=60",
+    "autovacuum=off",
+    "jit=off",
+];
+
 pub(crate) struct Cluster {
     folder: tempfile::TempDir,
     process: Child,
@@ -19,7 +38,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let folder = folder();
         let root = std::fs::metadata(folder.path()).expect("the folder was just made").uid() == 0;
         if root {
             chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may give a folder away");
@@ -39,7 +58,7 @@ impl Cluster {
             .arg(&data)
             .arg("-k")
             .arg(folder.path())
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=40", "-c", "autovacuum=off"])
+            .args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -52,6 +71,27 @@ impl Cluster {
                 Err(error) => assert!(Instant::now() < deadline, "postgres did not answer: {error}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The major version.
+    pub(crate) async fn version(&self) -> u32 {
+        let (client, connection) =
+            self.config("postgres").connect(tokio_postgres::NoTls).await.expect("the cluster answers");
+        tokio::spawn(connection);
+        let row = client.query_one("select current_setting('server_version_num')::int / 10000", &[]).await;
+        row.expect("the version can be read").get::<_, i32>(0).unsigned_abs()
+    }
+
+    /// The schema of a database as `pg_dump` sees it.
+    pub(crate) async fn dump(&self, database: &str) -> Result<String, String> {
+        let mut dump = tokio::process::Command::new(binary("pg_dump"));
+        dump.args(["--schema-only", "--username", SUPERUSER, "--dbname", database, "--host"]).arg(self.folder.path());
+        let output = dump.output().await.map_err(|error| error.to_string())?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
     }
 
@@ -70,6 +110,14 @@ impl Drop for Cluster {
     }
 }
 
+/// In memory where there is room, because a test makes and drops many databases.
+fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let room = rustix::fs::statvfs(memory).is_ok_and(|volume| volume.f_bavail * volume.f_frsize > ROOM);
+    let made = if room { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a temporary folder can be made")
+}
+
 fn command(name: &str, root: bool) -> Command {
     let mut command = Command::new(binary(name));
     if root {
@@ -80,6 +128,9 @@ fn command(name: &str, root: bool) -> Command {
 }
 
 fn binary(name: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os("HEARTH_TEST_POSTGRES") {
+        return Path::new(&folder).join(name);
+    }
     let mut versions: Vec<PathBuf> =
         std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     versions.sort();

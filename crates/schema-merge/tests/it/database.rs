@@ -18,7 +18,7 @@ pub(crate) async fn connect(cluster: &Cluster, database: &str) -> Client {
 pub(crate) async fn copy(cluster: &Cluster, name: &str, template: &str) {
     let admin = connect(cluster, "postgres").await;
     admin
-        .batch_execute(&format!("create database {name} template {template}"))
+        .batch_execute(&format!("create database {name} template {template} strategy file_copy"))
         .await
         .expect("the database can be copied");
     if template != "template0" {
@@ -51,17 +51,31 @@ pub(crate) async fn run_as_developer(cluster: &Cluster, name: &str, script: &str
 
 /// Runs a script, committing where it says `-- next`.
 pub(crate) async fn run(cluster: &Cluster, name: &str, script: &str) {
+    if let Err(error) = try_run(cluster, name, script).await {
+        panic!("a script failed on {name}: {error}");
+    }
+}
+
+/// Like [`run_as_developer`], for scripts that may fail.
+pub(crate) async fn try_run_as_developer(cluster: &Cluster, name: &str, script: &str) -> Result<(), String> {
+    try_run(cluster, name, &format!("set role project_admin;\n-- next\n{script}")).await
+}
+
+async fn try_run(cluster: &Cluster, name: &str, script: &str) -> Result<(), String> {
     let client = connect(cluster, name).await;
+    let mut outcome = Ok(());
     for part in script.split("-- next\n") {
-        if let Err(error) = client.batch_execute(part).await {
-            panic!("a script failed on {name}: {}", describe(&error));
+        outcome = client.batch_execute(part).await.map_err(|error| describe(&error));
+        if outcome.is_err() {
+            break;
         }
     }
-    close(cluster, client, name).await;
+    disconnected(cluster, client, name).await;
+    outcome
 }
 
 /// Waits until a connection is gone, because a template may have none.
-async fn close(cluster: &Cluster, client: Client, name: &str) {
+pub(crate) async fn disconnected(cluster: &Cluster, client: Client, name: &str) {
     std::mem::drop(client);
     let admin = connect(cluster, "postgres").await;
     let query = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where datname = $1";

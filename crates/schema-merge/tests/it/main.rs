@@ -4,5 +4,8 @@ mod applications;
 mod cases;
 mod cluster;
 mod database;
+mod dump;
+mod laws;
 mod planning_time;
+mod proof;
 mod rows;

@@ -1,0 +1,66 @@
+//! The second observer: what `pg_dump` says of a schema, made comparable.
+
+/// The entries of a schema-only dump in an order of their own, with the columns of tables and the lines of grants sorted.
+///
+/// What is left out says nothing of the schema: settings, and the random key of newer dumps.
+pub(crate) fn normalised(dump: &str) -> Vec<String> {
+    let mut entries: Vec<Vec<&str>> = vec![Vec::new()];
+    let mut lines = dump.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line == "--" && lines.peek().is_some_and(|next| next.starts_with("-- Name: ")) {
+            entries.push(lines.next().into_iter().collect());
+            lines.next();
+        } else if !noise(line) {
+            entries.last_mut().expect("there is a first entry").push(line);
+        }
+    }
+    let mut entries: Vec<String> = entries.into_iter().map(entry).filter(|entry| !entry.trim().is_empty()).collect();
+    entries.sort();
+    entries
+}
+
+fn noise(line: &str) -> bool {
+    line.is_empty()
+        || ["SET ", "SELECT pg_catalog.set_config", "\\restrict", "\\unrestrict", "-- PostgreSQL", "-- Dumped", "--"]
+            .iter()
+            .any(|start| line.starts_with(start))
+}
+
+fn entry(mut lines: Vec<&str>) -> String {
+    let Some(header) = lines.first().copied() else { return String::new() };
+    let is = |kind: &str| header.contains(&format!("; Type: {kind};"));
+    if is("TABLE") || is("FOREIGN TABLE") {
+        // Columns are in another order after a merge, so the comma moves too.
+        if let (Some(first), Some(last)) =
+            (lines.iter().position(|line| line.ends_with('(')), lines.iter().rposition(|line| line.starts_with(')')))
+            && first < last
+        {
+            let body = &mut lines[first + 1..last];
+            for line in body.iter_mut() {
+                *line = line.trim_end_matches(',');
+            }
+            body.sort_unstable();
+        }
+    } else if is("ACL") || is("DEFAULT ACL") {
+        lines[1..].sort_unstable();
+    }
+    let entry = lines.join("\n");
+    // Storage parameters have no order either.
+    match entry.split_once("\nWITH (").and_then(|(before, rest)| Some((before, rest.split_once(')')?))) {
+        Some((before, (options, after))) if is("TABLE") || is("MATERIALIZED VIEW") => {
+            let mut options: Vec<_> = options.split(", ").collect();
+            options.sort_unstable();
+            format!("{before}\nWITH ({}){after}", options.join(", "))
+        }
+        _ => entry,
+    }
+}
+
+/// Entries that only one of two dumps has.
+pub(crate) fn differences(left: &str, right: &str) -> Vec<String> {
+    let (left, right) = (normalised(left), normalised(right));
+    let only = |these: &[String], others: &[String], sign: &str| {
+        these.iter().filter(|entry| !others.contains(entry)).map(|entry| format!("{sign} {entry}")).collect::<Vec<_>>()
+    };
+    [only(&left, &right, "-"), only(&right, &left, "+")].concat()
+}
