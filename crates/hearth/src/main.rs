@@ -4,7 +4,9 @@ mod announcement;
 mod failure;
 mod home;
 mod operations;
+mod schema;
 mod settings;
+mod stop_signals;
 mod up;
 
 use std::process::ExitCode;
@@ -17,7 +19,14 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // Status 2 belongs to merges that do not go through.
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _closed = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
     telemetry::start(&cli.log, if cli.log_json { telemetry::Format::Json } else { telemetry::Format::Text });
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -25,7 +34,7 @@ fn main() -> ExitCode {
         .map_err(|cause| Failure::caused("Could not start the asynchronous runtime", cause))
         .and_then(|runtime| runtime.block_on(run(cli.command)));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("hearth: {failure}");
             ExitCode::FAILURE
@@ -33,10 +42,12 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<(), Failure> {
-    match command {
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    let done = match command {
         Command::Up(settings) => up::run(*settings).await,
         Command::Gateway(settings) => up::run_gateway(*settings).await,
         Command::Operations(settings) => operations::run(settings).await,
-    }
+        Command::Schema(settings) => return schema::run(settings).await,
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Gateway(Box<UpSettings>),
     /// Look at durable operations and try stuck ones again.
     Operations(OperationsSettings),
+    /// Read, compare and merge the schemas of any databases; no cloud is needed.
+    Schema(SchemaSettings),
 }
 
 /// The folder that holds everything.
@@ -112,5 +114,70 @@ pub(crate) enum OperationsCommand {
     Retry {
         /// Operation id.
         id: ids::OperationId,
+    },
+}
+
+/// Settings of `hearth schema`. A schema is given as a DSN (`postgres://user@host/database`) or as a file of SQL that makes it.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaSettings {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Superuser DSN of a server on which files are loaded into throw-away databases; they run as that user [default: a server that is
+    /// started for the purpose and removed at the end].
+    #[arg(long, global = true, env = "HEARTH_SCRATCH", hide_env_values = true)]
+    pub(crate) scratch: Option<String>,
+    /// The role that runs files on a server started for the purpose, and so owns what they make.
+    #[arg(long, global = true, default_value = "postgres")]
+    pub(crate) owner: String,
+    /// Run files as a superuser of a server started for the purpose, for what only superusers may make; they can then run programs on this
+    /// machine, so only for files you trust.
+    #[arg(long, global = true)]
+    pub(crate) superuser: bool,
+    /// A file that is run before every other, as a superuser: what the schemas take for granted.
+    #[arg(long, global = true)]
+    pub(crate) prelude: Option<PathBuf>,
+    /// Folders with further Postgres distributions, each holding `bin/postgres`.
+    #[arg(long = "postgres-distribution", global = true, env = "HEARTH_POSTGRES_DISTRIBUTIONS", value_delimiter = ':')]
+    pub(crate) postgres_distributions: Vec<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: SchemaCommand,
+}
+
+/// What can be done with schemas.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Print everything that a schema says, one fact a line.
+    Extract {
+        /// DSN or file.
+        schema: String,
+    },
+    /// Print the SQL that turns one schema into another: nothing when they are equal. Status 2 when there is no such SQL.
+    Plan {
+        /// DSN or file of the schema that is to be changed.
+        #[arg(long)]
+        from: String,
+        /// DSN or file of what it shall become.
+        #[arg(long)]
+        to: String,
+    },
+    /// Print the SQL that brings what the source changed since the base into the target. Status 2, and the conflicts, when that cannot be.
+    Merge {
+        /// DSN or file of what both began as.
+        #[arg(long)]
+        base: String,
+        /// DSN or file of the schema that receives.
+        #[arg(long)]
+        target: String,
+        /// DSN or file of the schema whose changes are merged.
+        #[arg(long)]
+        source: String,
+        /// Target and source are files that are run on copies of the base, which tells renames from new things.
+        #[arg(long)]
+        on_base: bool,
+        /// Target and source began as physical copies of the base: what has kept its number and lost its name was renamed.
+        #[arg(long, conflicts_with = "on_base")]
+        copies: bool,
     },
 }

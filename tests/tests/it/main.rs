@@ -12,3 +12,4 @@ mod journeys;
 mod lifecycle;
 mod load;
 mod operations;
+mod schema_command;
