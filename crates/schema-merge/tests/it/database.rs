@@ -1,6 +1,6 @@
 //! Databases for tests: made from scripts, read as catalogs, changed by plans.
 
-use schema_merge::{Catalog, Snapshot, extract, rows};
+use schema_merge::{Catalog, MergePlan, Snapshot, extract, rows};
 use tokio_postgres::{Client, GenericClient, NoTls};
 
 use crate::cluster::Cluster;
@@ -83,9 +83,20 @@ pub(crate) async fn disconnected(cluster: &Cluster, client: Client, name: &str) 
 }
 
 pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
-    error
-        .as_db_error()
-        .map_or_else(|| error.to_string(), |error| format!("{error} {:?} {:?}", error.detail(), error.where_()))
+    error.as_db_error().map_or_else(
+        || error.to_string(),
+        |error| format!("{error} [{}] {:?} {:?}", error.code().code(), error.detail(), error.where_()),
+    )
+}
+
+/// The merge of three sides by somebody who approves of every hazard.
+pub(crate) fn merged(base: &Snapshot, target: &Snapshot, source: &Snapshot) -> MergePlan {
+    schema_merge::merge(base, target, source)
+}
+
+/// A snapshot without rows.
+pub(crate) fn with_catalog(catalog: &Catalog) -> Snapshot {
+    Snapshot { catalog: catalog.clone(), ..Snapshot::default() }
 }
 
 pub(crate) async fn catalog(client: &impl GenericClient) -> Catalog {

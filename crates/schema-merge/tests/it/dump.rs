@@ -21,9 +21,26 @@ pub(crate) fn normalised(dump: &str) -> Vec<String> {
 
 fn noise(line: &str) -> bool {
     line.is_empty()
-        || ["SET ", "SELECT pg_catalog.set_config", "\\restrict", "\\unrestrict", "-- PostgreSQL", "-- Dumped", "--"]
-            .iter()
-            .any(|start| line.starts_with(start))
+        || [
+            "SET default_",
+            "SET statement_",
+            "SET lock_",
+            "SET idle_",
+            "SET transaction_timeout",
+            "SET client_",
+            "SET standard_",
+            "SET check_",
+            "SET xmloption",
+            "SET row_security",
+            "SELECT pg_catalog.set_config",
+            "\\restrict",
+            "\\unrestrict",
+            "-- PostgreSQL",
+            "-- Dumped",
+            "--",
+        ]
+        .iter()
+        .any(|start| line.starts_with(start))
 }
 
 fn entry(mut lines: Vec<&str>) -> String {
@@ -44,16 +61,36 @@ fn entry(mut lines: Vec<&str>) -> String {
     } else if is("ACL") || is("DEFAULT ACL") {
         lines[1..].sort_unstable();
     }
-    let entry = lines.join("\n");
-    // Storage parameters have no order either.
-    match entry.split_once("\nWITH (").and_then(|(before, rest)| Some((before, rest.split_once(')')?))) {
-        Some((before, (options, after))) if is("TABLE") || is("MATERIALIZED VIEW") => {
-            let mut options: Vec<_> = options.split(", ").collect();
-            options.sort_unstable();
-            format!("{before}\nWITH ({}){after}", options.join(", "))
+    if is("FUNCTION") || is("PROCEDURE") {
+        // Nor have the settings of a function.
+        let settings: Vec<usize> =
+            lines.iter().enumerate().filter(|(_, line)| line.starts_with("    SET ")).map(|(at, _)| at).collect();
+        if let (Some(first), Some(last)) = (settings.first(), settings.last()) {
+            lines[*first..=*last].sort_unstable();
         }
-        _ => entry,
     }
+    lines.iter().map(|line| options_sorted(&list_of_texts(line))).collect::<Vec<_>>().join("\n")
+}
+
+/// Storage parameters have no order.
+fn options_sorted(line: &str) -> String {
+    let Some((before, (options, after))) =
+        line.split_once("WITH (").and_then(|(before, rest)| Some((before, rest.split_once(')')?)))
+    else {
+        return line.to_owned();
+    };
+    let mut options: Vec<_> = options.split(", ").collect();
+    options.sort_unstable();
+    format!("{before}WITH ({}){after}", options.join(", "))
+}
+
+/// Postgres prints a list of texts in one way as it was written, and in another after it was read from its own printing.
+fn list_of_texts(line: &str) -> String {
+    if !line.contains("ARRAY[") {
+        return line.to_owned();
+    }
+    let plain = ["::text[]", "::text", "::character varying[]", "::character varying", "(", ")"];
+    plain.iter().fold(line.to_owned(), |line, word| line.replace(word, ""))
 }
 
 /// Entries that only one of two dumps has.

@@ -1,11 +1,9 @@
 //! What must hold for any three catalogs.
 
 use schema_merge::plan::two_way;
-use schema_merge::{Catalog, Fact, Kind, MergePlan, Snapshot, merge};
+use schema_merge::{Catalog, Fact, Kind, MergePlan, Snapshot};
 
-fn with_catalog(catalog: &Catalog) -> Snapshot {
-    Snapshot { catalog: catalog.clone(), ..Snapshot::default() }
-}
+use crate::database::{merged, with_catalog};
 
 /// The laws that these catalogs and their merge break.
 pub(crate) fn broken(base: &Catalog, target: &Catalog, source: &Catalog, plan: &MergePlan) -> Vec<String> {
@@ -17,17 +15,17 @@ pub(crate) fn broken(base: &Catalog, target: &Catalog, source: &Catalog, plan: &
     };
     let [base, target, source] = [base, target, source].map(with_catalog);
     law(two_way(&target.catalog, &target.catalog).steps.is_empty(), "plan(X→X) is empty");
-    let nothing = merge(&base, &target, &base);
+    let nothing = merged(&base, &target, &base);
     law(
         nothing.statements.is_empty() && nothing.predicted_hash == target.catalog.hash() && !nothing.blocked(),
         "merge(B,T,B)=T",
     );
-    let fast_forward = merge(&base, &base, &source);
+    let fast_forward = merged(&base, &base, &source);
     law(fast_forward.blocked() || fast_forward.predicted_hash == source.catalog.hash(), "merge(B,B,S)=S");
     law(fast_forward.conflicts.is_empty(), &format!("merge(B,B,S) has no conflict, but {:?}", fast_forward.conflicts));
-    let converged = merge(&base, &source, &source);
+    let converged = merged(&base, &source, &source);
     law(converged.statements.is_empty() && !converged.blocked(), "merge(B,S,S)=S");
-    let mirrored = merge(&base, &source, &target);
+    let mirrored = merged(&base, &source, &target);
     let modelled = [&target, &source].iter().all(|side| unmodelled(side) == unmodelled(&base));
     law(
         !modelled || mirrored.blocked() == plan.blocked(),
@@ -40,7 +38,7 @@ pub(crate) fn broken(base: &Catalog, target: &Catalog, source: &Catalog, plan: &
                 "merge(B,T,S) and merge(B,S,T) lead to the same",
             );
         }
-        let again = merge(&base, &with_catalog(&plan.predicted), &source);
+        let again = merged(&base, &with_catalog(&plan.predicted), &source);
         law(again.statements.is_empty() && !again.blocked(), "merging twice is a no-op");
         law(
             lost(&base.catalog, &target.catalog, &source.catalog, plan).is_empty(),
@@ -79,14 +77,14 @@ fn lost(base: &Catalog, target: &Catalog, source: &Catalog, plan: &MergePlan) ->
             continue;
         }
         let (old, theirs, ours) = (state(base, fact), state(target, fact), state(source, fact));
-        let merged = state(&plan.predicted, fact);
+        let reached = state(&plan.predicted, fact);
         let wanted = match (theirs == old, ours == old) {
             (true, false) => ours,
             (false, true) | (true, true) => theirs,
             (false, false) if ours == theirs => theirs,
             (false, false) => continue,
         };
-        if merged != wanted {
+        if reached != wanted {
             lost.push(fact.identity.to_string());
         }
     }

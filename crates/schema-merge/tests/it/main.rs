@@ -8,4 +8,5 @@ mod dump;
 mod laws;
 mod planning_time;
 mod proof;
+mod random;
 mod rows;
