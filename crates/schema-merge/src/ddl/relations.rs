@@ -1,18 +1,24 @@
-//! Statements for tables, columns, defaults, constraints and sequences.
+//! Statements for tables, columns, defaults and sequences.
 
 use serde_json::Value;
 
-use super::{Change, Piece, owner};
+use super::{Change, Piece, foreign, owner};
 use crate::catalog::{Catalog, Fact, Identity, Kind};
 
 /// `create table` with its columns in order and those defaults that can be inline.
-pub(crate) fn create_table(table: &Fact, columns: &[(&Fact, Option<&Fact>)]) -> Vec<Piece> {
+pub(crate) fn create_table(table: &Fact, columns: &[(&Fact, Option<&Fact>)], inherits: &str) -> Vec<Piece> {
+    if table.kind == Kind::ForeignTable {
+        return foreign::create_table(table, columns, inherits);
+    }
     let definitions: Vec<_> =
         columns.iter().map(|(column, default)| format!("  {}", column_definition(column, *default))).collect();
     let body = if definitions.is_empty() { String::new() } else { format!("\n{}\n", definitions.join(",\n")) };
     let unlogged = if table.flag("unlogged") { "unlogged " } else { "" };
     let options = options_clause(&table.list("options"));
-    let mut pieces = vec![Piece::new(format!("create {unlogged}table {} ({body}){options}", table.identity.path()))];
+    let partitioned = table.optional("partition_key").map(|key| format!(" partition by {key}")).unwrap_or_default();
+    let path = table.identity.path();
+    let mut pieces =
+        vec![Piece::new(format!("create {unlogged}table {path} ({body}){inherits}{partitioned}{options}"))];
     pieces.extend(columns.iter().flat_map(|(column, _)| storage(None, column)));
     pieces
 }
@@ -56,36 +62,57 @@ fn identity_clause(identity: &Value) -> String {
 }
 
 /// Storage options, each as a statement of its own.
-fn storage(from: Option<&Fact>, column: &Fact) -> Vec<Piece> {
-    let (table, name) = (column.identity.prefix(), column.identity.last());
+pub(crate) fn storage(from: Option<&Fact>, column: &Fact) -> Vec<Piece> {
+    let (table, name) = (alone(column), column.identity.last());
     let changed = |field: &str| column.fields.get(field) != from.and_then(|from| from.fields.get(field));
     let given = |field: &str| column.fields.get(field).is_some_and(|value| !value.is_null());
     let wanted = |field: &str| if from.is_some() { changed(field) } else { given(field) };
     let mut clauses = Vec::new();
     if wanted("storage") {
-        let word = match column.optional("storage") {
-            Some("p") => "plain",
-            Some("e") => "external",
-            Some("m") => "main",
-            Some("x") => "extended",
-            _ => "default",
-        };
-        clauses.push(format!("set storage {word}"));
+        // `set storage default` came with Postgres 16.
+        let letter = column.optional("storage").or(column.lineage.type_storage.as_deref());
+        clauses.push(format!("set storage {}", storage_word(letter)));
     }
     if wanted("compression") {
-        let method = match column.optional("compression") {
-            Some("p") => "pglz",
-            Some("l") => "lz4",
-            _ => "default",
-        };
-        clauses.push(format!("set compression {method}"));
+        clauses.push(format!("set compression {}", compression_word(column.optional("compression"))));
     }
     if wanted("statistics") {
         let target = column.fields.get("statistics").and_then(Value::as_i64).unwrap_or(-1);
         clauses.push(format!("set statistics {target}"));
     }
     clauses.extend(option_changes(&from.map(|from| from.list("options")).unwrap_or_default(), &column.list("options")));
-    clauses.into_iter().map(|clause| Piece::new(format!("alter table {table} alter column {name} {clause}"))).collect()
+    let mut pieces: Vec<_> = clauses
+        .into_iter()
+        .map(|clause| Piece::new(format!("alter table {table} alter column {name} {clause}")))
+        .collect();
+    pieces.extend(foreign::column_options(from, column));
+    pieces
+}
+
+/// The table of a column for a change that its children do not follow.
+fn alone(part: &Fact) -> String {
+    let only = if part.lineage.has_children { "only " } else { "" };
+    format!("{only}{}", part.identity.prefix())
+}
+
+/// The word for how a column's values are stored.
+pub(crate) fn storage_word(letter: Option<&str>) -> &'static str {
+    match letter {
+        Some("p") => "plain",
+        Some("e") => "external",
+        Some("m") => "main",
+        Some("x") => "extended",
+        _ => "default",
+    }
+}
+
+/// The word for how a column's values are compressed.
+pub(crate) fn compression_word(letter: Option<&str>) -> &'static str {
+    match letter {
+        Some("p") => "pglz",
+        Some("l") => "lz4",
+        _ => "default",
+    }
 }
 
 /// The statement that gives a column another type, converting through text where an enum is on one side.
@@ -143,7 +170,14 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
         },
         _ => {}
     }
-    pieces.extend(storage(Some(from), to));
+    let mut before = from.clone();
+    if retyped {
+        // Another type brings its own storage and compression.
+        for field in ["storage", "compression"] {
+            before.fields.insert(field.to_owned(), Value::Null);
+        }
+    }
+    pieces.extend(storage(Some(&before), to));
     Change::InPlace(pieces)
 }
 
@@ -191,28 +225,13 @@ fn identity_changes(old: &Value, new: &Value) -> Option<Vec<IdentityChange>> {
 
 /// `set default` of a column of a table or view.
 pub(crate) fn set_default(fact: &Fact) -> String {
-    format!(
-        "alter table {} alter column {} set default {}",
-        fact.identity.prefix(),
-        fact.identity.last(),
-        fact.text("expression")
-    )
+    let (table, column) = (alone(fact), fact.identity.last());
+    format!("alter table {table} alter column {column} set default {}", fact.text("expression"))
 }
 
-/// `add constraint` with its own name.
-pub(crate) fn add_constraint(fact: &Fact) -> String {
-    format!(
-        "alter table {} add constraint {} {}",
-        fact.identity.prefix(),
-        fact.identity.last(),
-        fact.text("definition")
-    )
-}
-
-/// `cluster on` names the index without its schema.
-pub(crate) fn clustered_on(fact: &Fact) -> String {
-    let index = Identity::new(Kind::Index, fact.text("index"));
-    format!("alter table {} cluster on {}", fact.identity.path(), index.last())
+/// `drop default` of a column of a table or view.
+pub(crate) fn drop_default(fact: &Fact) -> String {
+    format!("alter table {} alter column {} drop default", alone(fact), fact.identity.last())
 }
 
 /// A new table has row security neither enabled nor forced.
@@ -238,6 +257,12 @@ pub(crate) fn row_security(from: Option<&Fact>, to: &Fact) -> Vec<Piece> {
 /// Changes options, persistence and owner of a table.
 pub(crate) fn alter_table(from: &Fact, to: &Fact) -> Change {
     let path = to.identity.path();
+    match (from.optional("partition_key"), to.optional("partition_key")) {
+        (old, new) if old == new => {}
+        (None, Some(_)) => return Change::Impossible("a plain table cannot become partitioned without moving its rows"),
+        (Some(_), None) => return Change::Impossible("a partitioned table cannot become plain without moving its rows"),
+        _ => return Change::Impossible("the partition key of a table changed, which its rows would have to follow"),
+    }
     let mut pieces = Vec::new();
     if from.flag("unlogged") != to.flag("unlogged") {
         pieces.push(Piece::new(format!(

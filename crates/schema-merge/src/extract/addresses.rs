@@ -43,10 +43,16 @@ impl Addresses {
         self.members.contains(&(class, oid))
     }
 
-    /// Rules stand for their view; row types for their relation; array types for their element.
+    /// Rules stand for their view; row types for their relation; array types for their element; multiranges and constructors for their range.
     pub(super) fn learn(&mut self, aliases: &rows::Aliases) {
         for (rule, relation) in &aliases.rules {
             self.aliases.insert((RULE, *rule), (RELATION, *relation));
+        }
+        for (function, range) in &aliases.functions {
+            self.aliases.insert((FUNCTION, *function), (TYPE, *range));
+        }
+        for (multirange, range) in &aliases.multiranges {
+            self.aliases.insert((TYPE, *multirange), (TYPE, *range));
         }
         for (oid, relation, element) in &aliases.types {
             match (relation, element) {
@@ -75,11 +81,11 @@ impl Addresses {
     }
 
     /// Adds every dependency between two different facts to the dependent one.
-    pub(super) fn connect(&self, catalog: &mut Catalog, edges: &[rows::Edge]) {
+    pub(super) fn connect(&self, catalog: &mut Catalog, edges: impl Iterator<Item = rows::Edge>) {
         let mut wanted: HashMap<&Identity, HashSet<&Identity>> = HashMap::new();
         for (class, oid, sub, on_class, on_oid, on_sub) in edges {
             if let (Some(from), Some(to)) =
-                (self.resolve(*class, *oid, *sub), self.resolve(*on_class, *on_oid, *on_sub))
+                (self.resolve(class, oid, sub), self.resolve(on_class, on_oid, on_sub))
                 && from != to
                 && !owned(from, to)
             {
