@@ -29,6 +29,9 @@ pub fn diff_result(plan: &MergePlan, generated_at: &str) -> DiffResult {
         unsupported: plan.unsupported.clone(),
         hazards: plan.hazards.clone(),
         plan_hash: plan.plan_hash.clone(),
+        facts: plan.facts.clone(),
+        segments: plan.segments.clone(),
+        prediction: plan.prediction,
     }
 }
 
