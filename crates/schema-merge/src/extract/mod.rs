@@ -103,7 +103,7 @@ const OPEN_TABLES: &str = "select oc.oid from pg_class oc join pg_namespace ons 
 static QUERIES: LazyLock<Vec<ExtractQuery>> = LazyLock::new(|| {
     let internal: Vec<_> = INTERNAL_SCHEMAS.iter().map(|name| format!("'{name}'")).collect();
     let user_schemas = format!(
-        "select un.oid from pg_namespace un where un.nspname not in ('information_schema', {}) and un.nspname !~ '^pg_'",
+        "select un.oid from pg_namespace un where un.nspname not in ('information_schema', {}) and un.nspname !~ '^(pg_|hearth_undo_|hearth_redo_)'",
         internal.join(", ")
     );
     TEXTS

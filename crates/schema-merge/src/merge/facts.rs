@@ -126,7 +126,11 @@ impl Merged {
         let source_changed = !same(sides.base_of_source, sides.source);
         let target_changed = !same(sides.base_of_target, sides.target);
         if !source_changed || same(sides.target, sides.source) {
-            return sides.target.cloned();
+            let mut fact = sides.target.cloned();
+            if let (Some(fact), Some(ours)) = (&mut fact, sides.source) {
+                fact.depends_on = edges(sides, &fact.depends_on, &ours.depends_on);
+            }
+            return fact;
         }
         match (sides.target, sides.source) {
             (Some(theirs), Some(ours)) => {
@@ -224,7 +228,7 @@ impl Merged {
                 "Both sides changed {names} of {identity} since the branch was made. Make them equal on both sides, or reset the branch."
             )
         };
-        let mut found = Disagreement::about(identity, conflict_class(added, target, &clashes), hint);
+        let mut found = Disagreement::about(identity, conflict_class(added, sides, target, &clashes), hint);
         found.fields = differing(identity, sides).into_iter().filter(|entry| clashes.contains(&entry.field)).collect();
         found.source_roots = vec![identity.clone()];
         self.disagreements.push(found);
@@ -299,9 +303,14 @@ fn signature_changed(dropper: &Catalog, keeper: &Catalog, root: &Identity) -> bo
         })
 }
 
-fn conflict_class(added: bool, target: &Fact, clashes: &[String]) -> &'static str {
+fn conflict_class(added: bool, sides: &Sides<'_>, target: &Fact, clashes: &[String]) -> &'static str {
     let unit = clashes.iter().any(|field| matches!(field.as_str(), "identity" | "generated"));
+    let options = |side: &Option<&Fact>| {
+        side.is_some_and(|fact| fact.fields.get("identity").is_some_and(Value::is_object))
+    };
     match (added, target.kind.word()) {
+        (true, "replica_identity" | "clustered_on") => "S9",
+        (_, "column") if unit && [sides.base_of_target, sides.target, sides.source].iter().all(options) => "S24",
         (_, "function" | "aggregate" | "view" | "materialized_view" | "trigger" | "rule" | "event_trigger") => "S20",
         (_, "policy" | "row_security") => "S21",
         (_, "grant" | "default_privilege") => "S22",
@@ -332,15 +341,23 @@ fn combine(sides: &Sides<'_>, target: &Fact, source: &Fact, fields: IndexMap<Str
     }
     fact.fields = fields;
     fact.lineage.secrets.extend(&source.lineage.secrets);
-    let left = |base: Option<&Fact>, side: &Fact| -> Vec<Identity> {
-        base.map(|base| base.depends_on.iter().filter(|needed| !side.depends_on.contains(needed)).cloned().collect())
-            .unwrap_or_default()
-    };
-    let (left_by_target, left_by_source) = (left(sides.base_of_target, target), left(sides.base_of_source, source));
-    let mut needed: BTreeSet<Identity> = target.depends_on.iter().chain(&source.depends_on).cloned().collect();
-    needed.retain(|identity| !left_by_target.contains(identity) && !left_by_source.contains(identity));
-    fact.depends_on = needed.into_iter().collect();
+    fact.depends_on = edges(sides, &target.depends_on, &source.depends_on);
     fact
+}
+
+/// What either side needs, without what one of them needs no more.
+fn edges(sides: &Sides<'_>, target: &[Identity], source: &[Identity]) -> Vec<Identity> {
+    let left = |base: Option<&Fact>, side: &[Identity], identity: &Identity| {
+        !side.contains(identity) && base.is_some_and(|base| base.depends_on.contains(identity))
+    };
+    let needed: BTreeSet<&Identity> = target
+        .iter()
+        .chain(source)
+        .filter(|identity| {
+            !left(sides.base_of_target, target, identity) && !left(sides.base_of_source, source, identity)
+        })
+        .collect();
+    needed.into_iter().cloned().collect()
 }
 
 /// Merges field by field; returns the fields with their merged values and the names of those that clash.

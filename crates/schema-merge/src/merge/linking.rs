@@ -1,6 +1,6 @@
 //! Which objects of two databases are the same: by lineage where one is a copy of the other, else by name, else by structure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::naming::Wanted;
 use super::renames::{Name, Sides, renameable};
@@ -47,10 +47,14 @@ pub(super) fn link(sides: &Sides<'_>) -> (Catalog, Catalog) {
 
 /// A copy keeps oids; a database built another way does not, and its oids say nothing.
 pub(super) fn trustworthy(base: &Catalog, side: &Catalog) -> bool {
+    let tokens: HashSet<&str> = side.iter().filter_map(|fact| fact.lineage.object.as_deref()).collect();
     let (mut same, mut other) = (0_usize, 0_usize);
     for old in base.iter().filter(|fact| matches!(fact.kind, Kind::Table | Kind::View | Kind::Sequence | Kind::Function | Kind::Enum)) {
-        if let Some(new) = side.get(&old.identity) {
-            if old.lineage.object == new.lineage.object { same += 1 } else { other += 1 }
+        let Some(new) = side.get(&old.identity) else { continue };
+        if old.lineage.object == new.lineage.object {
+            same += 1;
+        } else if !old.lineage.object.as_deref().is_some_and(|token| tokens.contains(token)) {
+            other += 1;
         }
     }
     same >= other

@@ -129,33 +129,36 @@ impl Names {
         Self(catalog.iter().filter_map(crate::plan::relation_name).collect())
     }
 
-    /// A free name for a part: the whole's name with the child's table in place of the parent's.
-    fn free(&mut self, whole: &Fact, parent: &Identity, child: &Identity) -> String {
-        let (above, own) = (unquote_identifier(parent.last()), unquote_identifier(child.last()));
-        let name = unquote_identifier(whole.identity.last());
-        let rest = name.strip_prefix(above.as_str()).map_or_else(|| format!("_{name}"), str::to_owned);
-        for count in 0_u32.. {
-            let end = if count == 0 { rest.clone() } else { format!("{rest}{count}") };
-            let candidate = quote_identifier(&fitting(&own, &end));
+    /// The name Postgres would choose for a part.
+    fn free(&mut self, whole: &Fact, child: &Identity) -> String {
+        let table = unquote_identifier(child.last());
+        let columns = whole.lineage.view_columns.join("_");
+        let (columns, label) = match whole.text("type") {
+            "primary" => ("", "pkey"),
+            "exclusion" => (columns.as_str(), "excl"),
+            "unique" => (columns.as_str(), "key"),
+            _ => (columns.as_str(), "idx"),
+        };
+        let mut count = 0_u32;
+        loop {
+            let end = if count == 0 { label.to_owned() } else { format!("{label}{count}") };
+            let candidate = quote_identifier(&joined(&table, columns, &end));
             if self.0.insert(format!("{}.{candidate}", child.prefix())) {
                 return candidate;
             }
+            count += 1;
         }
-        name
     }
 }
 
-/// The two joined, with the first cut so that both fit into a name.
-fn fitting(first: &str, second: &str) -> String {
-    let mut second = second.to_owned();
-    while second.len() > 50 {
-        second.pop();
+/// Two names and a label in 63 bytes; of the names the longer one is cut.
+fn joined(first: &str, second: &str, label: &str) -> String {
+    let (mut first, mut second) = (first.to_owned(), second.to_owned());
+    let room = 63 - label.len() - 1 - usize::from(!second.is_empty());
+    while first.len() + second.len() > room {
+        if first.len() > second.len() { first.pop() } else { second.pop() };
     }
-    let mut first = first.to_owned();
-    while first.len() + second.len() > 63 {
-        first.pop();
-    }
-    first + &second
+    if second.is_empty() { format!("{first}_{label}") } else { format!("{first}_{second}_{label}") }
 }
 
 fn add_parts(catalog: &mut Catalog, child: &Identity, parent: &Identity, names: &mut Names) {
@@ -175,7 +178,7 @@ fn add_parts(catalog: &mut Catalog, child: &Identity, parent: &Identity, names: 
         });
         let mut part = match like {
             Some(part) => part.clone(),
-            None => made(catalog, &whole, parent, child, names),
+            None => made(catalog, &whole, child, names),
         };
         taken.insert(part.identity.clone());
         part.fields.insert("of".to_owned(), index_name(&whole).into());
@@ -198,12 +201,16 @@ fn alike(whole: &Fact, part: &Fact) -> bool {
         && tail(whole.text("definition")) == tail(part.text("definition"))
 }
 
-fn made(catalog: &Catalog, whole: &Fact, parent: &Identity, child: &Identity, names: &mut Names) -> Fact {
-    let name = names.free(whole, parent, child);
+fn made(catalog: &Catalog, whole: &Fact, child: &Identity, names: &mut Names) -> Fact {
+    let name = names.free(whole, child);
     let table = catalog.get(child);
     let mut part = whole.clone();
     part.parent = Some(child.clone());
-    part.lineage = Lineage { role: table.and_then(|table| table.lineage.role.clone()), ..Lineage::default() };
+    part.lineage = Lineage {
+        role: table.and_then(|table| table.lineage.role.clone()),
+        view_columns: whole.lineage.view_columns.clone(),
+        ..Lineage::default()
+    };
     part.identity = if whole.kind == Kind::Index {
         let unique = if whole.flag("unique") { "UNIQUE " } else { "" };
         let only = if table.is_some_and(|table| table.optional("partition_key").is_some()) { "ONLY " } else { "" };

@@ -131,6 +131,11 @@ pub(super) fn renameable(kind: Kind) -> bool {
             | "operator"
             | "cast"
             | "user_mapping"
+            | "partition"
+            | "inheritance"
+            | "inherited_column"
+            | "publication_table"
+            | "publication_schema"
     )
 }
 
@@ -193,10 +198,10 @@ impl Aligned {
         for (token, ours) in &by_source {
             let Some(old) = catalogs.base_of_source.get(token.as_str()) else { continue };
             if !catalogs.target.contains_key(token.as_str()) {
-                let parent = old.parent.as_ref();
-                if parent_lives(parent, catalogs, &catalogs.target) && catalogs.base_of_target.contains_key(token.as_str()) {
+                if catalogs.base_of_target.contains_key(token.as_str()) && !brought_along(old, &catalogs.base_of_source, &by_source) {
                     let mut named = readable(old, ours);
                     named.hint = format!("The branch renamed {} to {}; the parent dropped it.", old.identity, shown(ours));
+                    with_whole(&mut named, old, &catalogs.base_of_source, &catalogs.target);
                     self.disagreements.push(named.class("S18"));
                 }
                 wanted.insert(token.clone(), ours.clone());
@@ -204,12 +209,16 @@ impl Aligned {
             }
             let theirs = by_target.get(token);
             let mut merged = theirs.cloned().unwrap_or_else(|| Name::none(ours.kind));
-            let mut clash = readable(old, ours).class("S17");
+            let same_labels = |theirs: &Name| {
+                theirs.labels.iter().all(|(oid, label)| ours.labels.get(oid).is_none_or(|other| other == label))
+            };
+            let class = if theirs.is_some_and(|theirs| !same_labels(theirs)) { "S25" } else { "S17" };
+            let mut clash = readable(old, theirs.unwrap_or(ours)).class(class);
             let choice = choices.get(&clash.id());
             let differs = theirs.is_some_and(|theirs| {
                 theirs.last.is_some() && ours.last.is_some() && theirs.last != ours.last
                     || theirs.schema.is_some() && ours.schema.is_some() && theirs.schema != ours.schema
-                    || theirs.labels.iter().any(|(oid, label)| ours.labels.get(oid).is_some_and(|other| other != label))
+                    || !same_labels(theirs)
             });
             if differs && choice.is_none() {
                 let theirs = theirs.map(shown).unwrap_or_default();
@@ -238,9 +247,10 @@ impl Aligned {
             let Some(old) = catalogs.base_of_target.get(token.as_str()) else { continue };
             if !catalogs.source.contains_key(token.as_str())
                 && catalogs.base_of_source.contains_key(token.as_str())
-                && parent_lives(old.parent.as_ref(), catalogs, &catalogs.source)
+                && !brought_along(old, &catalogs.base_of_target, &by_target)
             {
                 let mut named = readable(old, theirs);
+                with_whole(&mut named, old, &catalogs.base_of_target, &catalogs.source);
                 named.hint = format!("The parent renamed {} to {}; the branch dropped it.", old.identity, shown(theirs));
                 self.disagreements.push(named.class("S18"));
             }
@@ -366,11 +376,23 @@ fn take_name(merged: &mut Option<String>, ours: &Option<String>, prefer_ours: bo
     }
 }
 
-fn parent_lives(parent: Option<&Identity>, catalogs: &Catalogs<'_>, side: &HashMap<&str, &Fact>) -> bool {
-    let token = parent.and_then(|parent| {
-        catalogs.base_of_target.values().chain(catalogs.base_of_source.values()).find(|fact| fact.identity == *parent)?.lineage.object.as_deref()
-    });
-    token.is_none_or(|token| side.contains_key(token))
+/// True when what it hangs on was renamed by the same side, which says enough.
+fn brought_along(old: &Fact, base: &HashMap<&str, &Fact>, by_side: &Wanted) -> bool {
+    let parent = old.parent.as_ref().and_then(|parent| base.values().find(|fact| fact.identity == *parent));
+    parent.is_some_and(|parent| parent.lineage.object.as_deref().is_some_and(|token| by_side.contains_key(token)))
+}
+
+/// What was dropped was dropped with all it hung on.
+fn with_whole(named: &mut Disagreement, old: &Fact, base: &HashMap<&str, &Fact>, dropper: &HashMap<&str, &Fact>) {
+    let mut current = old.parent.clone();
+    while let Some(parent) = current.and_then(|parent| base.values().find(|fact| fact.identity == parent)) {
+        if parent.lineage.object.as_deref().is_some_and(|token| dropper.contains_key(token)) {
+            return;
+        }
+        named.roots.insert(0, parent.identity.clone());
+        named.source_roots.insert(0, parent.identity.clone());
+        current = parent.parent.clone();
+    }
 }
 
 fn schema_names(base: &Catalog, side: &Catalog) -> HashMap<String, String> {
@@ -401,7 +423,8 @@ pub(super) fn follows(fact: &Fact) -> bool {
 fn readable(old: &Fact, name: &Name) -> Disagreement {
     let mut path: Vec<String> = old.identity.names().into_iter().map(str::to_owned).collect();
     if let (Some(last), Some(new)) = (path.last_mut(), &name.last) {
-        last.clone_from(new);
+        let arguments = &old.identity.last()[own_name(&old.identity).len()..];
+        *last = format!("{new}{arguments}");
     }
     if let (Some(first), Some(new)) = (path.first_mut(), &name.schema) {
         first.clone_from(new);
@@ -409,6 +432,7 @@ fn readable(old: &Fact, name: &Name) -> Disagreement {
     let mut named = Disagreement::about(&old.identity, "S18", String::new());
     named.roots = vec![Identity::new(old.kind, path.join("."))];
     named.source_roots.clone_from(&named.roots);
+    named.identity = named.roots[0].clone();
     named
 }
 

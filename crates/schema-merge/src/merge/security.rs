@@ -54,7 +54,8 @@ pub(super) fn check(aligned: &Aligned, merged: &mut Merged) {
 
 /// True when nobody tried the two together and one of them opens something.
 fn untested(ours: &Touch<'_>, theirs: &Touch<'_>) -> bool {
-    if !(ours.widens || theirs.widens) || ours.what == What::Grant && theirs.what == What::Grant {
+    let alike = ours.what == theirs.what && (ours.what == What::Grant || ours.what == What::View && ours.fact == theirs.fact);
+    if !(ours.widens || theirs.widens) || alike {
         return false;
     }
     let commands = match (&ours.command, &theirs.command) {
@@ -104,8 +105,8 @@ fn touches<'a>(base: &'a Catalog, side: &'a Catalog, other: &Catalog) -> BTreeMa
             Kind::Policy => put(&mut found, any.identity.prefix(), policy(identity, old, new)),
             Kind::RowSecurity => {
                 let flag = |fact: Option<&Fact>, name: &str| fact.is_some_and(|fact| fact.flag(name));
-                // A table that is new is nobody else's.
-                if old.is_some() {
+                // A table that is new is nobody else's, and one that went is nobody's.
+                if old.is_some() && new.is_some() {
                     let widens = ["enabled", "forced"].iter().any(|name| flag(old, name) && !flag(new, name));
                     put(&mut found, any.identity.path(), Touch { fact: identity, what: What::RowSecurity, widens, command: None, roles: None });
                 }
@@ -146,6 +147,11 @@ fn touches<'a>(base: &'a Catalog, side: &'a Catalog, other: &Catalog) -> BTreeMa
             _ => {}
         }
     }
+    let went = |kind: Kind, path: &str| {
+        let identity = Identity::new(kind, path);
+        base.contains(&identity) && !side.contains(&identity)
+    };
+    found.retain(|path, _| !went(Kind::Table, path) && !went(Kind::View, path));
     found
 }
 
@@ -215,7 +221,10 @@ fn one_sided(aligned: &Aligned, merged: &mut Merged) {
             Kind::Grant
                 if old.is_none()
                     && matches!(new.text("grantee"), "anon" | "public")
-                    && new.parent.as_ref().is_some_and(|parent| aligned.target.contains(parent)) =>
+                    && new.parent.as_ref().is_some_and(|parent| {
+                        let table = Identity::new(Kind::Table, parent.prefix());
+                        aligned.target.contains(parent) || aligned.target.contains(&table)
+                    }) =>
             {
                 add(&new.identity, "anonymous users get this privilege on an object that exists");
             }

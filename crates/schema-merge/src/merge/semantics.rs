@@ -16,6 +16,7 @@ pub(super) fn check(aligned: &Aligned, merged: &mut Merged) {
     let mut found = name_collisions(aligned, merged);
     found.extend(keys_and_values(aligned, merged));
     found.extend(bounds(aligned, merged));
+    found.extend(keys_under_references(aligned, merged));
     found.extend(labels_in_use(aligned, merged));
     for disagreement in &found {
         // The target's state stands in, so that the rest can be planned and shown.
@@ -93,13 +94,14 @@ fn broken_edge(aligned: &Aligned, identity: &Identity, lost: &Identity) -> Disag
     let dropped_by_source = aligned.target.contains(lost) && !aligned.source.contains(lost);
     let (dropper, user) = if dropped_by_source { ("branch", "parent") } else { ("parent", "branch") };
     let (with, without) = if dropped_by_source { (&aligned.target, &aligned.source) } else { (&aligned.source, &aligned.target) };
-    let known = aligned.base_of_target.contains(identity);
+    let foreign = with.get(identity).is_some_and(|fact| fact.text("type") == "foreign");
     let class = match identity.kind_word() {
         _ if lost.kind_word() == "extension" => "C22",
-        "policy" if known => "C12",
+        _ if part_of(with, identity, lost) => "S10",
+        "policy" => "C12",
         _ if dropped_by_source => "C4",
-        "constraint" if matches!(lost.kind_word(), "constraint" | "index") => "C2",
-        "constraint" => "C1",
+        "constraint" if foreign && matches!(lost.kind_word(), "constraint" | "index") => "C2",
+        "constraint" if foreign => "C1",
         "replica_identity" | "publication_table" | "publication" => "C25",
         _ => "C3",
     };
@@ -124,6 +126,18 @@ fn broken_edge(aligned: &Aligned, identity: &Identity, lost: &Identity) -> Disag
     (found.roots, found.source_roots) =
         if dropped_by_source { (vec![root], vec![identity.clone()]) } else { (vec![identity.clone()], vec![root]) };
     found
+}
+
+/// True when one thing is a part of another.
+fn part_of(catalog: &Catalog, identity: &Identity, whole: &Identity) -> bool {
+    let mut current = catalog.get(identity).and_then(|fact| fact.parent.clone());
+    while let Some(parent) = current {
+        if parent == *whole {
+            return true;
+        }
+        current = catalog.get(&parent).and_then(|fact| fact.parent.clone());
+    }
+    false
 }
 
 /// What of these facts each side brought: the source's new ones, and those of the target.
@@ -175,6 +189,12 @@ fn name_collisions(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
 fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let mut primary: HashMap<&Identity, &Fact> = HashMap::new();
+    // What one side has alike was tried there.
+    let tried = |facts: &[&Fact]| {
+        [&aligned.target, &aligned.source].into_iter().any(|side| {
+            facts.iter().all(|fact| side.get(&fact.identity).is_some_and(|known| known.says_the_same(fact)))
+        })
+    };
     let settled = |identity: &Identity| merged.disagreements.iter().any(|known| known.identity == *identity);
     let differs = |identity: &Identity| {
         let target = aligned.target.get(identity);
@@ -202,7 +222,11 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
                 .filter_map(|needed| merged.catalog.get(needed))
                 .filter(|needed| needed.kind == Kind::Column)
             {
-                if column.parent.as_ref() == Some(table) && !column.flag("not_null") && !settled(&column.identity) {
+                if column.parent.as_ref() == Some(table)
+                    && !column.flag("not_null")
+                    && !settled(&column.identity)
+                    && !tried(&[column, fact])
+                {
                     let hint =
                         format!("{} is part of a primary key on one side and may be null on the other.", column.identity);
                     let parts = vec![column.identity.clone(), fact.identity.clone()];
@@ -221,7 +245,7 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
             let other = column.fields.get("identity").is_some_and(|identity| !identity.is_null())
                 || column.optional("generated").is_some() && fact.kind == Kind::Default;
             // A sequence that an identity column owns beside its own was so before.
-            if other && (differs(&column.identity) || differs(&fact.identity)) && !settled(&column.identity)
+            if other && !tried(&[column, fact]) && (differs(&column.identity) || differs(&fact.identity)) && !settled(&column.identity)
                 && !found.iter().any(|known: &Disagreement| known.identity == column.identity)
             {
                 let hint = format!(
@@ -231,6 +255,39 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
                 let parts = vec![column.identity.clone(), fact.identity.clone(), Identity::new(Kind::Default, column.identity.path())];
                 found.push(both(&column.identity, "C21", hint, parts));
             }
+        }
+    }
+    found
+}
+
+/// A foreign key of one side over a key that the other side gave other columns.
+fn keys_under_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    for reference in merged.catalog.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign") {
+        let keys = reference
+            .depends_on
+            .iter()
+            .filter(|needed| matches!(needed.kind_word(), "constraint" | "index"))
+            .filter_map(|needed| merged.catalog.get(needed));
+        for key in keys {
+            let sides = [&aligned.target, &aligned.source];
+            let tried = sides.into_iter().any(|side| {
+                side.get(&reference.identity).is_some_and(|known| known.says_the_same(reference))
+                    && side.get(&key.identity).is_some_and(|known| known.says_the_same(key))
+            });
+            if tried {
+                continue;
+            }
+            let hint = format!(
+                "{} refers to {}, which the other side changed since. Keep the key as it was, or refer to another one.",
+                reference.identity, key.identity
+            );
+            let mut disagreement = Disagreement::about(&reference.identity, "C2", hint);
+            let of_source = !aligned.target.contains(&reference.identity);
+            let (new, old) = if of_source { (&reference.identity, &key.identity) } else { (&key.identity, &reference.identity) };
+            disagreement.roots = vec![new.clone()];
+            disagreement.source_roots = vec![old.clone()];
+            found.push(disagreement);
         }
     }
     found

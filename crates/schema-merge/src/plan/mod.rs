@@ -10,6 +10,7 @@ mod conversion;
 mod creating;
 mod cycles;
 mod families;
+mod generators;
 mod grants;
 mod graph;
 mod keeping;
@@ -94,6 +95,7 @@ pub fn with_data(from: &Catalog, to: &Catalog, data: &[Step]) -> Plan {
     builder.alters();
     builder.raise_sequences();
     builder.attach_indexes();
+    builder.carry_generators();
     grants::plan(&mut builder);
     builder.edges();
     builder.link_edges();

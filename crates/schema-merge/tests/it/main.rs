@@ -6,6 +6,7 @@ mod cluster;
 mod database;
 mod dump;
 mod laws;
+mod matrix;
 mod planning_time;
 mod proof;
 mod random;
