@@ -457,4 +457,7 @@ pub struct DiffResult {
     /// How the outcome is known.
     #[serde(default)]
     pub prediction: Prediction,
+    /// What a rehearsal showed, filled in by whoever rehearsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Value>,
 }
