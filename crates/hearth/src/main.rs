@@ -1,6 +1,7 @@
 //! The `hearth` binary: settings → logs → role.
 
 mod announcement;
+mod branch;
 mod failure;
 mod home;
 mod operations;
@@ -48,6 +49,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Gateway(settings) => up::run_gateway(*settings).await,
         Command::Operations(settings) => operations::run(settings).await,
         Command::Schema(settings) => return schema::run(settings).await,
+        Command::Branch(settings) => return branch::run(settings).await,
     };
     done.map(|()| ExitCode::SUCCESS)
 }

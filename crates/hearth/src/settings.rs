@@ -1,6 +1,6 @@
 //! Every setting of every role: flags, each with an environment variable; nothing else reads the environment.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Operations(OperationsSettings),
     /// Read, compare and merge the schemas of any databases; no cloud is needed.
     Schema(SchemaSettings),
+    /// Look at the branches of a running cloud.
+    Branch(BranchSettings),
 }
 
 /// The folder that holds everything.
@@ -69,6 +71,9 @@ pub(crate) struct UpSettings {
     /// Idle time after which a project sleeps, in seconds; 0 means never.
     #[arg(long, env = "HEARTH_SLEEP_AFTER_SECONDS", default_value_t = 900)]
     pub(crate) sleep_after_seconds: u64,
+    /// How long a merge can be undone, in minutes, whole or not; 0 keeps nothing for that.
+    #[arg(long, env = "HEARTH_MERGE_UNDO_MINUTES", default_value = "30", value_parser = minutes)]
+    pub(crate) merge_undo_minutes: f64,
     /// Do not make a reflink pool for projects, even where clones would be instant with one.
     #[arg(long, env = "HEARTH_NO_POOL")]
     pub(crate) no_pool: bool,
@@ -81,6 +86,19 @@ pub(crate) struct UpSettings {
     /// First port of the thousands that data planes listen on.
     #[arg(long, env = "HEARTH_FIRST_PROJECT_PORT", default_value_t = 20000)]
     pub(crate) first_project_port: u16,
+}
+
+impl UpSettings {
+    /// How long a merge can be undone.
+    pub(crate) fn merge_undo(&self) -> Duration {
+        Duration::from_secs_f64(self.merge_undo_minutes * 60.0)
+    }
+}
+
+/// A number of minutes up to a year.
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=525_600.0).contains(&minutes) { Ok(minutes) } else { Err("not from 0 to 525600".to_owned()) }
 }
 
 /// Settings of `hearth operations`.
@@ -180,4 +198,46 @@ pub(crate) enum SchemaCommand {
         #[arg(long, conflicts_with = "on_base")]
         copies: bool,
     },
+}
+
+/// Settings of `hearth branch`.
+#[derive(Debug, Args)]
+pub(crate) struct BranchSettings {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: BranchCommand,
+}
+
+/// What can be done with branches.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BranchCommand {
+    /// Show what a merge of a branch would do. Status 2 when it would not go through.
+    Diff(BranchDiffSettings),
+}
+
+/// Settings of `hearth branch diff`.
+#[derive(Debug, Args)]
+pub(crate) struct BranchDiffSettings {
+    #[command(flatten)]
+    pub(crate) home: HomeSettings,
+    /// Id or name of the branch.
+    pub(crate) branch: String,
+    /// Show the update of the branch from its parent instead.
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) json: bool,
+    /// Print Markdown, for a pull request.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    /// Print no colours, also on a terminal.
+    #[arg(long, env = "NO_COLOR", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) no_color: bool,
+    /// Base URL of the API [default: that of the cloud in the home folder].
+    #[arg(long, env = "HEARTH_API_URL")]
+    pub(crate) api_url: Option<String>,
+    /// User API key [default: that of the first user of the cloud in the home folder].
+    #[arg(long, env = "HEARTH_API_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
 }

@@ -11,5 +11,6 @@ mod gateway;
 mod journeys;
 mod lifecycle;
 mod load;
+mod merges;
 mod operations;
 mod schema_command;
