@@ -30,7 +30,7 @@ pub struct Lineage {
     /// Position of a column in its table.
     #[serde(default)]
     pub position: i64,
-    /// Names and types of a view's columns, in order.
+    /// Names and types of a view's columns, or names of a partitioned index's, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub view_columns: Vec<String>,
     /// Oids of an enum's labels, in order; tell renames of labels.
@@ -39,6 +39,9 @@ pub struct Lineage {
     /// Options with a secret in them, by the entry that stands for them in the fields. Never shown.
     #[serde(default, skip_serializing_if = "Secrets::is_empty")]
     pub secrets: Secrets,
+    /// What holds of a trigger's copy on a partition when nothing is said: the state of the trigger it is copied from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
     /// How values of a column's type are stored when the column says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub type_storage: Option<String>,

@@ -66,6 +66,9 @@ fn comment_subject(subject: &Identity, fact: &Fact) -> String {
     if let Some(column) = fact.text("on").strip_prefix("column ") {
         return format!("column {path}.{column}");
     }
+    if let Some(multirange) = fact.text("on").strip_prefix("multirange ") {
+        return format!("type {multirange}");
+    }
     if fact.text("on").starts_with("sequence ") {
         return fact.text("on").to_owned();
     }

@@ -1,6 +1,7 @@
 //! The statements that create, drop and change one fact. Names come quoted from identities; nothing cascades.
 
 mod access;
+mod casting;
 mod composites;
 mod definitions;
 mod domains;
@@ -87,7 +88,11 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         }
         Kind::TextSearchDictionary => vec![Piece::new(text_search::create_dictionary(fact))],
         Kind::TextSearchConfiguration => text_search::create_configuration(fact),
-        Kind::Sequence => vec![Piece::new(format!("create sequence {path}{}", relations::sequence_options(fact)))],
+        Kind::Sequence => vec![Piece::new(format!(
+            "create {}sequence {path}{}",
+            if fact.flag("unlogged") { "unlogged " } else { "" },
+            relations::sequence_options(fact)
+        ))],
         Kind::Function => vec![Piece::new(routines::create(fact))],
         Kind::ForeignDataWrapper => vec![foreign::create(fact), set_owner(fact, "foreign data wrapper")],
         Kind::ForeignServer => vec![foreign::create(fact), set_owner(fact, "server")],
@@ -156,7 +161,7 @@ pub(crate) fn drop(fact: &Fact) -> Option<Piece> {
         Kind::ReplicaIdentity => Piece::new(format!("alter table {path} replica identity default")),
         Kind::ClusteredOn => Piece::new(format!("alter table {path} set without cluster")),
         Kind::View => Piece::new(format!("drop view {path}")),
-        Kind::Trigger => Piece::new(format!("drop trigger {name} on {table}")),
+        Kind::Trigger => routines::drop_trigger(fact),
         Kind::Policy => Piece::new(format!("drop policy {name} on {table}")),
         Kind::Comment => Piece::new(access::comment(fact, None)),
         Kind::DefaultPrivilege => Piece::session(access::default_privilege(fact, !fact.flag("granted"))),

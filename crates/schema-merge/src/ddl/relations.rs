@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::casting::{castable, made_again};
 use super::{Change, Piece, foreign, owner};
 use crate::catalog::{Catalog, Fact, Identity, Kind};
 
@@ -124,11 +125,21 @@ pub(crate) fn retype(column: &Fact, from_type: &str, through_text: bool) -> Stri
         (true, false) => format!("{name}::text::{to_type}"),
         (false, _) => format!("{name}::{to_type}"),
     };
+    if on_foreign_table(column) {
+        return format!("alter foreign table {table} alter column {name} type {to_type}{collation}");
+    }
     format!("alter table {table} alter column {name} type {to_type}{collation} using {using}")
 }
 
-fn names_enum(catalog: &Catalog, type_name: &str) -> bool {
-    catalog.contains(&Identity::new(Kind::Enum, type_name.trim_end_matches("[]")))
+/// A foreign table holds no values to convert.
+fn on_foreign_table(column: &Fact) -> bool {
+    column.parent.as_ref().is_some_and(|table| table.as_str().starts_with("foreign_table:"))
+}
+
+/// Types made by users to which Postgres casts nothing but text.
+fn takes_text(catalog: &Catalog, type_name: &str) -> bool {
+    let element = type_name.trim_end_matches("[]");
+    [Kind::Enum, Kind::Composite, Kind::Range].into_iter().any(|kind| catalog.contains(&Identity::new(kind, element)))
 }
 
 /// Changes a column where rows can be kept; the default is a fact of its own and is out of the way by then.
@@ -137,6 +148,10 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
     let step = |clause: String| Piece::new(format!("alter table {table} alter column {name} {clause}"));
     let retyped = from.text("type") != to.text("type") || from.fields.get("collation") != to.fields.get("collation");
     let mut pieces = Vec::new();
+    let convertible = on_foreign_table(to) || castable(from.text("type"), to.text("type"), catalog);
+    if !convertible && made_again(from, to) {
+        return Change::Replace;
+    }
     match (from.optional("generated"), to.optional("generated")) {
         (Some(_), None) if from.flag("virtual") => return Change::Replace,
         (Some(_), None) => pieces.push(step("drop expression".to_owned())),
@@ -146,11 +161,16 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
         }
         _ => {}
     }
+    if !convertible {
+        return Change::Impossible(
+            "Postgres cannot convert its values to the new type: say how, or drop the column and add another",
+        );
+    }
     if identity(from).is_some() && identity(to).is_none() {
         pieces.push(step("drop identity".to_owned()));
     }
     if retyped {
-        let through_text = names_enum(catalog, to.text("type"));
+        let through_text = takes_text(catalog, to.text("type"));
         pieces.push(Piece::new(retype(to, from.text("type"), through_text)));
     }
     match (from.flag("not_null"), to.flag("not_null")) {
@@ -214,6 +234,10 @@ fn identity_changes(old: &Value, new: &Value) -> Option<Vec<IdentityChange>> {
             clauses.push(format!("set {word} {}", new[field]));
         }
     }
+    let number = |value: &Value| value.as_i64().unwrap_or_default();
+    if !restart(number(&old["start"]), number(&new["minimum"]), number(&new["maximum"])).is_empty() {
+        clauses.push("restart".to_owned());
+    }
     if old["cycle"] != new["cycle"] {
         clauses.push(format!("set {}cycle", if new["cycle"].as_bool().unwrap_or(false) { "" } else { "no " }));
     }
@@ -254,14 +278,11 @@ pub(crate) fn row_security(from: Option<&Fact>, to: &Fact) -> Vec<Piece> {
     pieces
 }
 
-/// Changes options, persistence and owner of a table.
+/// Changes options, persistence and owner of a table; partitioned or not, and by what, is fixed when it is made.
 pub(crate) fn alter_table(from: &Fact, to: &Fact) -> Change {
     let path = to.identity.path();
-    match (from.optional("partition_key"), to.optional("partition_key")) {
-        (old, new) if old == new => {}
-        (None, Some(_)) => return Change::Impossible("a plain table cannot become partitioned without moving its rows"),
-        (Some(_), None) => return Change::Impossible("a partitioned table cannot become plain without moving its rows"),
-        _ => return Change::Impossible("the partition key of a table changed, which its rows would have to follow"),
+    if from.optional("partition_key") != to.optional("partition_key") {
+        return Change::Replace;
     }
     let mut pieces = Vec::new();
     if from.flag("unlogged") != to.flag("unlogged") {
@@ -328,10 +349,23 @@ pub(crate) fn sequence_options(fact: &Fact) -> String {
 
 /// All options at once, because Postgres checks them together.
 pub(crate) fn alter_sequence(from: &Fact, to: &Fact) -> Change {
+    let path = to.identity.path();
     let mut pieces = Vec::new();
-    if from.fields.iter().any(|(field, value)| field != "owner" && to.fields.get(field) != Some(value)) {
-        pieces.push(Piece::new(format!("alter sequence {}{}", to.identity.path(), sequence_options(to))));
+    let options = |fact: &Fact| (sequence_options(fact), fact.text("type").to_owned());
+    if options(from) != options(to) {
+        let number = |fact: &Fact, field: &str| fact.fields.get(field).and_then(Value::as_i64).unwrap_or_default();
+        let restart = restart(number(from, "start"), number(to, "minimum"), number(to, "maximum"));
+        pieces.push(Piece::new(format!("alter sequence {path}{}{restart}", sequence_options(to))));
+    }
+    if from.flag("unlogged") != to.flag("unlogged") {
+        let word = if to.flag("unlogged") { "unlogged" } else { "logged" };
+        pieces.push(Piece::new(format!("alter sequence {path} set {word}")));
     }
     pieces.extend(owner(from, to, "sequence"));
     Change::InPlace(pieces)
+}
+
+/// A sequence whose values cannot go on within new bounds starts again.
+fn restart(start: i64, minimum: i64, maximum: i64) -> &'static str {
+    if (minimum..=maximum).contains(&start) { "" } else { " restart" }
 }

@@ -195,11 +195,25 @@ pub(crate) fn alter_view(from: &Fact, to: &Fact) -> Change {
 
 /// A trigger and, where it is not plainly enabled, its state.
 pub(crate) fn create_trigger(fact: &Fact) -> Vec<Piece> {
+    if fact.optional("of").is_some() {
+        return vec![Piece::new(trigger_state(fact))];
+    }
     let mut pieces = vec![Piece::new(fact.text("definition"))];
     if fact.text("enabled") != "O" {
         pieces.push(Piece::new(trigger_state(fact)));
     }
     pieces
+}
+
+/// Drops a trigger, or gives a copy of one the state of what it is copied from.
+pub(crate) fn drop_trigger(fact: &Fact) -> Piece {
+    if fact.optional("of").is_none() {
+        return Piece::new(format!("drop trigger {} on {}", fact.identity.last(), fact.identity.prefix()));
+    }
+    let mut followed = fact.clone();
+    let state = fact.lineage.otherwise.clone().unwrap_or_else(|| "O".to_owned());
+    followed.fields.insert("enabled".to_owned(), state.into());
+    Piece::new(trigger_state(&followed))
 }
 
 fn trigger_state(fact: &Fact) -> String {

@@ -111,7 +111,9 @@ fn columns(from: Option<&Fact>, to: &Fact) -> Vec<Piece> {
             (was != is).then(|| is.cloned().unwrap_or_default())
         };
         if let Some(value) = changed("storage") {
-            clauses.push(format!("{name} set storage {}", super::relations::storage_word(value.as_str())));
+            let of_type = was.and_then(|column| column.get("type_storage")).and_then(Value::as_str);
+            let word = super::relations::storage_word(value.as_str().or(of_type));
+            clauses.push(format!("{name} set storage {word}"));
         }
         if let Some(value) = changed("compression") {
             clauses.push(format!("{name} set compression {}", super::relations::compression_word(value.as_str())));

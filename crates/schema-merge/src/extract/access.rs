@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::addresses::{NAMESPACE, RELATION};
-use super::assemble::{Gathering, fact};
+use super::addresses::{FUNCTION, NAMESPACE, RELATION};
+use super::assemble::{Gathering, fact, lineage};
 use super::{inheritance, rows};
 use crate::access::{GrantOn, grant};
 use crate::catalog::{Fact, Identity, Kind, Lineage};
@@ -23,6 +23,10 @@ fn held(gathering: &mut Gathering, class: i64, oid: i64, sub: i64, held: &[rows:
     let Some(subject) = subject(gathering, class, oid, sub) else { return };
     let Some(target) = gathering.catalog.get(&subject) else { return };
     let role = target.lineage.role.clone();
+    if class == FUNCTION && !matches!(target.kind, Kind::Function | Kind::Aggregate) {
+        // Constructors of a range type are made with it.
+        return;
+    }
     let on = match (target.kind, sub) {
         (Kind::Column, 0) => GrantOn::IdentitySequence,
         (Kind::Column | Kind::InheritedColumn, _) => GrantOn::Column,
@@ -119,11 +123,18 @@ pub(super) fn comments(gathering: &mut Gathering, comments: Vec<rows::Comment>) 
             said_of_unmodelled(gathering, &subject, sub, text);
             continue;
         }
+        if class == FUNCTION && !matches!(target.kind, Kind::Function | Kind::Aggregate) {
+            said_of_unmodelled(gathering, &subject, oid, text);
+            continue;
+        }
         let inside = class == RELATION && sub == 0;
         let on = match target.kind {
             Kind::Constraint if class == RELATION => "index".to_owned(),
             Kind::Column if inside => format!("sequence {}", identity_sequence(target)),
             Kind::View | Kind::MaterializedView if sub != 0 => format!("column {}", view_column(&target.lineage, sub)),
+            Kind::Range if target.lineage.object != lineage(class, oid, 0, "").object => {
+                format!("multirange {}", target.text("multirange"))
+            }
             _ => String::new(),
         };
         if class == NAMESPACE && target.kind != Kind::Schema {
@@ -131,6 +142,7 @@ pub(super) fn comments(gathering: &mut Gathering, comments: Vec<rows::Comment>) 
         }
         let detail = match (inside && target.kind == Kind::Column, on.is_empty()) {
             (true, _) => "/sequence".to_owned(),
+            _ if on.starts_with("multirange ") => "/multirange".to_owned(),
             (false, true) => String::new(),
             (false, false) => format!("/{on}"),
         };

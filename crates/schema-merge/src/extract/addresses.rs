@@ -23,6 +23,8 @@ pub(super) struct Addresses {
     columns: HashMap<(i64, i64), Identity>,
     aliases: HashMap<(i64, i64), (i64, i64)>,
     members: HashSet<(i64, i64)>,
+    /// Columns that a child only inherits: they stand for their parent's when used, and need nothing themselves.
+    inherited: HashSet<(i64, i64)>,
 }
 
 impl Addresses {
@@ -32,6 +34,11 @@ impl Addresses {
 
     pub(super) fn column(&mut self, relation: i64, number: i64, identity: &Identity) {
         self.columns.insert((relation, number), identity.clone());
+    }
+
+    pub(super) fn inherited_column(&mut self, relation: i64, number: i64, origin: &Identity) {
+        self.column(relation, number, origin);
+        self.inherited.insert((relation, number));
     }
 
     pub(super) fn member(&mut self, class: i64, oid: i64, extension: &Identity) {
@@ -84,10 +91,14 @@ impl Addresses {
     pub(super) fn connect(&self, catalog: &mut Catalog, edges: impl Iterator<Item = rows::Edge>) {
         let mut wanted: HashMap<&Identity, HashSet<&Identity>> = HashMap::new();
         for (class, oid, sub, on_class, on_oid, on_sub) in edges {
+            if class == RELATION && self.inherited.contains(&(oid, sub)) {
+                continue;
+            }
             if let (Some(from), Some(to)) =
                 (self.resolve(class, oid, sub), self.resolve(on_class, on_oid, on_sub))
                 && from != to
                 && !owned(from, to)
+                && !(class == RELATION && on_class == RELATION && sub == 0 && on_sub == 0 && tables(from, to))
             {
                 wanted.entry(from).or_default().insert(to);
             }
@@ -104,6 +115,14 @@ impl Addresses {
             }
         }
     }
+}
+
+/// A table under another is linked by a fact of its own.
+fn tables(from: &Identity, to: &Identity) -> bool {
+    let table = |identity: &Identity| {
+        ["table:", "foreign_table:"].iter().any(|kind| identity.as_str().starts_with(kind))
+    };
+    table(from) && table(to)
 }
 
 /// A sequence goes with the column that owns it but does not need it; that is a fact of its own.

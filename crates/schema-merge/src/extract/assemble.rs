@@ -209,9 +209,15 @@ impl Gathering {
         for row in triggers {
             let Some(on) = self.relations.get(&row.relation) else { continue };
             let identity = Identity::new(Kind::Trigger, format!("{}.{}", on.name, row.name));
-            let fields = json!({ "definition": row.definition, "enabled": row.enabled });
-            let made =
-                fact(identity, Kind::Trigger, on.identity.clone(), fields, lineage(TRIGGER, row.oid, 0, &on.owner));
+            let mut lineage = lineage(TRIGGER, row.oid, 0, &on.owner);
+            lineage.otherwise = row.of_enabled;
+            let above = row.of.and_then(|oid| self.addresses.resolve(TRIGGER, oid, 0)).cloned();
+            let fields = match &above {
+                Some(above) => json!({ "of": above.path(), "enabled": row.enabled }),
+                None => json!({ "definition": row.definition, "enabled": row.enabled }),
+            };
+            let mut made = fact(identity, Kind::Trigger, on.identity.clone(), fields, lineage);
+            made.depends_on.extend(above);
             self.add(TRIGGER, row.oid, made);
         }
     }

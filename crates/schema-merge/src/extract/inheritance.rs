@@ -1,6 +1,6 @@
 //! Partitions and children: their place under a parent, and columns that they only inherit.
 //!
-//! A column that a child only inherits is no fact, because it follows its parent. What the child says of it by itself — a default, a
+//! A column that a child only inherits is no fact, because it follows its parent. What the child says of it by itself — another default, a
 //! stricter null rule, storage, a comment, privileges — is; see [`Kind::InheritedColumn`].
 
 use std::collections::HashMap;
@@ -95,22 +95,19 @@ fn inherited(gathering: &mut Gathering, row: &rows::Column, family: &Family<'_>)
         .and_then(|origin| gathering.addresses.resolve(super::addresses::RELATION, origin.relation, origin.number))
         .cloned();
     if let Some(origin) = &origin {
-        gathering.addresses.column(row.relation, row.number, origin);
+        gathering.addresses.inherited_column(row.relation, row.number, origin);
     }
     let column = InheritedColumn {
         anchor: Identity::new(Kind::InheritedColumn, &path),
-        table: identity.clone(),
+        table: identity,
         owner: owner.clone(),
         number: row.number,
         origin: origin.clone(),
     };
-    if let Some(mut default) = relations::default(row, &path, identity, &owner) {
-        default.depends_on.extend(origin.clone());
-        gathering.add(DEFAULT, row.expression_oid.unwrap_or_default(), default);
-    } else if let (Some(oid), Some(origin)) = (row.expression_oid, &origin) {
-        gathering.addresses.object(DEFAULT, oid, origin);
-    }
     let said = own_words(row, family);
+    if let (Some(oid), true) = (row.expression_oid, said.get("default").is_some()) {
+        gathering.addresses.object(DEFAULT, oid, &column.anchor);
+    }
     if said.as_object().is_some_and(|fields| !fields.is_empty()) {
         anchor(gathering, &column, said);
     }
@@ -127,6 +124,10 @@ fn own_words(row: &rows::Column, family: &Family<'_>) -> Value {
     }
     if family.above(row).next().is_some_and(|above| generated(above) != generated(row)) {
         said["generated"] = generated(row).into();
+    }
+    let default = |row: &rows::Column| row.expression.clone().filter(|_| row.generated.is_none());
+    if family.above(row).next().is_some_and(|above| default(above) != default(row)) {
+        said["default"] = default(row).into();
     }
     if row.identity_oid.is_some() {
         said["identity"] = row.identity.clone().unwrap_or_default();

@@ -12,6 +12,8 @@ use crate::catalog::{Identity, Kind, Lineage};
 pub(super) fn gather(gathering: &mut Gathering, constraints: Vec<rows::Constraint>, indexes: Vec<rows::Index>) {
     let names: HashMap<i64, String> =
         indexes.iter().map(|row| (row.oid, format!("{}.{}", row.schema, row.name))).collect();
+    let columns: HashMap<i64, Vec<String>> =
+        indexes.iter().filter_map(|row| Some((row.oid, row.columns.clone()?))).collect();
     let attached: HashMap<i64, i64> = indexes.iter().filter_map(|row| Some((row.oid, row.of?))).collect();
     let unfinished: HashSet<i64> = indexes.iter().filter(|row| incomplete(row)).map(|row| row.oid).collect();
     let mut pending: Vec<(Identity, i64)> = Vec::new();
@@ -22,7 +24,9 @@ pub(super) fn gather(gathering: &mut Gathering, constraints: Vec<rows::Constrain
             continue;
         }
         let incomplete = row.index.is_some_and(|index| unfinished.contains(&index));
-        if let Some(identity) = constraint(gathering, row, above.and_then(|above| names.get(&above)), incomplete) {
+        let parts = row.index.and_then(|index| columns.get(&index)).cloned().unwrap_or_default();
+        let of = above.and_then(|above| names.get(&above));
+        if let Some(identity) = constraint(gathering, row, of, incomplete, parts) {
             pending.extend(above.map(|above| (identity, above)));
         }
     }
@@ -72,7 +76,13 @@ fn incomplete(row: &rows::Index) -> bool {
     row.partitioned && !row.valid
 }
 
-fn constraint(gathering: &mut Gathering, row: rows::Constraint, of: Option<&String>, incomplete: bool) -> Option<Identity> {
+fn constraint(
+    gathering: &mut Gathering,
+    row: rows::Constraint,
+    of: Option<&String>,
+    incomplete: bool,
+    columns: Vec<String>,
+) -> Option<Identity> {
     let table = gathering.relations.get(&row.relation)?;
     let (parent, owner) = (table.identity.clone()?, table.owner.clone());
     let identity = Identity::new(Kind::Constraint, format!("{}.{}", table.name, row.name));
@@ -100,7 +110,9 @@ fn constraint(gathering: &mut Gathering, row: rows::Constraint, of: Option<&Stri
     if let Some(index) = row.index {
         gathering.constraint_index(index, &identity);
     }
-    let made = fact(identity.clone(), Kind::Constraint, Some(parent), fields, lineage(CONSTRAINT, row.oid, 0, &owner));
+    let mut lineage = lineage(CONSTRAINT, row.oid, 0, &owner);
+    lineage.view_columns = columns;
+    let made = fact(identity.clone(), Kind::Constraint, Some(parent), fields, lineage);
     gathering.constraint(row.oid, made);
     Some(identity)
 }
@@ -117,7 +129,9 @@ fn index(gathering: &mut Gathering, row: &rows::Index, parent: Identity, owner: 
     if let Some(statistics) = row.statistics.clone().filter(|value| !value.is_null()) {
         fields["statistics"] = statistics;
     }
-    let made = fact(identity.clone(), Kind::Index, Some(parent), fields, lineage(RELATION, row.oid, 0, owner));
+    let mut lineage = lineage(RELATION, row.oid, 0, owner);
+    lineage.view_columns = row.columns.clone().unwrap_or_default();
+    let made = fact(identity.clone(), Kind::Index, Some(parent), fields, lineage);
     gathering.add(RELATION, row.oid, made);
     gathering.catalog.contains(&identity).then_some(identity)
 }

@@ -66,7 +66,10 @@ fn relation(gathering: &mut Gathering, row: &rows::Relation, name: &str) -> Iden
 /// What a column of a materialized view has been set to.
 fn column_settings(column: &rows::ViewColumn) -> Option<(String, Value)> {
     let mut settings = Map::new();
-    settings.extend(column.storage.clone().map(|value| ("storage".to_owned(), value.into())));
+    if let Some(storage) = &column.storage {
+        settings.insert("storage".to_owned(), storage.clone().into());
+        settings.insert("type_storage".to_owned(), column.type_storage.clone().into());
+    }
     settings.extend(column.compression.clone().map(|value| ("compression".to_owned(), value.into())));
     settings.extend(column.statistics.map(|value| ("statistics".to_owned(), value.into())));
     settings.extend(column.options.clone().map(|value| ("options".to_owned(), value.into())));
@@ -122,7 +125,7 @@ pub(super) fn column(gathering: &mut Gathering, row: &rows::Column) {
 }
 
 /// The default of a column, where it has one that is no generation expression.
-pub(super) fn default(row: &rows::Column, path: &str, parent: Identity, owner: &str) -> Option<Fact> {
+fn default(row: &rows::Column, path: &str, parent: Identity, owner: &str) -> Option<Fact> {
     if row.generated.is_some() || row.expression_oid.is_none() {
         return None;
     }
@@ -136,10 +139,13 @@ pub(super) fn sequences(gathering: &mut Gathering, sequences: Vec<rows::Sequence
     for row in sequences {
         let path = format!("{}.{}", row.schema, row.name);
         let identity = Identity::new(Kind::Sequence, &path);
-        let fields = json!({
+        let mut fields = json!({
             "type": row.value_type, "start": row.start, "increment": row.increment, "minimum": row.minimum, "maximum": row.maximum,
             "cache": row.cache, "cycle": row.cycle, "owner": row.owner,
         });
+        if row.unlogged {
+            fields["unlogged"] = true.into();
+        }
         gathering.add(
             RELATION,
             row.oid,

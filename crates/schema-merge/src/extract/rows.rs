@@ -62,6 +62,7 @@ pub(super) struct ViewColumn {
     pub(super) default: Option<String>,
     pub(super) default_oid: Option<i64>,
     pub(super) storage: Option<String>,
+    pub(super) type_storage: Option<String>,
     pub(super) compression: Option<String>,
     pub(super) statistics: Option<i64>,
     pub(super) options: Option<Vec<String>>,
@@ -147,6 +148,7 @@ pub(super) struct Index {
     pub(super) valid: bool,
     pub(super) unique: bool,
     pub(super) partitioned: bool,
+    pub(super) columns: Option<Vec<String>>,
     pub(super) of: Option<i64>,
     pub(super) replica: bool,
     pub(super) clustered: bool,
@@ -266,6 +268,7 @@ pub(super) struct Sequence {
     pub(super) maximum: i64,
     pub(super) cache: i64,
     pub(super) cycle: bool,
+    pub(super) unlogged: bool,
     pub(super) owned_by: Option<(i64, i64)>,
 }
 
@@ -303,7 +306,9 @@ pub(super) struct Trigger {
     pub(super) relation: i64,
     pub(super) name: String,
     pub(super) enabled: String,
-    pub(super) definition: String,
+    pub(super) definition: Option<String>,
+    pub(super) of: Option<i64>,
+    pub(super) of_enabled: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -13,7 +13,7 @@ use crate::ddl::{self, Change};
 impl<'a> Builder<'a> {
     /// True when a part of a child goes by itself with its parent's.
     pub(super) fn follows_in_drop(&self, fact: &Fact) -> Option<Option<usize>> {
-        if fact.lineage.inherited == Inherited::Only {
+        if fact.lineage.inherited == Inherited::Only && fact.kind != Kind::Default {
             let above = self.families.followed(fact, self.from)?;
             return Some(self.dropping.get(&above.identity).copied());
         }
@@ -25,7 +25,46 @@ impl<'a> Builder<'a> {
 
     /// True when it goes with its table and never by a statement of its own.
     pub(super) fn silent_part(fact: &Fact) -> bool {
-        fact.lineage.inherited == Inherited::Only || fact.optional("of").is_some() && fact.kind != Kind::Partition
+        fact.lineage.inherited == Inherited::Only && fact.kind != Kind::Default
+            || fact.optional("of").is_some() && matches!(fact.kind, Kind::Index | Kind::Constraint)
+    }
+
+    /// True when a foreign key that stays points at a table above, so that Postgres drops no partition that is attached.
+    pub(super) fn referenced(&self, link: &Fact) -> bool {
+        let above = self.families.ancestors(link.parent.as_ref());
+        self.from.iter().any(|fact| {
+            !self.closure.gone.contains(&fact.identity) && self.points_at(fact, &above)
+        })
+    }
+
+    fn points_at(&self, fact: &Fact, tables: &HashSet<Identity>) -> bool {
+        fact.kind == Kind::Constraint
+            && fact.text("type") == "foreign"
+            && fact.parent.as_ref().is_none_or(|own| !tables.contains(own))
+            && fact.depends_on.iter().any(|needed| {
+                tables.contains(needed)
+                    || self.from.get(needed).and_then(|part| part.parent.as_ref()).is_some_and(|table| tables.contains(table))
+            })
+    }
+
+    /// A foreign key to a partitioned table goes before any of its partitions.
+    fn keys_before_partitions(&self) -> Vec<(usize, usize)> {
+        let links: Vec<_> = self
+            .from
+            .iter()
+            .filter(|link| link.kind == Kind::Partition)
+            .filter_map(|link| Some((self.families.ancestors(link.parent.as_ref()), *self.dropping.get(link.parent.as_ref()?)?)))
+            .collect();
+        let mut edges = Vec::new();
+        for key in self.from.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign") {
+            let Some(node) = self.dropping.get(&key.identity) else { continue };
+            for (above, table) in &links {
+                if self.points_at(key, above) {
+                    edges.push((*node, *table));
+                }
+            }
+        }
+        edges
     }
 
     /// The columns a new table declares, and its `inherits` clause.
@@ -44,7 +83,8 @@ impl<'a> Builder<'a> {
         let to = self.to;
         let mut parts: Vec<&Fact> = to
             .iter()
-            .filter(|fact| fact.lineage.inherited == Inherited::Only && self.is_created(&fact.identity))
+            .filter(|fact| fact.lineage.inherited == Inherited::Only && fact.kind != Kind::Default)
+            .filter(|fact| self.is_created(&fact.identity))
             .filter(|fact| !self.creating.contains_key(&fact.identity))
             .collect();
         parts.sort_by_key(|fact| (self.families.generation(fact), &fact.identity));
@@ -158,6 +198,9 @@ impl<'a> Builder<'a> {
         let mut edges = Vec::new();
         for link in self.to.iter().filter(|fact| matches!(fact.kind, Kind::Partition | Kind::Inheritance)) {
             let Some(node) = self.creating.get(&link.identity) else { continue };
+            if link.parent.as_ref().and_then(|table| self.creating.get(table)) == Some(node) {
+                continue;
+            }
             for table in link.parent.iter().chain(&link.depends_on) {
                 for nodes in [&made, &changed, &dropped] {
                     edges.extend(on(nodes, table).into_iter().map(|first| (first, *node)));
@@ -180,7 +223,27 @@ impl<'a> Builder<'a> {
             }
         }
         edges.extend(self.declared_first());
+        edges.extend(self.keys_before_partitions());
+        edges.extend(self.trigger_states());
         self.edges.extend(edges.into_iter().filter(|(first, then)| first != then));
+    }
+
+    /// What is said of a partition's copy of a trigger is said while the table is attached.
+    fn trigger_states(&self) -> Vec<(usize, usize)> {
+        let link = |nodes: &HashMap<Identity, usize>, state: &Fact| {
+            state.parent.as_ref().and_then(|table| nodes.get(&Identity::new(Kind::Partition, table.path()))).copied()
+        };
+        let states = |catalog: &'a crate::catalog::Catalog| {
+            catalog.iter().filter(|fact| fact.kind == Kind::Trigger && fact.optional("of").is_some())
+        };
+        let mut edges = Vec::new();
+        for state in states(self.to) {
+            edges.extend(link(&self.creating, state).zip(self.creating.get(&state.identity).copied()));
+        }
+        for state in states(self.from) {
+            edges.extend(self.dropping.get(&state.identity).copied().zip(link(&self.dropping, state)));
+        }
+        edges
     }
 
     /// What a child declares itself is there before its parent brings the same, and goes after it.

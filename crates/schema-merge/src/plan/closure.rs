@@ -97,6 +97,9 @@ impl Search<'_> {
             match ddl::alter(old, new, to) {
                 Change::InPlace(_) => {
                     self.found.altered.insert(old.identity.clone());
+                    if old.kind == Kind::Trigger {
+                        self.go_copies(&old.identity);
+                    }
                 }
                 Change::Replace if old.kind.rebuildable() => self.rebuild(&old.identity),
                 Change::Replace => self.go(&old.identity),
@@ -119,6 +122,21 @@ impl Search<'_> {
     fn go(&mut self, identity: &Identity) {
         if self.found.gone.insert(identity.clone()) {
             self.queue.push(identity.clone());
+        }
+    }
+
+    /// A trigger's state reaches its copies on partitions, so what they say of it is said again.
+    fn go_copies(&mut self, trigger: &Identity) {
+        let copies: Vec<Identity> = self
+            .dependents
+            .get(trigger)
+            .into_iter()
+            .flatten()
+            .filter(|fact| fact.kind == Kind::Trigger)
+            .map(|fact| fact.identity.clone())
+            .collect();
+        for copy in copies {
+            self.go(&copy);
         }
     }
 
@@ -219,6 +237,9 @@ impl Search<'_> {
                 || dependent.lineage.inherited == Inherited::Only && dependent.kind == Kind::Column;
             if child || dependent.kind.recreatable() && !self.lets_go(dependent, identity) || generated(dependent) {
                 self.go(&dependent.identity);
+            } else if rebuilt && identity.kind_word() == "range" && Self::holder(dependent).is_some() {
+                let reason = format!("it holds values of {identity}, which must be made anew");
+                self.found.unsupported.push(Unsupported::about(&dependent.identity, reason));
             } else if let Some(holder) = Self::holder(dependent).filter(|holder| rebuilt && self.to.contains(holder)) {
                 self.rebuild(&holder);
             } else if dependent.kind == Kind::Column && rebuilt {
@@ -269,6 +290,14 @@ impl Search<'_> {
             .cloned()
             .collect();
         for column in changed {
+            // Columns of a range type hold text for a while, which other operator classes sort.
+            let parked = self.found.moved.contains(&column)
+                && self.from.get(&column).is_some_and(|column| {
+                    column
+                        .depends_on
+                        .iter()
+                        .any(|needed| needed.kind_word() == "range" && self.found.rebuilt.contains(needed))
+                });
             for dependent in self.dependents.get(&column).cloned().unwrap_or_default() {
                 match dependent.kind {
                     Kind::View
@@ -280,7 +309,8 @@ impl Search<'_> {
                     | Kind::Default => {
                         self.go(&dependent.identity)
                     }
-                    Kind::Constraint if dependent.text("type") == "foreign" => self.go(&dependent.identity),
+                    Kind::Constraint if parked || dependent.text("type") == "foreign" => self.go(&dependent.identity),
+                    Kind::Index | Kind::Statistics if parked => self.go(&dependent.identity),
                     Kind::PublicationTable if dependent.optional("where").is_some() => self.go(&dependent.identity),
                     Kind::Column if generated(dependent) => self.go(&dependent.identity),
                     Kind::Unmodelled => {

@@ -13,7 +13,14 @@ const FAMILIES: [&[&str]; 2] = [
 pub(super) fn retype(column: &Fact, from: &Catalog, to: &Catalog) -> Result<Piece, String> {
     let (table, name, type_name) = (column.identity.prefix(), column.identity.last(), column.text("type"));
     let collation = column.optional("collation").map(|collation| format!(" collate {collation}")).unwrap_or_default();
+    if column.parent.as_ref().is_some_and(|table| table.kind_word() == "foreign_table") {
+        let sql = format!("alter foreign table {table} alter column {name} type {type_name}{collation}");
+        return Ok(Piece::new(sql));
+    }
     let using = convert(name, type_name, from, to, 0)?;
+    if column.parent.as_ref().is_some_and(|table| table.as_str().starts_with("foreign_table:")) {
+        return Ok(Piece::new(format!("alter foreign table {table} alter column {name} type {type_name}{collation}")));
+    }
     Ok(Piece::new(format!("alter table {table} alter column {name} type {type_name}{collation} using {using}")))
 }
 

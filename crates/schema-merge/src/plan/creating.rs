@@ -32,6 +32,9 @@ impl<'a> Builder<'a> {
             let pieces = self.made_by_owner(fact, ddl::create_table(fact, &listed, &inherits));
             let node = self.push(fact, BUILD, fact.lineage.role.clone(), pieces, false);
             self.creating.insert(fact.identity.clone(), node);
+            for link in families::inheritance_of(to, &fact.identity) {
+                self.creating.insert(link.identity.clone(), node);
+            }
             for (column, default) in listed {
                 self.creating.insert(column.identity.clone(), node);
                 self.creating.extend(default.map(|default| (default.identity.clone(), node)));
@@ -41,7 +44,7 @@ impl<'a> Builder<'a> {
             if !self.is_created(&fact.identity)
                 || self.creating.contains_key(&fact.identity)
                 || matches!(fact.kind, Kind::Table | Kind::ForeignTable | Kind::Grant)
-                || fact.lineage.inherited == Inherited::Only
+                || fact.lineage.inherited == Inherited::Only && fact.kind != Kind::Default
                 || fact.kind == Kind::Default && self.on_inherited(fact)
                 || fact.kind == Kind::Inheritance && fact.parent.as_ref().is_some_and(|table| self.is_created(table))
             {
@@ -120,6 +123,7 @@ impl<'a> Builder<'a> {
         ] {
             bare.fields.insert(field.to_owned(), empty);
         }
+        bare.fields.shift_remove("foreign_options");
         if let Change::InPlace(storage) = ddl::alter(&bare, column, self.to) {
             pieces.extend(storage);
         }

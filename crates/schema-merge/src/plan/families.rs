@@ -60,6 +60,20 @@ impl Families {
         fact.parent.as_ref().and_then(|table| self.depth.get(table)).copied().unwrap_or_default()
     }
 
+    /// The tables above this one in the old catalog.
+    pub(super) fn ancestors(&self, table: Option<&Identity>) -> HashSet<Identity> {
+        let mut found = HashSet::new();
+        let mut queue: Vec<&Identity> = table.into_iter().collect();
+        while let Some(table) = queue.pop() {
+            for parent in self.old.get(table).into_iter().flatten() {
+                if found.insert(parent.clone()) {
+                    queue.push(parent);
+                }
+            }
+        }
+        found
+    }
+
     /// The same column or check of a parent whose link stays, in this catalog.
     pub(super) fn followed<'c>(&self, part: &Fact, catalog: &'c Catalog) -> Option<&'c Fact> {
         let table = part.parent.as_ref()?;
@@ -271,7 +285,12 @@ fn inherit(out: &mut Catalog, part: &Identity, child: &Identity) -> Identity {
         ];
         made.fields.extend(own.map(|(name, value)| (name.to_owned(), value)));
         made.fields.shift_remove("foreign_options");
-        if let Some(anchor) = out.remove(&Identity::new(Kind::InheritedColumn, identity.path())) {
+        let anchor = out.remove(&Identity::new(Kind::InheritedColumn, identity.path()));
+        if let Some(default) = default_of(out, &above, &made, anchor.as_ref()) {
+            out.insert(default);
+        }
+        if let Some(mut anchor) = anchor {
+            anchor.fields.shift_remove("default");
             made.fields.extend(anchor.fields);
             made.lineage.secrets.extend(&anchor.lineage.secrets);
         }
@@ -280,22 +299,43 @@ fn inherit(out: &mut Catalog, part: &Identity, child: &Identity) -> Identity {
     identity
 }
 
-/// Hangs defaults, comments and privileges of inherited columns on the columns, and marks what belongs to a table with children.
+/// The default of an inherited column: the child's own word, or the parent's.
+fn default_of(out: &Catalog, above: &Fact, column: &Fact, anchor: Option<&Fact>) -> Option<Fact> {
+    let said = anchor.and_then(|anchor| Some((anchor, anchor.fields.get("default")?)));
+    let (expression, mut depends_on) = match said {
+        Some((anchor, expression)) => (expression.as_str()?.to_owned(), anchor.depends_on.clone()),
+        None => {
+            let theirs = out.get(&Identity::new(Kind::Default, above.identity.path()))?;
+            (theirs.text("expression").to_owned(), theirs.depends_on.clone())
+        }
+    };
+    depends_on.push(above.identity.clone());
+    Some(Fact {
+        identity: Identity::new(Kind::Default, column.identity.path()),
+        kind: Kind::Default,
+        parent: Some(column.identity.clone()),
+        fields: [("expression".to_owned(), expression.into())].into_iter().collect(),
+        depends_on,
+        lineage: Lineage {
+            role: column.lineage.role.clone(),
+            position: column.lineage.position,
+            inherited: Inherited::Only,
+            ..Lineage::default()
+        },
+    })
+}
+
+/// Hangs comments and privileges of inherited columns on the columns, and marks what belongs to a table with children.
 fn settle_parts(out: &mut Catalog, parents: &HashSet<Identity>) {
     let mut changed = Vec::new();
     for fact in out.iter() {
         let mut settled = fact.clone();
         if let Some(anchor) = fact.parent.as_ref().filter(|parent| parent.as_str().starts_with("inherited_column:")) {
             settled.parent = Some(Identity::new(Kind::Column, anchor.path()));
-        } else if fact.kind == Kind::Default && !fact.parent.as_ref().is_some_and(|parent| parent.path() == fact.identity.path()) {
-            let column = Identity::new(Kind::Column, fact.identity.path());
-            if out.contains(&column) {
-                settled.parent = Some(column);
-            }
         }
         let table = match fact.kind {
             Kind::Column | Kind::Constraint => fact.parent.clone(),
-            Kind::Default => settled.parent.as_ref().and_then(|column| out.get(column)?.parent.clone()),
+            Kind::Default => fact.parent.as_ref().and_then(|column| out.get(column)?.parent.clone()),
             _ => None,
         };
         settled.lineage.has_children = table.is_some_and(|table| parents.contains(&table));

@@ -41,6 +41,8 @@ pub(super) struct Builder<'a> {
     pub(super) handed_over: HashSet<Identity>,
     /// Rebuilt types with the node that drops what they were.
     pub(super) finishing: Vec<(Identity, usize)>,
+    /// Columns that hold text while their range type is made anew, with the node that makes them so.
+    pub(super) parking: Vec<(Identity, usize)>,
     unsupported: Vec<Unsupported>,
     pub(super) with_data: bool,
 }
@@ -73,6 +75,7 @@ impl<'a> Builder<'a> {
             attaching: HashMap::new(),
             handed_over: HashSet::new(),
             finishing: Vec::new(),
+            parking: Vec::new(),
             unsupported,
             with_data,
         }
@@ -119,6 +122,7 @@ impl<'a> Builder<'a> {
             let removed = !self.to.contains(&fact.identity);
             let destructive = removed
                 && matches!(fact.kind, Kind::Table | Kind::Column | Kind::Attribute | Kind::Sequence | Kind::Schema | Kind::Extension)
+                || !removed && fact.kind == Kind::Table
                 || !removed && fact.kind == Kind::Column && fact.optional("generated").is_none()
                 || fact.kind == Kind::Enum
                     && self
@@ -126,7 +130,7 @@ impl<'a> Builder<'a> {
                         .get(&fact.identity)
                         .is_none_or(|new| fact.list("labels").iter().any(|label| !new.list("labels").contains(label)));
             let word = if fact.kind == Kind::Collation { "collation" } else { "type" };
-            let piece = if self.closure.rebuilt.contains(&fact.identity) {
+            let piece = if self.closure.rebuilt.contains(&fact.identity) && fact.kind != Kind::Range {
                 Some(Piece::new(format!("alter {word} {} rename to {}", fact.identity.path(), free_name(self.from, &fact.identity))))
             } else {
                 ddl::drop(fact)
@@ -147,6 +151,7 @@ impl<'a> Builder<'a> {
         }
         match fact.kind {
             Kind::OwnedBy => true,
+            Kind::Partition => self.referenced(fact),
             Kind::Constraint | Kind::Policy | Kind::Trigger | Kind::Default | Kind::Index => {
                 fact.depends_on.iter().any(|needed| {
                     self.closure.gone.contains(needed)
@@ -183,11 +188,15 @@ impl<'a> Builder<'a> {
                 pieces.extend(changes);
             }
             self.alter(old, new, pieces);
+            self.park(&identity);
         }
     }
 
     fn alter(&mut self, old: &Fact, new: &Fact, pieces: Vec<Piece>) {
-        let destructive = old.kind == Kind::Column && !widens(old.text("type"), new.text("type"));
+        let was_enum = self.from.contains(&Identity::new(Kind::Enum, old.text("type")));
+        let destructive = old.kind == Kind::Column
+            && !widens(old.text("type"), new.text("type"))
+            && !(was_enum && matches!(new.text("type"), "text" | "character varying"));
         // An object's own change runs as its old owner, a part's change after the whole has changed hands.
         let role = if new.parent.is_none() { old.lineage.role.clone() } else { new.lineage.role.clone() };
         let (late, early): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|piece| self.with_data && piece.after_data);
@@ -226,6 +235,7 @@ impl<'a> Builder<'a> {
         }
         edges.extend(self.name_edges());
         edges.extend(self.finishing_edges());
+        edges.extend(self.parking_edges());
         self.edges.extend(edges.into_iter().filter(|(first, then)| first != then));
     }
 
@@ -280,12 +290,14 @@ impl<'a> Builder<'a> {
 
     /// A column or check that a child only inherits is no fact of the catalogs, so its table stands for it.
     fn shown(&self, subject: &Identity) -> Identity {
-        [self.to, self.from]
-            .into_iter()
-            .find_map(|catalog| catalog.get(subject))
-            .filter(|fact| fact.lineage.inherited == Inherited::Only)
-            .and_then(|fact| fact.parent.clone())
-            .unwrap_or_else(|| subject.clone())
+        let mut shown = subject.clone();
+        while let Some(fact) = [self.to, self.from].into_iter().find_map(|catalog| catalog.get(&shown)) {
+            match &fact.parent {
+                Some(parent) if fact.lineage.inherited == Inherited::Only => shown = parent.clone(),
+                _ => break,
+            }
+        }
+        shown
     }
 
     /// Sorts the nodes and takes their statements.
@@ -357,13 +369,15 @@ pub(super) fn free_name(catalog: &Catalog, identity: &Identity) -> String {
 /// The name a fact takes among relations and types of its schema; an identity column takes one for its sequence.
 pub(crate) fn relation_name(fact: &Fact) -> Option<String> {
     match fact.kind {
-        Kind::Table | Kind::ForeignTable | Kind::View | Kind::MaterializedView | Kind::Sequence | Kind::Index | Kind::Enum | Kind::Domain => {
+        Kind::Table | Kind::ForeignTable | Kind::View | Kind::MaterializedView | Kind::Sequence | Kind::Index | Kind::Enum | Kind::Domain | Kind::Composite | Kind::Range => {
             Some(fact.identity.path().to_owned())
         }
         Kind::Column => Some(fact.fields.get("identity")?.get("sequence")?.as_str()?.to_owned()),
         Kind::Constraint if matches!(fact.text("type"), "primary" | "unique" | "exclusion") => {
             Some(format!("{}.{}", fact.identity.names()[0], fact.identity.last()))
         }
+        // Routines share names among each other, not with relations.
+        Kind::Function | Kind::Aggregate => Some(format!("routine {}", fact.identity.path())),
         _ => None,
     }
 }
@@ -376,6 +390,17 @@ pub(crate) fn widens(from: &str, to: &str) -> bool {
     let rank = |name: &str| ["smallint", "integer", "bigint", "numeric"].iter().position(|known| *known == name);
     if let (Some(old), Some(new)) = (rank(from), rank(to)) {
         return old < new;
+    }
+    let digits = |name: &str| -> Option<(u32, u32)> {
+        let (precision, scale) = name.strip_prefix("numeric(")?.strip_suffix(')')?.split_once(',')?;
+        Some((precision.parse().ok()?, scale.parse().ok()?))
+    };
+    match (digits(from), digits(to)) {
+        (Some((precision, scale)), Some((wider, finer))) => {
+            return finer >= scale && wider.saturating_sub(finer) >= precision.saturating_sub(scale);
+        }
+        (Some(_), None) if to == "numeric" => return true,
+        _ => {}
     }
     let length = |name: &str| {
         name.strip_prefix("character varying(")

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::nodes::{BUILD, Builder, free_name};
+use super::nodes::{BUILD, Builder, DROP, free_name};
 use crate::catalog::{Fact, Identity, Kind};
 use crate::ddl::{self, Piece};
 
@@ -40,13 +40,50 @@ impl Builder<'_> {
 
     /// What a rebuilt type was goes once every column has moved over.
     pub(super) fn drop_replaced(&mut self, fact: &Fact) {
-        if !self.closure.rebuilt.contains(&fact.identity) {
+        if !self.closure.rebuilt.contains(&fact.identity) || fact.kind == Kind::Range {
             return;
         }
         let word = if fact.kind == Kind::Collation { "collation" } else { "type" };
         let old = format!("drop {word} {}.{}", fact.identity.prefix(), free_name(self.from, &fact.identity));
         let last = self.push(fact, BUILD, fact.lineage.role.clone(), vec![Piece::new(old)], false);
         self.finishing.push((fact.identity.clone(), last));
+    }
+
+    /// A range type cannot stand aside, because its constructors would keep the names that the new one's need: its columns hold text
+    /// while it is dropped and made.
+    pub(super) fn park(&mut self, identity: &Identity) {
+        let Some(column) = self.from.get(identity).filter(|_| self.closure.moved.contains(identity)) else { return };
+        let ranges: Vec<&Identity> = column
+            .depends_on
+            .iter()
+            .filter(|needed| needed.kind_word() == "range" && self.closure.rebuilt.contains(needed))
+            .collect();
+        if ranges.is_empty() {
+            return;
+        }
+        let (table, name) = (identity.prefix(), identity.last());
+        let text = if column.text("type").ends_with("[]") { "text[]" } else { "text" };
+        let sql = format!("alter table {table} alter column {name} type {text} using {name}::{text}");
+        let node = self.push(column, DROP, column.lineage.role.clone(), vec![Piece::new(sql)], false);
+        self.parking.push((identity.clone(), node));
+    }
+
+    /// A parked column waits for what uses it to go; its range type goes after that, and the column moves back when it is made.
+    pub(super) fn parking_edges(&self) -> Vec<(usize, usize)> {
+        let mut edges = Vec::new();
+        for (identity, node) in &self.parking {
+            let users = self.from.iter().filter(|fact| {
+                fact.depends_on.contains(identity) || fact.parent.as_ref() == Some(identity)
+            });
+            edges.extend(users.filter_map(|user| Some((*self.dropping.get(&user.identity)?, *node))));
+            edges.extend(self.altering.get(identity).map(|back| (*node, *back)));
+            for needed in self.from.get(identity).map(|column| column.depends_on.clone()).unwrap_or_default() {
+                if let Some(drop) = self.dropping.get(&needed).filter(|_| self.closure.rebuilt.contains(&needed)) {
+                    edges.push((*node, *drop));
+                }
+            }
+        }
+        edges
     }
 
     /// A rebuilt type goes after everything of the old state that used it, be it dropped, moved over or itself rebuilt.

@@ -11,7 +11,7 @@ select coalesce(json_agg(json_build_object(
          'optional_arguments', p.pronargdefaults,
          'support', nullif(p.prosupport::oid, 0)::regproc::text,
          'transforms', (select json_agg(format_type(x.type, null) order by x.position) from unnest(p.protrftypes) with ordinality x(type, position)),
-         'parallel', p.proparallel, 'cost', p.procost, 'rows', p.prorows, 'config', p.proconfig,
+         'parallel', p.proparallel, 'cost', p.procost, 'rows', p.prorows, 'config', (select json_agg(x.entry order by x.entry) from unnest(p.proconfig) x(entry)),
          'plain', l.lanname not in ('c', 'internal'))
          order by p.oid), '[]'::json)
 from pg_proc p

@@ -1,6 +1,8 @@
 select coalesce(json_agg(json_build_object(
          'oid', i.oid::bigint, 'relation', x.indrelid::bigint, 'schema', quote_ident(n.nspname), 'name', quote_ident(i.relname),
          'valid', x.indisvalid, 'unique', x.indisunique, 'partitioned', i.relkind = 'I', 'of', h.inhparent::bigint,
+         'columns', case when i.relkind = 'I' then (select json_agg(a.attname order by a.attnum) from pg_attribute a
+                    where a.attrelid = i.oid and a.attnum > 0) end,
          'replica', x.indisreplident, 'clustered', x.indisclustered,
          'constraint', k.oid::bigint,
          'definition', case when k.oid is null then pg_get_indexdef(i.oid) end,

@@ -17,6 +17,7 @@ select coalesce(json_agg(json_build_object(
                      'type', format_type(a.atttypid, a.atttypmod),
                      'default', pg_get_expr(d.adbin, d.adrelid), 'default_oid', d.oid::bigint,
                      'storage', case when c.relkind = 'm' and a.attstorage <> y.typstorage then a.attstorage end,
+                     'type_storage', y.typstorage,
                      'compression', nullif(a.attcompression, ''),
                      'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
                      'options', (select json_agg(o.option order by o.option) from unnest(a.attoptions) as o(option) where o.option not like 'pg\_attver=%'))
