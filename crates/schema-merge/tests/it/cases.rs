@@ -11,20 +11,49 @@ use std::sync::{Arc, Mutex};
 use schema_merge::{MergePlan, render};
 use serde_json::{Map, Value, json};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, other_versions};
 use crate::database::{connect, copy, drop, merged, prepare, run_as_developer, snapshot_of, try_run_as_developer};
 use crate::{laws, proof};
 
 /// Cases run side by side, each with databases of its own.
 const WORKERS: usize = 3;
 
+/// On other major versions one case in so many is run, unless all are wished.
+const ONE_IN: usize = 12;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_merges_as_expected_and_the_plan_leads_where_it_says() {
-    let cluster = Arc::new(Cluster::start().await);
-    prepare(&cluster, "prelude").await;
     let only = std::env::var("CASE").ok();
-    let queue = Arc::new(Mutex::new(chosen(&cluster, only.as_deref()).await));
-    let count = queue.lock().expect("no worker holds it yet").len();
+    let (count, failures) = run_all(Cluster::start().await, only.as_deref(), 1).await;
+    assert!(failures.is_empty(), "{} problem(s) in {}", failures.len(), failures.join(", "));
+    assert!(only.is_some() || count >= 400, "only {count} cases");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cases_merge_as_expected_on_other_major_versions() {
+    let installations = other_versions();
+    assert!(
+        installations.len() == 2 || std::env::var_os("CI").is_none(),
+        "`.ci/install test` installs two versions more"
+    );
+    let one_in = if std::env::var_os("HEARTH_ALL_VERSIONS").is_some() { 1 } else { ONE_IN };
+    let only = std::env::var("CASE").ok();
+    let mut failures = Vec::new();
+    for installation in installations {
+        let (_, found) = run_all(Cluster::of(Some(installation)).await, only.as_deref(), one_in).await;
+        failures.extend(found);
+    }
+    assert!(failures.is_empty(), "{} problem(s) in {}", failures.len(), failures.join(", "));
+}
+
+/// Runs one in so many of the cases; returns how many, and their problems.
+async fn run_all(cluster: Cluster, only: Option<&str>, one_in: usize) -> (usize, Vec<String>) {
+    let cluster = Arc::new(cluster);
+    let version = cluster.version().await;
+    prepare(&cluster, "prelude").await;
+    let folders: VecDeque<_> = chosen(&cluster, version, only).await.into_iter().step_by(one_in).collect();
+    let count = folders.len();
+    let queue = Arc::new(Mutex::new(folders));
     let mut workers = tokio::task::JoinSet::new();
     for worker in 0..WORKERS {
         let (cluster, queue) = (cluster.clone(), queue.clone());
@@ -34,16 +63,16 @@ async fn every_case_merges_as_expected_and_the_plan_leads_where_it_says() {
                 let next = queue.lock().expect("a worker panics only outside").pop_front();
                 let Some(folder) = next else { return failures };
                 for problem in run_case(&cluster, worker, &folder).await {
-                    failures.push(format!("{}: {problem}", name_of(&folder)));
+                    println!("{} on {version}: {problem}", name_of(&folder));
+                    failures.push(name_of(&folder).to_owned());
                 }
             }
         });
     }
     let mut failures: Vec<String> = workers.join_all().await.concat();
     failures.sort();
-    println!("{count} cases on Postgres {}", cluster.version().await);
-    assert!(failures.is_empty(), "{} problem(s)\n{}", failures.len(), failures.join("\n"));
-    assert!(only.is_some() || count >= 80, "only {count} cases");
+    println!("{count} cases on Postgres {version}");
+    (count, failures)
 }
 
 fn name_of(folder: &Path) -> &str {
@@ -51,11 +80,10 @@ fn name_of(folder: &Path) -> &str {
 }
 
 /// All cases, except those for which the server lacks an extension or is too old.
-async fn chosen(cluster: &Cluster, only: Option<&str>) -> VecDeque<PathBuf> {
+async fn chosen(cluster: &Cluster, version: u32, only: Option<&str>) -> Vec<PathBuf> {
     let client = connect(cluster, "postgres").await;
     let query = "select coalesce(array_agg(name::text), '{}') from pg_available_extensions";
     let available: Vec<String> = client.query_one(query, &[]).await.expect("extensions can be listed").get(0);
-    let version = cluster.version().await;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut folders: Vec<_> = std::fs::read_dir(root)
         .expect("cases are in the repository")
@@ -70,7 +98,7 @@ async fn chosen(cluster: &Cluster, only: Option<&str>) -> VecDeque<PathBuf> {
         })
         .collect();
     folders.sort();
-    folders.into()
+    folders
 }
 
 async fn run_case(cluster: &Cluster, worker: usize, folder: &Path) -> Vec<String> {
@@ -111,12 +139,14 @@ async fn run_case(cluster: &Cluster, worker: usize, folder: &Path) -> Vec<String
         run_as_developer(cluster, &wanted, &by_hand).await;
     }
     let rows = proof::row_counts(cluster, &target).await;
+    let dump = cluster.dump(&target).await;
     if let Err(error) = proof::apply_merge(cluster, &target, &plan).await {
         if !as_foreseen(&error) {
             problems.push(format!("merge: {error}"));
         }
         return problems;
     }
+    problems.extend(proof::unexplained(cluster, &target, dump, &theirs.catalog, &plan.predicted).await);
     problems.extend(proof::lost_rows(&rows, &proof::row_counts(cluster, &target).await, &plan));
     let observed = if by_hand.is_empty() {
         proof::replayed(cluster, &source, &script("target.sql"), &ours.catalog, &plan).await

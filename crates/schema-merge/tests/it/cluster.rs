@@ -1,6 +1,6 @@
 //! A private Postgres cluster on a unix socket, gone when dropped.
 //!
-//! `HEARTH_TEST_POSTGRES` names the `bin` folder of the Postgres to use; otherwise it is the oldest one installed.
+//! `HEARTH_TEST_POSTGRES` names the folder of the installation to use; otherwise it is the oldest one of the system.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
@@ -33,12 +33,25 @@ const SETTINGS: [&str; 10] = [
 
 pub(crate) struct Cluster {
     folder: tempfile::TempDir,
+    programs: Option<PathBuf>,
     process: Child,
 }
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
+        Self::of(std::env::var_os("HEARTH_TEST_POSTGRES").map(PathBuf::from)).await
+    }
+
+    /// A cluster of this installation.
+    pub(crate) async fn of(installation: Option<PathBuf>) -> Self {
         let folder = folder();
+        let programs = installation.map(|installation| {
+            // Where only root may look, another user can run nothing.
+            let copied = Command::new("cp").arg("-RL").arg(&installation).arg(folder.path().join("postgres")).status();
+            assert!(copied.is_ok_and(|status| status.success()), "{} cannot be copied", installation.display());
+            folder.path().join("postgres/bin")
+        });
+        let command = |name: &str, root: bool| command(programs.as_deref(), name, root);
         let root = std::fs::metadata(folder.path()).expect("the folder was just made").uid() == 0;
         if root {
             chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may give a folder away");
@@ -63,7 +76,7 @@ impl Cluster {
             .stderr(log)
             .spawn()
             .expect("postgres can be run");
-        let cluster = Self { folder, process };
+        let cluster = Self { folder, programs: programs.clone(), process };
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             match cluster.config("postgres").connect(tokio_postgres::NoTls).await {
@@ -85,7 +98,7 @@ impl Cluster {
 
     /// The schema of a database as `pg_dump` sees it.
     pub(crate) async fn dump(&self, database: &str) -> Result<String, String> {
-        let mut dump = tokio::process::Command::new(binary("pg_dump"));
+        let mut dump = tokio::process::Command::new(binary(self.programs.as_deref(), "pg_dump"));
         dump.args(["--schema-only", "--username", SUPERUSER, "--dbname", database, "--host"]).arg(self.folder.path());
         let output = dump.output().await.map_err(|error| error.to_string())?;
         if output.status.success() {
@@ -93,6 +106,11 @@ impl Cluster {
         } else {
             Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
+    }
+
+    /// Where its socket is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn config(&self, database: &str) -> tokio_postgres::Config {
@@ -110,6 +128,21 @@ impl Drop for Cluster {
     }
 }
 
+/// The folder in which `.ci/install` keeps what it fetched.
+pub(crate) fn tools() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    variable("HEARTH_TOOLS")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("hearth-ci")))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache/hearth-ci")))
+}
+
+/// Installations of other major versions, as `.ci/install test` lays them out.
+pub(crate) fn other_versions() -> Vec<PathBuf> {
+    let installations =
+        tools().into_iter().flat_map(|cache| ["16", "18"].map(|version| cache.join("postgres").join(version)));
+    installations.filter(|installation| installation.join("bin/postgres").exists()).collect()
+}
+
 /// In memory where there is room, because a test makes and drops many databases.
 fn folder() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
@@ -118,8 +151,8 @@ fn folder() -> tempfile::TempDir {
     made.expect("a temporary folder can be made")
 }
 
-fn command(name: &str, root: bool) -> Command {
-    let mut command = Command::new(binary(name));
+fn command(programs: Option<&Path>, name: &str, root: bool) -> Command {
+    let mut command = Command::new(binary(programs, name));
     if root {
         command.uid(NOBODY).gid(NOBODY);
     }
@@ -127,9 +160,9 @@ fn command(name: &str, root: bool) -> Command {
     command
 }
 
-fn binary(name: &str) -> PathBuf {
-    if let Some(folder) = std::env::var_os("HEARTH_TEST_POSTGRES") {
-        return Path::new(&folder).join(name);
+fn binary(programs: Option<&Path>, name: &str) -> PathBuf {
+    if let Some(folder) = programs {
+        return folder.join(name);
     }
     let mut versions: Vec<PathBuf> =
         std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path()).collect();

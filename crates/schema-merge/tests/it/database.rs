@@ -1,6 +1,6 @@
 //! Databases for tests: made from scripts, read as catalogs, changed by plans.
 
-use schema_merge::{Catalog, MergePlan, Snapshot, extract, rows};
+use schema_merge::{Base, Catalog, MergePlan, Options, Snapshot, extract, merge_with, rows};
 use tokio_postgres::{Client, GenericClient, NoTls};
 
 use crate::cluster::Cluster;
@@ -61,7 +61,7 @@ pub(crate) async fn try_run_as_developer(cluster: &Cluster, name: &str, script: 
     try_run(cluster, name, &format!("set role project_admin;\n-- next\n{script}")).await
 }
 
-async fn try_run(cluster: &Cluster, name: &str, script: &str) -> Result<(), String> {
+pub(crate) async fn try_run(cluster: &Cluster, name: &str, script: &str) -> Result<(), String> {
     let client = connect(cluster, name).await;
     let mut outcome = Ok(());
     for part in script.split("-- next\n") {
@@ -77,6 +77,11 @@ async fn try_run(cluster: &Cluster, name: &str, script: &str) -> Result<(), Stri
 /// Waits until a connection is gone, because a template may have none.
 pub(crate) async fn disconnected(cluster: &Cluster, client: Client, name: &str) {
     std::mem::drop(client);
+    closed(cluster, name).await;
+}
+
+/// Ends every connection to a database.
+pub(crate) async fn closed(cluster: &Cluster, name: &str) {
     let admin = connect(cluster, "postgres").await;
     let query = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where datname = $1";
     admin.query_one(query, &[&name]).await.expect("connections can be closed");
@@ -91,7 +96,8 @@ pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
 
 /// The merge of three sides by somebody who approves of every hazard.
 pub(crate) fn merged(base: &Snapshot, target: &Snapshot, source: &Snapshot) -> MergePlan {
-    schema_merge::merge(base, target, source)
+    let options = Options { approve: vec!["all".to_owned()], ..Options::default() };
+    merge_with(&Base::one(base.clone()), target, source, &options).expect("without resolutions none can be wrong")
 }
 
 /// A snapshot without rows.

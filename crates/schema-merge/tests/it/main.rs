@@ -7,6 +7,7 @@ mod database;
 mod dump;
 mod laws;
 mod matrix;
+mod options;
 mod planning_time;
 mod proof;
 mod random;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schema_merge::plan::{Plan, two_way};
-use schema_merge::{Catalog, Kind, MergePlan};
+use schema_merge::{Catalog, Kind, MergePlan, observer};
 
 use crate::cluster::Cluster;
 use crate::database::{apply, catalog, connect, describe, disconnected, try_run_as_developer};
@@ -109,6 +109,23 @@ pub(crate) async fn same_schema(cluster: &Cluster, merged: &str, other: &str, pr
         (left, right) => problems.extend([left, right].into_iter().filter_map(Result::err)),
     }
     problems
+}
+
+/// What `pg_dump` saw changed and no changed fact explains, or the other way round.
+pub(crate) async fn unexplained(
+    cluster: &Cluster,
+    database: &str,
+    before: Result<String, String>,
+    from: &Catalog,
+    to: &Catalog,
+) -> Vec<String> {
+    match (before, cluster.dump(database).await) {
+        (Ok(before), Ok(after)) => observer::disagreements(&before, &after, from, to)
+            .into_iter()
+            .map(|found| format!("second observer: {found}"))
+            .collect(),
+        (before, after) => [before, after].into_iter().filter_map(Result::err).collect(),
+    }
 }
 
 /// How many rows each table of developers has.

@@ -5,8 +5,10 @@
 
 mod access;
 mod edits;
+mod fuzz;
 mod inventory;
 mod names;
+mod real;
 mod relations;
 mod routines;
 mod run;
@@ -26,6 +28,10 @@ const PAIRS: u64 = 150;
 /// A run ends when it has found this many.
 const ENOUGH: usize = 5;
 
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_pairs_obey_the_laws() {
     let number =
@@ -44,7 +50,8 @@ async fn random_pairs_obey_the_laws() {
                 if seed >= first + pairs {
                     break;
                 }
-                let pair = run::generate(&cluster, worker, seed).await;
+                let sizes = run::Sizes { base: 6..26, side: 1..9 };
+                let pair = run::generate(&cluster, worker, seed, "prelude", &sizes).await;
                 let (problems, outcome) = run::check(&cluster, worker, &pair).await;
                 tally.add(&pair, outcome);
                 if let Some(problem) = problems.first() {

@@ -6,7 +6,6 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use schema_merge::Catalog;
 use schema_merge::plan::two_way;
-use tokio_postgres::Client;
 
 use super::edits::Editor;
 use super::inventory::Inventory;
@@ -22,6 +21,8 @@ pub(super) struct Pair {
     pub(super) source: Vec<String>,
     /// The sides worked in different schemas between which nothing goes.
     pub(super) disjoint: bool,
+    /// Name of the database that the base begins as a copy of.
+    pub(super) foundation: String,
 }
 
 /// What became of a pair.
@@ -70,50 +71,46 @@ fn databases(worker: usize) -> [String; 2] {
     [format!("random{worker}"), format!("other{worker}")]
 }
 
-/// Makes a database of its own for a pair and edits it; the database is left for nothing else.
-pub(super) async fn generate(cluster: &Cluster, worker: usize, seed: u64) -> Pair {
+/// How many edits a pair is made of: for the base and for each side.
+pub(super) struct Sizes {
+    pub(super) base: std::ops::Range<usize>,
+    pub(super) side: std::ops::Range<usize>,
+}
+
+/// Makes edits on a copy of the foundation; the database is left for nothing else.
+pub(super) async fn generate(cluster: &Cluster, worker: usize, seed: u64, foundation: &str, sizes: &Sizes) -> Pair {
     let [database, _] = databases(worker);
-    fresh(cluster, &database).await;
+    fresh(cluster, &database, foundation).await;
     let mut rng = StdRng::seed_from_u64(seed);
-    let disjoint = rng.random_bool(0.25);
-    let mut pair = Pair { disjoint, ..Pair::default() };
+    let disjoint = !sizes.base.is_empty() && rng.random_bool(0.25);
+    let mut pair = Pair { disjoint, foundation: foundation.to_owned(), ..Pair::default() };
     let mut client = connect(cluster, &database).await;
-    let sizes = [rng.random_range(6..26), rng.random_range(1..9), rng.random_range(1..9)];
-    let scopes = if disjoint { ["left", "left", "right"] } else { ["", "", ""] };
+    let mut size = |range: &std::ops::Range<usize>| if range.is_empty() { 0 } else { rng.random_range(range.clone()) };
+    let (base, target, source) = (size(&sizes.base), size(&sizes.side), size(&sizes.side));
+    let [left, right] = if disjoint { ["\"left\"", "\"right\""] } else { ["", ""] };
     if disjoint {
-        pair.base = vec!["create schema \"left\"".to_owned(), "create schema \"right\"".to_owned()];
+        pair.base = [left, right].map(|schema| format!("create schema {schema}")).to_vec();
         perform(&client, &pair.base).await;
-        pair.base.extend(some(&client, &mut rng, sizes[0], "\"right\"").await);
+        pair.base.extend(some(&client, &mut rng, base, right).await);
     }
-    let scopes = scopes.map(|scope| if scope.is_empty() { String::new() } else { format!("\"{scope}\"") });
-    let made = some(&client, &mut rng, sizes[0], &scopes[0]).await;
-    pair.base.extend(made);
-    for (size, scope, side) in [(sizes[1], &scopes[1], 1), (sizes[2], &scopes[2], 2)] {
-        let transaction = client.transaction().await.expect("a transaction can begin");
-        let made = some_within(&transaction, &mut rng, size, scope).await;
-        transaction.rollback().await.expect("a transaction can be taken back");
-        if side == 1 { pair.target = made } else { pair.source = made }
-    }
+    pair.base.extend(some(&client, &mut rng, base, left).await);
+    let transaction = client.transaction().await.expect("a transaction can begin");
+    pair.target = some(&transaction, &mut rng, target, left).await;
+    transaction.rollback().await.expect("a transaction can be taken back");
+    let transaction = client.transaction().await.expect("a transaction can begin");
+    pair.source = some(&transaction, &mut rng, source, right).await;
+    transaction.rollback().await.expect("a transaction can be taken back");
     disconnected(cluster, client, &database).await;
     pair
 }
 
-async fn fresh(cluster: &Cluster, database: &str) {
+async fn fresh(cluster: &Cluster, database: &str, foundation: &str) {
     drop(cluster, database).await;
-    copy(cluster, database, "prelude").await;
-}
-
-async fn some(client: &Client, rng: &mut StdRng, count: usize, scope: &str) -> Vec<String> {
-    some_within(client, rng, count, scope).await
+    copy(cluster, database, foundation).await;
 }
 
 /// Makes edits until so many could be made, or four times as many were tried.
-async fn some_within(
-    client: &impl tokio_postgres::GenericClient,
-    rng: &mut StdRng,
-    count: usize,
-    scope: &str,
-) -> Vec<String> {
+async fn some(client: &impl tokio_postgres::GenericClient, rng: &mut StdRng, count: usize, scope: &str) -> Vec<String> {
     let in_transaction = client.batch_execute("savepoint before").await.is_ok();
     let mut made = Vec::new();
     let mut there = Inventory::read(client).await;
@@ -159,7 +156,7 @@ async fn perform(client: &impl tokio_postgres::GenericClient, edits: &[String]) 
 /// Merges the pair and looks whether every law holds.
 pub(super) async fn check(cluster: &Cluster, worker: usize, pair: &Pair) -> (Vec<String>, Outcome) {
     let [database, other] = databases(worker);
-    fresh(cluster, &database).await;
+    fresh(cluster, &database, &pair.foundation).await;
     let mut client = connect(cluster, &database).await;
     perform(&client, &pair.base).await;
     let base = catalog(&client).await;
@@ -200,7 +197,7 @@ pub(super) async fn check(cluster: &Cluster, worker: usize, pair: &Pair) -> (Vec
 
 /// Builds base and source anew elsewhere and plans from there to the merged catalog.
 async fn the_other_way(cluster: &Cluster, database: &str, pair: &Pair, wanted: &Catalog) -> Result<(), String> {
-    fresh(cluster, database).await;
+    fresh(cluster, database, &pair.foundation).await;
     let mut client = connect(cluster, database).await;
     perform(&client, &pair.base).await;
     perform(&client, &pair.source).await;
