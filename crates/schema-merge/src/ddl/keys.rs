@@ -7,7 +7,7 @@ use super::{Change, Piece};
 use crate::catalog::{Fact, Identity};
 
 /// `add constraint` with its own name. A key of a partitioned table is made without its parts, which are facts of their own.
-pub(crate) fn add_constraint(fact: &Fact) -> Piece {
+pub(crate) fn add_constraint(fact: &Fact) -> Vec<Piece> {
     let keyed = matches!(fact.text("type"), "primary" | "unique" | "exclusion");
     let only = if keyed && fact.lineage.has_children { "only " } else { "" };
     let mut text = format!(
@@ -30,7 +30,18 @@ pub(crate) fn add_constraint(fact: &Fact) -> Piece {
     } else if !fact.flag("validated") {
         text += " not valid";
     }
-    Piece::after_data(text)
+    let mut pieces = vec![Piece::after_data(text)];
+    pieces.extend(options(None, fact));
+    pieces
+}
+
+/// Storage parameters of the index that a constraint stands on.
+fn options(from: Option<&Fact>, to: &Fact) -> Vec<Piece> {
+    let old = from.map(|from| from.list("options")).unwrap_or_default();
+    option_changes(&old, &to.list("options"))
+        .into_iter()
+        .map(|clause| Piece::after_data(format!("alter index {} {clause}", index_name(to))))
+        .collect()
 }
 
 /// A constraint is validated in place, and a foreign key changes when it is checked; anything else is another constraint.
@@ -56,6 +67,7 @@ pub(crate) fn alter_constraint(from: &Fact, to: &Fact) -> Change {
     if !from.flag("validated") && to.flag("validated") {
         pieces.push(Piece::after_data(format!("alter table {table} validate constraint {name}")));
     }
+    pieces.extend(options(Some(from), to));
     Change::InPlace(pieces)
 }
 

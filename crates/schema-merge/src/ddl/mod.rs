@@ -21,7 +21,7 @@ pub(crate) use inheritance::clause as inherits_clause;
 pub(crate) use relations::{column_definition, create_table, options_clause, retype};
 pub(crate) use composites::create_composite;
 pub(crate) use domains::create_domain;
-pub(crate) use routines::stub;
+pub(crate) use routines::{privileged, stub};
 pub(crate) use types::enum_additions;
 
 use crate::catalog::{Catalog, Fact, Kind};
@@ -83,7 +83,13 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         Kind::DomainConstraint => vec![domains::add_check(fact)],
         Kind::Composite => composites::create_composite(fact, &[]),
         Kind::Attribute => vec![composites::add_attribute(fact)],
-        Kind::Aggregate | Kind::Operator | Kind::Cast | Kind::Conversion | Kind::EventTrigger => {
+        Kind::Aggregate
+        | Kind::Operator
+        | Kind::OperatorFamily
+        | Kind::OperatorClass
+        | Kind::Cast
+        | Kind::Conversion
+        | Kind::EventTrigger => {
             definitions::create(fact)
         }
         Kind::TextSearchDictionary => vec![Piece::new(text_search::create_dictionary(fact))],
@@ -93,7 +99,7 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
             if fact.flag("unlogged") { "unlogged " } else { "" },
             relations::sequence_options(fact)
         ))],
-        Kind::Function => vec![Piece::new(routines::create(fact))],
+        Kind::Function => vec![routines::made(fact)],
         Kind::ForeignDataWrapper => vec![foreign::create(fact), set_owner(fact, "foreign data wrapper")],
         Kind::ForeignServer => vec![foreign::create(fact), set_owner(fact, "server")],
         Kind::UserMapping => vec![foreign::create(fact)],
@@ -101,7 +107,7 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         Kind::Partition | Kind::Inheritance => vec![inheritance::create(fact)],
         Kind::Default => vec![Piece::new(relations::set_default(fact))],
         Kind::OwnedBy => vec![Piece::new(format!("alter sequence {path} owned by {}", fact.text("column")))],
-        Kind::Constraint => vec![keys::add_constraint(fact)],
+        Kind::Constraint => keys::add_constraint(fact),
         Kind::Index => keys::create_index(fact),
         Kind::Statistics => rules::create_statistics(fact),
         Kind::ReplicaIdentity => {
@@ -137,7 +143,13 @@ pub(crate) fn drop(fact: &Fact) -> Option<Piece> {
         Kind::Collation => Piece::new(format!("drop collation {path}")),
         Kind::DomainConstraint => domains::drop_check(fact),
         Kind::Attribute => composites::drop_attribute(fact),
-        Kind::Aggregate | Kind::Operator | Kind::Cast | Kind::Conversion | Kind::EventTrigger => {
+        Kind::Aggregate
+        | Kind::Operator
+        | Kind::OperatorFamily
+        | Kind::OperatorClass
+        | Kind::Cast
+        | Kind::Conversion
+        | Kind::EventTrigger => {
             definitions::drop(fact)
         }
         Kind::TextSearchDictionary => Piece::new(format!("drop text search dictionary {path}")),
@@ -184,7 +196,13 @@ pub(crate) fn alter(from: &Fact, to: &Fact, catalog: &Catalog) -> Change {
         Kind::Composite => Change::InPlace(owner(from, to, "type")),
         Kind::Attribute => composites::alter_attribute(to),
         Kind::Range => composites::alter_range(from, to),
-        Kind::Aggregate | Kind::Operator | Kind::Cast | Kind::Conversion | Kind::EventTrigger => {
+        Kind::Aggregate
+        | Kind::Operator
+        | Kind::OperatorFamily
+        | Kind::OperatorClass
+        | Kind::Cast
+        | Kind::Conversion
+        | Kind::EventTrigger => {
             definitions::alter(from, to)
         }
         Kind::TextSearchDictionary => text_search::alter_dictionary(from, to),
@@ -235,6 +253,8 @@ pub(crate) fn owner_word(kind: Kind) -> Option<&'static str> {
         Kind::Collation => "collation",
         Kind::Aggregate => "routine",
         Kind::Operator => "operator",
+        Kind::OperatorFamily => "operator family",
+        Kind::OperatorClass => "operator class",
         Kind::Conversion => "conversion",
         Kind::TextSearchDictionary => "text search dictionary",
         Kind::TextSearchConfiguration => "text search configuration",

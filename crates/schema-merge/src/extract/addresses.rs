@@ -58,6 +58,9 @@ impl Addresses {
         for (function, range) in &aliases.functions {
             self.aliases.insert((FUNCTION, *function), (TYPE, *range));
         }
+        for (class, oid, of_class, of) in &aliases.entries {
+            self.aliases.insert((*class, *oid), (*of_class, *of));
+        }
         for (multirange, range) in &aliases.multiranges {
             self.aliases.insert((TYPE, *multirange), (TYPE, *range));
         }

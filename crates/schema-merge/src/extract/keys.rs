@@ -14,6 +14,8 @@ pub(super) fn gather(gathering: &mut Gathering, constraints: Vec<rows::Constrain
         indexes.iter().map(|row| (row.oid, format!("{}.{}", row.schema, row.name))).collect();
     let columns: HashMap<i64, Vec<String>> =
         indexes.iter().filter_map(|row| Some((row.oid, row.columns.clone()?))).collect();
+    let options: HashMap<i64, Vec<String>> =
+        indexes.iter().filter_map(|row| Some((row.oid, row.options.clone()?))).collect();
     let attached: HashMap<i64, i64> = indexes.iter().filter_map(|row| Some((row.oid, row.of?))).collect();
     let unfinished: HashSet<i64> = indexes.iter().filter(|row| incomplete(row)).map(|row| row.oid).collect();
     let mut pending: Vec<(Identity, i64)> = Vec::new();
@@ -26,7 +28,8 @@ pub(super) fn gather(gathering: &mut Gathering, constraints: Vec<rows::Constrain
         let incomplete = row.index.is_some_and(|index| unfinished.contains(&index));
         let parts = row.index.and_then(|index| columns.get(&index)).cloned().unwrap_or_default();
         let of = above.and_then(|above| names.get(&above));
-        if let Some(identity) = constraint(gathering, row, of, incomplete, parts) {
+        let settings = row.index.and_then(|index| options.get(&index)).cloned();
+        if let Some(identity) = constraint(gathering, row, of, incomplete, parts, settings) {
             pending.extend(above.map(|above| (identity, above)));
         }
     }
@@ -82,6 +85,7 @@ fn constraint(
     of: Option<&String>,
     incomplete: bool,
     columns: Vec<String>,
+    options: Option<Vec<String>>,
 ) -> Option<Identity> {
     let table = gathering.relations.get(&row.relation)?;
     let (parent, owner) = (table.identity.clone()?, table.owner.clone());
@@ -106,6 +110,10 @@ fn constraint(
     }
     if incomplete {
         fields["incomplete"] = true.into();
+    }
+    if let Some(mut options) = options {
+        options.sort();
+        fields["options"] = options.into();
     }
     if let Some(index) = row.index {
         gathering.constraint_index(index, &identity);

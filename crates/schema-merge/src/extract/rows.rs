@@ -153,6 +153,7 @@ pub(super) struct Index {
     pub(super) replica: bool,
     pub(super) clustered: bool,
     pub(super) constraint: Option<i64>,
+    pub(super) options: Option<Vec<String>>,
     pub(super) definition: Option<String>,
     pub(super) statistics: Option<Value>,
 }
@@ -355,6 +356,7 @@ pub(super) struct Aliases {
     pub(super) types: Vec<(i64, Option<i64>, Option<i64>)>,
     pub(super) functions: Vec<(i64, i64)>,
     pub(super) multiranges: Vec<(i64, i64)>,
+    pub(super) entries: Vec<(i64, i64, i64, i64)>,
 }
 
 /// Dependent class, oid, column; referenced class, oid, column.

@@ -153,6 +153,20 @@ impl<'a> Builder<'a> {
         self.creating.extend(own_default.map(|default| (default, node)));
     }
 
+    /// An index over foreign partitions, which have no part of it, is valid only when Postgres makes it over all partitions at once: its
+    /// other parts are made before it, and it finds them.
+    pub(super) fn made_over_parts(&self, whole: &Fact) -> bool {
+        whole.kind == Kind::Index
+            && whole.parent.as_ref().is_some_and(|table| self.families.has_foreign_part(table, self.to))
+    }
+
+    /// True when an index is a part of one that is made after it.
+    pub(super) fn found_by_whole(&self, part: &Fact, needed: &Identity) -> bool {
+        part.optional("of").is_some()
+            && families::whole(part, self.to)
+                .is_some_and(|whole| whole.identity == *needed && self.made_over_parts(whole))
+    }
+
     /// Attaches parts of indexes whose tables are attached before and after.
     pub(super) fn attach_indexes(&mut self) {
         let to = self.to;

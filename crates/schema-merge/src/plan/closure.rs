@@ -65,7 +65,8 @@ impl Search<'_> {
                 self.found.unsupported.push(Unsupported::about(&old.identity, reason));
                 continue;
             }
-            if old.says_the_same(new) || old.kind == Kind::Grant {
+            let expected = self.families.expected(old, new, from, to);
+            if expected.as_ref().unwrap_or(old).says_the_same(new) || old.kind == Kind::Grant {
                 continue;
             }
             if old.optional("of").is_some()
@@ -76,7 +77,6 @@ impl Search<'_> {
                 self.go(&old.identity);
                 continue;
             }
-            let expected = self.families.expected(old, new, from, to);
             let old = expected.as_ref().unwrap_or(old);
             if old.kind == Kind::Enum {
                 let additions = ddl::enum_additions(&old.identity, &old.list("labels"), &new.list("labels"));
@@ -228,6 +228,7 @@ impl Search<'_> {
             }
             if dependent.lineage.inherited == Inherited::Only
                 && dependent.parent.as_ref() != Some(identity)
+                && self.families.followed(dependent, self.from).is_none()
                 && self.to.get(&dependent.identity).is_some_and(|new| new.lineage.inherited == Inherited::No)
             {
                 // It leaves its parent and stays.

@@ -81,9 +81,14 @@ impl<'a> Builder<'a> {
 
     pub(super) fn create(&mut self, fact: &Fact) {
         let on_new_table = fact.parent.as_ref().is_some_and(|parent| self.is_created(parent));
-        let pieces = self.made_by_owner(fact, ddl::create(fact));
+        let mut pieces = self.made_by_owner(fact, ddl::create(fact));
         if pieces.is_empty() {
             return;
+        }
+        if self.made_over_parts(fact) {
+            for piece in &mut pieces {
+                piece.sql = piece.sql.replacen(" ON ONLY ", " ON ", 1);
+            }
         }
         let late = self.with_data && !on_new_table && pieces.iter().any(|piece| piece.after_data);
         let node = self.push(fact, if late { LATE } else { BUILD }, fact.lineage.role.clone(), pieces, false);
@@ -143,7 +148,7 @@ impl<'a> Builder<'a> {
     /// Makes an object as its owner, or as the session's role where the owner may not create there.
     pub(super) fn made_by_owner(&mut self, fact: &Fact, mut pieces: Vec<Piece>) -> Vec<Piece> {
         let Some(word) = ddl::owner_word(fact.kind).filter(|word| *word != "schema") else { return pieces };
-        if pieces.is_empty() || self.may_create(fact) {
+        if pieces.is_empty() || self.may_create(fact) && !ddl::privileged(fact) {
             return pieces;
         }
         for piece in &mut pieces {

@@ -60,6 +60,21 @@ impl Families {
         fact.parent.as_ref().and_then(|table| self.depth.get(table)).copied().unwrap_or_default()
     }
 
+    /// True when a foreign table is a partition of this one, at any depth.
+    pub(super) fn has_foreign_part(&self, table: &Identity, catalog: &Catalog) -> bool {
+        self.new.keys().filter(|child| child.as_str().starts_with("foreign_table:")).any(|child| {
+            let (mut current, mut steps) = (child, 0);
+            while let Some(parent) = self.new.get(current).and_then(|parents| parents.first()).filter(|_| steps < 64) {
+                if parent == table {
+                    return catalog.contains(&Identity::new(Kind::Partition, child.path()));
+                }
+                current = parent;
+                steps += 1;
+            }
+            false
+        })
+    }
+
     /// The tables above this one in the old catalog.
     pub(super) fn ancestors(&self, table: Option<&Identity>) -> HashSet<Identity> {
         let mut found = HashSet::new();
@@ -123,11 +138,21 @@ impl Families {
             (Only, Too) if follows && old.kind == Kind::Column => {
                 Some("it was only inherited and shall be declared by the table itself")
             }
+            (Only, No) if old.kind == Kind::Column && self.followed(old, to).is_none() && self.link_stays(old) => {
+                Some("its parent's column goes and it shall stay")
+            }
             (No, Only) if !self.is_partition(new, to) => {
                 Some("it was declared by the table itself and shall only be inherited")
             }
             _ => None,
         }
+    }
+
+    /// True when some link of the part's table is the same in both catalogs.
+    fn link_stays(&self, part: &Fact) -> bool {
+        let Some(table) = &part.parent else { return false };
+        let parents = self.old.get(table).into_iter().flatten();
+        parents.into_iter().any(|parent| self.kept.contains(&(table.clone(), parent.clone())))
     }
 
     fn is_partition(&self, part: &Fact, catalog: &Catalog) -> bool {

@@ -124,11 +124,7 @@ impl<'a> Builder<'a> {
                 && matches!(fact.kind, Kind::Table | Kind::Column | Kind::Attribute | Kind::Sequence | Kind::Schema | Kind::Extension)
                 || !removed && fact.kind == Kind::Table
                 || !removed && fact.kind == Kind::Column && fact.optional("generated").is_none()
-                || fact.kind == Kind::Enum
-                    && self
-                        .to
-                        .get(&fact.identity)
-                        .is_none_or(|new| fact.list("labels").iter().any(|label| !new.list("labels").contains(label)));
+                || self.loses(fact);
             let word = if fact.kind == Kind::Collation { "collation" } else { "type" };
             let piece = if self.closure.rebuilt.contains(&fact.identity) && fact.kind != Kind::Range {
                 Some(Piece::new(format!("alter {word} {} rename to {}", fact.identity.path(), free_name(self.from, &fact.identity))))
@@ -226,6 +222,10 @@ impl<'a> Builder<'a> {
         for new in self.to.iter() {
             let (creating, altering) = (self.creating.get(&new.identity), self.altering.get(&new.identity));
             for needed in new.depends_on.iter().chain(&new.parent) {
+                if let Some((part, whole)) = creating.zip(self.creating.get(needed)).filter(|_| self.found_by_whole(new, needed)) {
+                    edges.push((*part, *whole));
+                    continue;
+                }
                 for first in [self.creating.get(needed), self.altering.get(needed)].into_iter().flatten() {
                     edges.extend(creating.map(|then| (*first, *then)));
                     edges.extend(altering.map(|then| (*first, *then)));

@@ -1,5 +1,18 @@
 with members as (
   select e.classid, e.objid from pg_depend e where e.deptype = 'e'
+), items as (
+  -- What belongs to an operator class, or loosely to its family alone.
+  select d.refclassid::int as class, d.refobjid as oid,
+         format('operator %s %s', x.amopstrategy, x.amopopr::regoperator)
+           || coalesce((select format(' for order by %I.%I', fn.nspname, f.opfname)
+                        from pg_opfamily f join pg_namespace fn on fn.oid = f.opfnamespace where f.oid = x.amopsortfamily), '') as item
+  from pg_depend d join pg_amop x on x.oid = d.objid
+  where d.classid = 2602 and d.refclassid in (2616, 2753) and d.refobjid >= 16384 and d.deptype in ('i', 'a')
+  union all
+  select d.refclassid::int, d.refobjid,
+         format('function %s (%s, %s) %s', x.amprocnum, format_type(x.amproclefttype, null), format_type(x.amprocrighttype, null), x.amproc::oid::regprocedure)
+  from pg_depend d join pg_amproc x on x.oid = d.objid
+  where d.classid = 2603 and d.refclassid in (2616, 2753) and d.refobjid >= 16384 and d.deptype in ('i', 'a')
 ), found as (
   select 3456 as class, o.oid, 0 as sub, 'collation' as kind, quote_ident(n.nspname) || '.' || quote_ident(o.collname) as path,
          null::text as parent, o.collowner as owner,
@@ -73,6 +86,20 @@ with members as (
            'restrict', nullif(o.oprrest::oid, 0)::regproc::text, 'join', nullif(o.oprjoin::oid, 0)::regproc::text,
            'hashes', o.oprcanhash, 'merges', o.oprcanmerge)
   from pg_operator o join pg_namespace n on n.oid = o.oprnamespace where o.oprcode <> 0 and o.oprnamespace in ({user_schemas})
+  union all
+  select 2753, o.oid, 0, 'operator_family', quote_ident(n.nspname) || '.' || quote_ident(o.opfname) || ' using ' || quote_ident(a.amname), null, o.opfowner,
+         json_build_object('items', (select json_agg(i.item order by i.item) from items i where i.class = 2753 and i.oid = o.oid))
+  from pg_opfamily o join pg_namespace n on n.oid = o.opfnamespace join pg_am a on a.oid = o.opfmethod
+  where o.opfnamespace in ({user_schemas})
+  union all
+  select 2616, o.oid, 0, 'operator_class', quote_ident(n.nspname) || '.' || quote_ident(o.opcname) || ' using ' || quote_ident(a.amname), null, o.opcowner,
+         json_build_object('type', format_type(o.opcintype, null), 'default', o.opcdefault,
+           'storage', case when o.opckeytype <> 0 then format_type(o.opckeytype, null) end,
+           'family', (select quote_ident(fn.nspname) || '.' || quote_ident(f.opfname)
+             from pg_opfamily f join pg_namespace fn on fn.oid = f.opfnamespace where f.oid = o.opcfamily),
+           'items', (select json_agg(i.item order by i.item) from items i where i.class = 2616 and i.oid = o.oid))
+  from pg_opclass o join pg_namespace n on n.oid = o.opcnamespace join pg_am a on a.oid = o.opcmethod
+  where o.opcnamespace in ({user_schemas})
   union all
   select 2605, o.oid, 0, 'cast', '(' || format_type(o.castsource, null) || ' as ' || format_type(o.casttarget, null) || ')', null,
          case when o.castsource >= 16384 then s.typowner else t.typowner end,

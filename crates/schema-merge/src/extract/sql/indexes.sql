@@ -4,7 +4,7 @@ select coalesce(json_agg(json_build_object(
          'columns', case when i.relkind = 'I' then (select json_agg(a.attname order by a.attnum) from pg_attribute a
                     where a.attrelid = i.oid and a.attnum > 0) end,
          'replica', x.indisreplident, 'clustered', x.indisclustered,
-         'constraint', k.oid::bigint,
+         'constraint', k.oid::bigint, 'options', case when k.oid is not null then i.reloptions end,
          'definition', case when k.oid is null then pg_get_indexdef(i.oid) end,
          'statistics', (select json_object_agg(a.attnum, a.attstattarget order by a.attnum) from pg_attribute a
                         where a.attrelid = i.oid and a.attnum > 0 and a.attstattarget >= 0))

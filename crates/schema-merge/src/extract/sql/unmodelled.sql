@@ -44,12 +44,6 @@ with found as (
   select 'x', o.oid, 2617, 'shell_operator', quote_ident(n.nspname) || '.' || o.oprname || '(' || o.oprleft::regtype || ',' || o.oprright::regtype || ')', to_jsonb(o)::text
   from pg_operator o join pg_namespace n on n.oid = o.oprnamespace where o.oprcode = 0 and o.oprnamespace in ({user_schemas})
   union all
-  select 'x', o.oid, 2616, 'operator_class', quote_ident(n.nspname) || '.' || quote_ident(o.opcname), to_jsonb(o)::text
-  from pg_opclass o join pg_namespace n on n.oid = o.opcnamespace where o.opcnamespace in ({user_schemas})
-  union all
-  select 'x', o.oid, 2753, 'operator_family', quote_ident(n.nspname) || '.' || quote_ident(o.opfname), to_jsonb(o)::text
-  from pg_opfamily o join pg_namespace n on n.oid = o.opfnamespace where o.opfnamespace in ({user_schemas})
-  union all
   select 'x', o.oid, 3601, 'text_search_parser', quote_ident(n.nspname) || '.' || quote_ident(o.prsname), to_jsonb(o)::text
   from pg_ts_parser o join pg_namespace n on n.oid = o.prsnamespace where o.prsnamespace in ({user_schemas})
   union all
