@@ -135,7 +135,7 @@ impl Merged {
         match (sides.target, sides.source) {
             (Some(theirs), Some(ours)) => {
                 if !target_changed && same(sides.base_of_target, sides.base_of_source) {
-                    return Some(take(theirs, ours));
+                    return Some(take(sides, theirs, ours));
                 }
                 Some(self.both(identity, sides, theirs, ours))
             }
@@ -319,7 +319,7 @@ fn conflict_class(added: bool, sides: &Sides<'_>, target: &Fact, clashes: &[Stri
         (_, "sequence") => "S24",
         (_, "owned_by") => "C21",
         (_, "extension") => "S26",
-        (true, "column") => "S6",
+        (true, "column" | "attribute") => "S6",
         (false, "column") if unit => "C21",
         (true, _) => "S5",
         (false, _) => "S9",
@@ -327,11 +327,20 @@ fn conflict_class(added: bool, sides: &Sides<'_>, target: &Fact, clashes: &[Stri
 }
 
 /// The source's state of a fact that the target did not change; place and lineage stay the target's.
-fn take(target: &Fact, source: &Fact) -> Fact {
+fn take(sides: &Sides<'_>, target: &Fact, source: &Fact) -> Fact {
     let mut fact = source.clone();
-    fact.lineage.object.clone_from(&target.lineage.object);
+    fact.lineage.object = lineage(sides, target, source);
     fact.lineage.position = target.lineage.position;
     fact
+}
+
+/// The target's lineage, unless the source dropped the thing and made it again: then it is another one.
+fn lineage(sides: &Sides<'_>, target: &Fact, source: &Fact) -> Option<String> {
+    let made_again = sides.base_of_source.is_some_and(|base| {
+        base.lineage.object.is_some() && source.lineage.object.is_some() && base.lineage.object != source.lineage.object
+    });
+    let known = sides.base_of_target.is_some_and(|base| base.lineage.object == target.lineage.object);
+    if made_again && known { source.lineage.object.clone() } else { target.lineage.object.clone() }
 }
 
 fn combine(sides: &Sides<'_>, target: &Fact, source: &Fact, fields: IndexMap<String, Value>) -> Fact {
@@ -339,7 +348,18 @@ fn combine(sides: &Sides<'_>, target: &Fact, source: &Fact, fields: IndexMap<Str
     if fields.get("definition") == source.fields.get("definition") {
         fact.lineage.view_columns.clone_from(&source.lineage.view_columns);
     }
+    if target.kind == Kind::Enum {
+        // Labels of both sides: a label that only the source has will get an oid of the target's.
+        let oid = |label: &&str| target.list("labels").iter().position(|known| known == label);
+        let labels: Vec<&str> =
+            fields.get("labels").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        fact.lineage.labels = labels
+            .iter()
+            .map(|label| oid(label).and_then(|at| target.lineage.labels.get(at)).cloned().unwrap_or_default())
+            .collect();
+    }
     fact.fields = fields;
+    fact.lineage.object = lineage(sides, target, source);
     fact.lineage.secrets.extend(&source.lineage.secrets);
     fact.depends_on = edges(sides, &target.depends_on, &source.depends_on);
     fact

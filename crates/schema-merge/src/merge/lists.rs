@@ -12,7 +12,7 @@ pub(super) fn merge(kind: Kind, field: &str, base: Option<&Value>, target: &Valu
         (Kind::Column, "identity") if base.is_some_and(Value::is_object) && target.is_object() && source.is_object() => {
             keyed(&object(base), &object(Some(target)), &object(Some(source))).map(Value::Object)
         }
-        (Kind::Domain, "checks") => {
+        (Kind::TextSearchConfiguration, "mappings") => {
             keyed(&object(base), &object(Some(target)), &object(Some(source))).map(Value::Object)
         }
         (Kind::Table | Kind::View | Kind::Column, "options") | (Kind::Function, "config") => {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::renames::Name;
 use super::rewriting::{function_name, rewrite, rewrite_label, shares_names};
-use crate::catalog::{Catalog, Fact, Identity, split_path};
+use crate::catalog::{Catalog, Fact, Identity, Kind, split_path};
 
 /// Fields that hold no names of things.
 const PLAIN: [&str; 6] = ["labels", "options", "config", "text", "owner", "version"];
@@ -333,6 +333,11 @@ impl Texts<'_> {
             }
         };
         look(&fact.identity);
+        // A partition key names columns of its own table.
+        if fact.kind == Kind::Table {
+            let own = self.renamed.keys().filter(|old| old.kind_word() == "column" && old.prefix() == fact.identity.path());
+            own.for_each(|column| look(column));
+        }
         for needed in fact.depends_on.iter() {
             look(needed);
         }

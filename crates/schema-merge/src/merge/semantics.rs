@@ -148,39 +148,55 @@ fn by_side(aligned: &Aligned, facts: &[&Fact]) -> (Vec<Identity>, Vec<Identity>)
     (names(of_source), names(of_target))
 }
 
-/// Relations, indexes and types share their names within a schema.
+/// The names a fact takes in its schema: relations and indexes share one space, types another, and a table is in both.
+fn taken_names(fact: &Fact) -> Vec<String> {
+    if fact.kind == Kind::Unmodelled {
+        let kind = fact.text("kind");
+        let relation = ["table", "view", "sequence", "index"].iter().any(|word| kind.contains(word));
+        let name = fact.text("name");
+        return if relation { vec![format!("relation {name}"), format!("type {name}")] } else { Vec::new() };
+    }
+    let Some(name) = crate::plan::relation_name(fact) else { return Vec::new() };
+    let (relation, of_type) = match fact.kind.word() {
+        "table" | "view" | "materialized_view" | "foreign_table" | "composite" => (true, true),
+        "enum" | "domain" | "range" => (false, true),
+        _ => (true, false),
+    };
+    let mut names = Vec::new();
+    if relation {
+        names.push(format!("relation {name}"));
+    }
+    if of_type {
+        names.push(format!("type {name}"));
+    }
+    names
+}
+
 fn name_collisions(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut names: BTreeMap<String, Vec<&Fact>> = BTreeMap::new();
     for fact in merged.catalog.iter() {
-        if let Some(name) = crate::plan::relation_name(fact) {
+        for name in taken_names(fact) {
             names.entry(name).or_default().push(fact);
         }
-        if fact.kind == Kind::Unmodelled {
-            names.entry(fact.text("name").to_owned()).or_default().push(fact);
-        }
     }
-    let mut found = Vec::new();
+    let mut found: Vec<Disagreement> = Vec::new();
     for (name, facts) in names.into_iter().filter(|(_, facts)| facts.len() > 1) {
-        // An unmodelled rule or statistics object may carry a relation's name; relations and types may not.
-        let relations: Vec<&Fact> = facts
-            .iter()
-            .filter(|fact| {
-                fact.kind != Kind::Unmodelled
-                    || fact.text("kind").contains("table")
-                    || fact.text("kind").contains("view")
-            })
-            .copied()
-            .collect();
-        let (ours, theirs) = by_side(aligned, &relations);
-        if relations.len() > 1 && !ours.is_empty() {
-            let hint = format!(
-                "Both sides use the name {name} for different things: {}. Rename one.",
-                facts.iter().map(|fact| fact.identity.to_string()).collect::<Vec<_>>().join(", ")
-            );
-            let mut disagreement = Disagreement::about(&relations[0].identity, "C23", hint);
-            (disagreement.roots, disagreement.source_roots) = (ours, theirs);
-            found.push(disagreement);
+        let alone = [&aligned.target, &aligned.source]
+            .into_iter()
+            .any(|side| facts.iter().all(|fact| side.contains(&fact.identity)));
+        let (ours, theirs) = by_side(aligned, &facts);
+        let known = found.iter().any(|known| known.identity == facts[0].identity);
+        if alone || ours.is_empty() || known {
+            continue;
         }
+        let hint = format!(
+            "Both sides use the name {} for different things: {}. Rename one.",
+            name.split_once(' ').map_or(name.as_str(), |(_, name)| name),
+            facts.iter().map(|fact| fact.identity.to_string()).collect::<Vec<_>>().join(", ")
+        );
+        let mut disagreement = Disagreement::about(&facts[0].identity, "C23", hint);
+        (disagreement.roots, disagreement.source_roots) = (ours, theirs);
+        found.push(disagreement);
     }
     found
 }
