@@ -68,6 +68,25 @@ impl Pools {
         Ok(client)
     }
 
+    /// How programs of Postgres connect as the superuser.
+    #[must_use]
+    pub fn superuser_environment(&self) -> Vec<(&'static str, String)> {
+        let host = match self.superuser.get_hosts().first() {
+            Some(tokio_postgres::config::Host::Tcp(name)) => name.clone(),
+            Some(tokio_postgres::config::Host::Unix(folder)) => folder.display().to_string(),
+            None => String::new(),
+        };
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        let password = self.superuser.get_password().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        vec![
+            ("PGHOST", host),
+            ("PGPORT", self.superuser.get_ports().first().copied().unwrap_or(5432).to_string()),
+            ("PGUSER", text(self.superuser.get_user())),
+            ("PGPASSWORD", password.unwrap_or_default()),
+            ("PGDATABASE", text(self.superuser.get_dbname())),
+        ]
+    }
+
     /// One connection of the internal user whose notifications the caller reads itself.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
-//! Merges a branch into its parent: plans, rehearses the plan on a throw-away clone of the parent, and applies it in one transaction. When the
-//! parent changes meanwhile it plans again, a bounded number of times. A dry run ends after the rehearsal. A failure leaves the parent as it
-//! was and no clone behind.
+//! Merges a branch into its parent: plans, rehearses the plan on a throw-away clone of the parent, and applies it, in one transaction unless
+//! Postgres needs more. When the parent changes meanwhile it plans again, a bounded number of times. A dry run ends after the rehearsal. A
+//! failure leaves the parent as it was and no clone behind. Updates and undos have the same steps.
 
 use saga::{OperationKind, Saga, operations::BranchMergeInput};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     World,
     activities::{
-        branch, data_plane, database,
+        data_plane, database,
         merge::{self, MergeState},
     },
     pace,
@@ -44,7 +44,7 @@ macro_rules! names {
 /// A plan is made again when the parent has changed since; after the last round the parent is called busy.
 const ROUNDS: [Names; 3] = [names!(""), names!("_again"), names!("_last")];
 
-type Step = saga::Step<World, BranchMergeInput, MergeState>;
+pub(crate) type Step = saga::Step<World, BranchMergeInput, MergeState>;
 
 impl Saga for BranchMerge {
     const KIND: OperationKind = OperationKind::BranchMerge;
@@ -53,28 +53,11 @@ impl Saga for BranchMerge {
     type World = World;
 
     fn steps() -> Vec<Step> {
-        let mut steps = vec![
-            Step::new("wake_parent", |_, world, input, _| Box::pin(merge::wake(world, input.parent_id))),
-            Step::new("wake_branch", |_, world, input, _| Box::pin(merge::wake(world, input.branch_id))),
-        ];
-        for (index, names) in ROUNDS.iter().enumerate() {
-            steps.extend(round(names, index + 1 == ROUNDS.len()));
-        }
-        steps.push(Step::new("record", |context, world, input, state| {
-            Box::pin(async move {
-                match state.merged(input) {
-                    Some(base) => branch::mark_merged(context, world, input.branch_id, base).await,
-                    None => Ok(()),
-                }
-            })
-        }));
-        steps
+        steps()
     }
 
-    /// Point of no return: between the decision to apply and the parent's refusal it is unknown whether the parent was changed, and once
-    /// it was, the merge has happened.
     fn only_forward(state: &MergeState) -> bool {
-        state.committing || state.applied
+        only_forward(state)
     }
 
     fn result(_input: &BranchMergeInput, state: &MergeState) -> Value {
@@ -82,12 +65,40 @@ impl Saga for BranchMerge {
     }
 }
 
+/// The steps of every merge, whichever way it goes; its input says which.
+pub(crate) fn steps() -> Vec<Step> {
+    let mut steps = vec![
+        Step::new("wake_parent", |_, world, input, _| Box::pin(merge::wake(world, input.parent_id))),
+        Step::new("wake_branch", |_, world, input, _| {
+            Box::pin(async move {
+                match input.undoes {
+                    Some(_) => Ok(()),
+                    None => merge::wake(world, input.branch_id).await,
+                }
+            })
+        }),
+    ];
+    for (index, names) in ROUNDS.iter().enumerate() {
+        steps.extend(round(names, index + 1 == ROUNDS.len()));
+    }
+    steps.push(Step::new("record", |context, world, input, state| {
+        Box::pin(merge::record(context, world, input, state))
+    }));
+    steps
+}
+
+/// Point of no return: between the decision to apply and the target's refusal it is unknown whether the target was changed, and once
+/// it was, the merge has happened.
+pub(crate) fn only_forward(state: &MergeState) -> bool {
+    state.committing || state.applied
+}
+
 /// The steps of one round. Each does nothing when an earlier round has settled the merge.
 fn round(names: &'static Names, last: bool) -> Vec<Step> {
     vec![
-        Step::new(names.plan, |_, world, input, state| Box::pin(merge::plan(world, input, state)))
+        Step::new(names.plan, |context, world, input, state| Box::pin(merge::plan(context, world, input, state)))
             .timeout(pace::APPLY_TIMEOUT),
-        Step::new(names.clone, |_, world, input, state| Box::pin(merge::clone_parent(world, input, state)))
+        Step::new(names.clone, |_, world, input, state| Box::pin(merge::clone_target(world, input, state)))
             .undo(|_, world, input, _| Box::pin(database::drop(world, input.rehearsal_id)))
             .timeout(pace::CLONE_TIMEOUT),
         Step::new(names.boot, |_, world, input, state| Box::pin(merge::boot_clone(world, input, state)))

@@ -42,6 +42,8 @@ pub struct World {
     pub base_domain: String,
     /// Base URL of the control plane, as data planes reach it.
     pub control_plane_url: String,
+    /// How long a merge can be undone; zero keeps nothing for that.
+    pub merge_undo: std::time::Duration,
     /// Public URL of a project, with `{host}` in place of its host, such as `https://{host}:7143`.
     pub public_url: String,
 }

@@ -1,13 +1,11 @@
-//! Branches: create, list, show, reset, merge, delete.
+//! Branches: create, list, show, reset, delete. Merging is in [`super::merges`].
 
 use axum::{
     Json, Router,
     extract::State as AxumState,
-    response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use http::{HeaderMap, StatusCode, header};
-use ids::OperationId;
+use http::StatusCode;
 use model::{
     Error,
     branches::BranchState,
@@ -15,18 +13,16 @@ use model::{
 };
 use saga::operations::BranchMode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{Answer, WithOperation, projects::Deleted, time};
 use crate::{
     app::{
         Ctx,
-        branches::{self, BranchView, create, lifecycle, merge},
+        branches::{self, BranchView, create, lifecycle},
     },
     http::{
-        extract::{Body, BranchPath, ProjectPath, Query},
-        problem::status as status_of,
+        extract::{Body, BranchPath, ProjectPath},
     },
     state::State,
 };
@@ -36,7 +32,6 @@ pub(super) fn routes() -> Router<State> {
         .route("/projects/v1/{id}/branches", get(list_branches).post(create_branch))
         .route("/projects/v1/branches/{id}", get(get_branch).delete(delete_branch))
         .route("/projects/v1/branches/{id}/reset", post(reset_branch))
-        .route("/projects/v1/branches/{id}/merge", post(merge_branch))
 }
 
 /// A branch.
@@ -188,72 +183,4 @@ pub(crate) async fn reset_branch(
     let begun = lifecycle::reset(&state, &ctx, id).await?;
     let body = BranchEnvelope::new(&state, begun.value);
     Ok(WithOperation { status: StatusCode::ACCEPTED, body, operation_id: begun.operation_id })
-}
-
-/// Whether to change anything.
-#[derive(Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub(crate) struct MergeQuery {
-    /// Shows what a merge would do.
-    #[serde(default)]
-    dry_run: bool,
-}
-
-/// A condition on the merge, which may also be given as `If-Match`.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct MergeIn {
-    /// `plan_hash` of a dry run: refuse when the plan is another by now.
-    plan_hash: Option<String>,
-}
-
-fn expected_plan_hash(headers: &HeaderMap, body: MergeIn) -> Result<Option<String>, Error> {
-    let matched =
-        headers.get(header::IF_MATCH).map(|value| value.to_str().unwrap_or_default().trim().trim_matches('"'));
-    let hash = body.plan_hash.or_else(|| matched.filter(|text| *text != "*").map(str::to_owned));
-    let valid = |text: &String| (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if hash.as_ref().is_some_and(|text| !valid(text)) {
-        return Err(Error::invalid("planHash", "planHash must be the plan_hash of a dry run"));
-    }
-    Ok(hash)
-}
-
-/// Merges a branch into its parent, or shows what that would do. Answers when it is done.
-#[utoipa::path(post, path = "/projects/v1/branches/{id}/merge", tag = "branches", params(("id" = uuid::Uuid, Path), MergeQuery), request_body = MergeIn,
-    responses((status = 200, description = "DiffResult for a dry run, else MergeResult"), (status = 401), (status = 404),
-        (status = 409, description = "Conflicts, with `diff`; on a dry run the branch is busy"), (status = 412, description = "The plan has changed"),
-        (status = 422), (status = 423, description = "Busy or not ready")))]
-pub(crate) async fn merge_branch(
-    AxumState(state): AxumState<State>,
-    ctx: Ctx,
-    BranchPath(id): BranchPath,
-    Query(query): Query<MergeQuery>,
-    headers: HeaderMap,
-    Body(input): Body<MergeIn>,
-) -> Answer<Response> {
-    let options = merge::Options { dry_run: query.dry_run, expected_plan_hash: expected_plan_hash(&headers, input)? };
-    let ended = merge::merge(&state, &ctx, id, options).await?;
-    Ok(merge_response(id, &ctx, ended.value, ended.operation_id))
-}
-
-/// The contract's body of each outcome.
-pub(crate) fn merge_response(
-    id: ids::ProjectId,
-    ctx: &Ctx,
-    outcome: merge::Outcome,
-    operation_id: Option<OperationId>,
-) -> Response {
-    let (status, body): (StatusCode, Value) = match outcome {
-        merge::Outcome::Planned { diff } => (StatusCode::OK, diff),
-        merge::Outcome::Merged { diff } => {
-            (StatusCode::OK, json!({ "branchId": id, "status": "merged", "diff": diff }))
-        }
-        merge::Outcome::Refused { diff, error } => {
-            let text = error.message();
-            let body = json!({ "code": error.code(), "error": text, "requestId": ctx.request_id, "diff": diff });
-            (status_of(error.meaning()), body)
-        }
-    };
-    WithOperation { status, body, operation_id }.into_response()
 }

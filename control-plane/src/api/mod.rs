@@ -4,6 +4,7 @@ mod api_keys;
 mod auth;
 mod branches;
 mod internal;
+pub(crate) mod merges;
 pub(crate) mod openapi;
 pub(crate) mod operations;
 mod organizations;
@@ -43,6 +44,7 @@ pub(crate) fn authenticated() -> Router<State> {
         .merge(organizations::routes())
         .merge(projects::routes())
         .merge(branches::routes())
+        .merge(merges::routes())
         .merge(operations::routes())
         .merge(usage::routes())
         .merge(partners::routes())

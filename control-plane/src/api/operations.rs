@@ -23,7 +23,8 @@ use utoipa::ToSchema;
 
 use super::{
     Answer, WithOperation,
-    branches::{BranchEnvelope, merge_response},
+    branches::BranchEnvelope,
+    merges::merge_response,
     projects::{Deleted, ProjectEnvelope},
     time,
 };
@@ -217,9 +218,9 @@ pub(crate) async fn answer_again(state: &State, ctx: &Ctx, id: OperationId) -> A
     let project_id =
         operation.project_id.ok_or_else(|| model::Error::internal("an operation of a request has a project"))?;
     let (status, body) = match kind {
-        OperationKind::BranchMerge => {
+        OperationKind::BranchMerge | OperationKind::BranchUpdate | OperationKind::BranchMergeUndo => {
             let input: BranchMergeInput = serde_json::from_value(operation.input).map_err(model::Error::internal)?;
-            let outcome = branches::merge::outcome(state, id, input.dry_run).await?;
+            let outcome = branches::merge::outcome(state, id, input.direction, input.dry_run).await?;
             return Ok(merge_response(project_id, ctx, outcome, Some(id)));
         }
         OperationKind::ProjectDelete => (StatusCode::OK, deleted("Project deleted successfully", project_id)),

@@ -39,6 +39,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("DELETE", "/projects/v1/branches/:branch"),
     ("POST", "/projects/v1/branches/:branch/reset"),
     ("POST", "/projects/v1/branches/:branch/merge"),
+    ("POST", "/projects/v1/branches/:branch/merge/undo"),
+    ("POST", "/projects/v1/branches/:branch/update"),
     ("GET", "/operations/v1/:project"),
     ("GET", "/operations/v1/:project/events"),
     ("GET", "/usage/v1/organizations/:org"),
@@ -206,6 +208,8 @@ async fn wrong_queries_are_refused() {
         format!("/projects/v1/{project}/restart?insforgeOssVersion="),
         format!("/projects/v1/{project}/pause?waitForCompletion=7"),
         format!("/projects/v1/branches/{branch}/merge?dryRun=maybe"),
+        format!("/projects/v1/branches/{branch}/merge/undo?dryRun=2"),
+        format!("/projects/v1/branches/{branch}/update?dryRun="),
     ] {
         assert_refused(&app.admin.post_empty(&path).await, &[400], &path);
     }

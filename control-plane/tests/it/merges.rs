@@ -24,20 +24,79 @@ async fn a_dry_run_answers_the_bare_diff_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_merge_answers_merged_and_the_branch_can_then_only_be_reset_or_deleted() {
+async fn a_merge_answers_merged_and_may_be_repeated() {
     let app = App::start().await;
     let (parent, path) = branched(&app).await;
     let merged = app.admin.post_empty(&format!("{path}/merge")).await.expect(200);
     assert_eq!((&merged["status"], &merged["diff"]["summary"]["added"]), (&json!("merged"), &json!(1)));
     assert!(path.ends_with(merged["branchId"].as_str().expect("an id")));
     assert_eq!(app.admin.get(&path).await.expect(200)["branch"]["branch_state"], "merged");
-    assert_eq!(app.admin.post_empty(&format!("{path}/merge")).await.refusal(), (423, "branch.not_ready"));
-    assert_eq!(app.admin.post_empty(&format!("{path}/merge?dryRun=true")).await.refusal(), (409, "branch.not_ready"));
+    app.admin.post_empty(&format!("{path}/merge?dryRun=true")).await.expect(200);
+    assert_eq!(app.admin.post_empty(&format!("{path}/merge")).await.expect(200)["status"], "merged");
     // A merged branch does not count against the quota.
     app.admin.branch(&parent, "b2").await;
     app.admin.branch(&parent, "b3").await;
+    // Updated it would count, and there is no room for it.
+    assert_eq!(app.admin.post_empty(&format!("{path}/update")).await.refusal(), (403, "branch.quota_exceeded"));
+    app.admin.post_empty(&format!("{path}/update?dryRun=true")).await.expect(200);
     app.admin.post_empty(&format!("{path}/reset")).await.expect(202);
     assert_eq!(app.admin.get(&path).await.expect(200)["branch"]["branch_state"], "ready");
+}
+
+#[tokio::test]
+async fn a_merge_can_be_undone_until_the_branch_moves_on() {
+    let app = App::start().await;
+    let (_, path) = branched(&app).await;
+    let undo = format!("{path}/merge/undo");
+    assert_eq!(app.admin.post_empty(&undo).await.refusal(), (423, "branch.undo_unavailable"), "it was never merged");
+    assert_eq!(app.admin.post_empty(&format!("{undo}?dryRun=true")).await.refusal(), (409, "branch.undo_unavailable"));
+
+    app.admin.post_empty(&format!("{path}/merge")).await.expect(200);
+    let shown = app.admin.post_empty(&format!("{undo}?dryRun=true")).await.expect(200);
+    assert!(shown["summary"].is_object(), "{shown}");
+    assert_eq!(app.admin.get(&path).await.expect(200)["branch"]["branch_state"], "merged");
+    let undone = app.admin.post_empty(&undo).await.expect(200);
+    assert_eq!((&undone["status"], &undone["lost"]), (&json!("undone"), &json!([])));
+    assert_eq!(app.admin.get(&path).await.expect(200)["branch"]["branch_state"], "ready");
+    assert_eq!(app.admin.post_empty(&undo).await.refusal(), (423, "branch.undo_unavailable"), "once only");
+
+    app.admin.post_empty(&format!("{path}/merge")).await.expect(200);
+    let updated = app.admin.post_empty(&format!("{path}/update")).await.expect(200);
+    assert_eq!(updated["status"], "updated");
+    assert_eq!(app.admin.get(&path).await.expect(200)["branch"]["branch_state"], "ready");
+    assert_eq!(app.admin.post_empty(&undo).await.refusal(), (423, "branch.undo_unavailable"), "it was updated since");
+}
+
+#[tokio::test]
+async fn decisions_travel_with_the_request_and_are_checked() {
+    let app = App::start().await;
+    let (_, path) = branched(&app).await;
+    let resolutions = json!({ "plan_hash": "p0", "choices": { "c-1": "take_source", "c-2": { "custom_sql": { "sql": "select 1" } } } });
+    let body = json!({ "resolutions": resolutions, "approve": ["widened_access"], "expected_plan_hash": "p1" });
+    app.admin.post(&format!("{path}/merge?dryRun=true"), body).await.expect(200);
+    let mut conn = app.pool.acquire().await.expect("a connection");
+    let id = app.engine.starts().last().expect("started").id;
+    let operation = store::operations::find(&mut conn, id).await.expect("reads").expect("recorded");
+    let input: BranchMergeInput = serde_json::from_value(operation.input).expect("its own input");
+    assert_eq!(input.resolutions, Some(resolutions));
+    assert_eq!((input.approve, input.expected_plan_hash), (vec!["widened_access".to_owned()], Some("p1".to_owned())));
+
+    for route in ["merge", "update"] {
+        for body in [
+            json!({ "resolutions": "all" }),
+            json!({ "resolutions": { "choices": {} } }),
+            json!({ "resolutions": { "plan_hash": "p", "choices": { "c-1": "take_both" } } }),
+            json!({ "approve": "all" }),
+            json!({ "approve": [""] }),
+            json!({ "approve": ["a b"] }),
+            json!({ "planHash": 7 }),
+        ] {
+            let refused = app.admin.post(&format!("{path}/{route}"), body.clone()).await;
+            assert_eq!(refused.refusal(), (400, "request.invalid"), "{route} {body}");
+        }
+    }
+    let refused = app.admin.post(&format!("{path}/merge/undo"), json!({ "planHash": "" })).await;
+    assert_eq!(refused.refusal(), (400, "request.invalid"));
 }
 
 #[tokio::test]
@@ -52,6 +111,10 @@ async fn a_conflict_is_409_with_a_diff_and_leaves_the_branch_ready() {
     for (code, status) in [
         ("branch.merge_unsupported", 422),
         ("branch.merge_rehearsal_failed", 422),
+        ("branch.merge_unproven", 422),
+        ("branch.approval_needed", 422),
+        ("branch.resolution_invalid", 422),
+        ("branch.undo_conflict", 409),
         ("branch.plan_changed", 412),
         ("branch.parent_busy", 423),
         ("branch.parent_changed", 423),

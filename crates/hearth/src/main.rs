@@ -1,13 +1,16 @@
 //! The `hearth` binary: settings → logs → role.
 
 mod announcement;
+mod branch;
 mod control_database;
 mod failure;
 mod home;
 mod operations;
 mod output;
 mod partners;
+mod schema;
 mod settings;
+mod stop_signals;
 mod up;
 
 use std::process::ExitCode;
@@ -20,7 +23,14 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // Status 2 belongs to merges that do not go through.
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _closed = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+    };
     telemetry::start(&cli.log, if cli.log_json { telemetry::Format::Json } else { telemetry::Format::Text });
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -28,7 +38,7 @@ fn main() -> ExitCode {
         .map_err(|cause| Failure::caused("Could not start the asynchronous runtime", cause))
         .and_then(|runtime| runtime.block_on(run(cli.command)));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("hearth: {failure}");
             ExitCode::FAILURE
@@ -36,11 +46,14 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<(), Failure> {
-    match command {
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    let done = match command {
         Command::Up(settings) => up::run(*settings).await,
         Command::Gateway(settings) => up::run_gateway(*settings).await,
         Command::Operations(settings) => operations::run(settings).await,
         Command::Partner(settings) => partners::run(settings).await,
-    }
+        Command::Schema(settings) => return schema::run(settings).await,
+        Command::Branch(settings) => return branch::run(settings).await,
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! Every setting of every role: flags, each with an environment variable; nothing else reads the environment.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use ids::PartnerId;
@@ -37,6 +37,10 @@ pub(crate) enum Command {
     Operations(OperationsSettings),
     /// Make and manage partners.
     Partner(PartnerSettings),
+    /// Read, compare and merge the schemas of any databases; no cloud is needed.
+    Schema(SchemaSettings),
+    /// Look at the branches of a running cloud.
+    Branch(BranchSettings),
 }
 
 /// The folder that holds everything.
@@ -76,6 +80,9 @@ pub(crate) struct UpSettings {
     /// Idle time after which a project sleeps, in seconds; 0 means never.
     #[arg(long, env = "HEARTH_SLEEP_AFTER_SECONDS", default_value_t = 900)]
     pub(crate) sleep_after_seconds: u64,
+    /// How long a merge can be undone, in minutes, whole or not; 0 keeps nothing for that.
+    #[arg(long, env = "HEARTH_MERGE_UNDO_MINUTES", default_value = "30", value_parser = minutes)]
+    pub(crate) merge_undo_minutes: f64,
     /// Do not make a reflink pool for projects, even where clones would be instant with one.
     #[arg(long, env = "HEARTH_NO_POOL")]
     pub(crate) no_pool: bool,
@@ -88,6 +95,19 @@ pub(crate) struct UpSettings {
     /// First port of the thousands that data planes listen on.
     #[arg(long, env = "HEARTH_FIRST_PROJECT_PORT", default_value_t = 20000)]
     pub(crate) first_project_port: u16,
+}
+
+impl UpSettings {
+    /// How long a merge can be undone.
+    pub(crate) fn merge_undo(&self) -> Duration {
+        Duration::from_secs_f64(self.merge_undo_minutes * 60.0)
+    }
+}
+
+/// A number of minutes up to a year.
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=525_600.0).contains(&minutes) { Ok(minutes) } else { Err("not from 0 to 525600".to_owned()) }
 }
 
 /// Settings of `hearth operations`.
@@ -181,4 +201,111 @@ pub(crate) enum OperationsCommand {
         /// Operation id.
         id: ids::OperationId,
     },
+}
+
+/// Settings of `hearth schema`. A schema is given as a DSN (`postgres://user@host/database`) or as a file of SQL that makes it.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaSettings {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Superuser DSN of a server on which files are loaded into throw-away databases; they run as that user [default: a server that is
+    /// started for the purpose and removed at the end].
+    #[arg(long, global = true, env = "HEARTH_SCRATCH", hide_env_values = true)]
+    pub(crate) scratch: Option<String>,
+    /// The role that runs files on a server started for the purpose, and so owns what they make.
+    #[arg(long, global = true, default_value = "postgres")]
+    pub(crate) owner: String,
+    /// Run files as a superuser of a server started for the purpose, for what only superusers may make; they can then run programs on this
+    /// machine, so only for files you trust.
+    #[arg(long, global = true)]
+    pub(crate) superuser: bool,
+    /// A file that is run before every other, as a superuser: what the schemas take for granted.
+    #[arg(long, global = true)]
+    pub(crate) prelude: Option<PathBuf>,
+    /// Folders with further Postgres distributions, each holding `bin/postgres`.
+    #[arg(long = "postgres-distribution", global = true, env = "HEARTH_POSTGRES_DISTRIBUTIONS", value_delimiter = ':')]
+    pub(crate) postgres_distributions: Vec<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: SchemaCommand,
+}
+
+/// What can be done with schemas.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Print everything that a schema says, one fact a line.
+    Extract {
+        /// DSN or file.
+        schema: String,
+    },
+    /// Print the SQL that turns one schema into another: nothing when they are equal. Status 2 when there is no such SQL.
+    Plan {
+        /// DSN or file of the schema that is to be changed.
+        #[arg(long)]
+        from: String,
+        /// DSN or file of what it shall become.
+        #[arg(long)]
+        to: String,
+    },
+    /// Print the SQL that brings what the source changed since the base into the target. Status 2, and the conflicts, when that cannot be.
+    Merge {
+        /// DSN or file of what both began as.
+        #[arg(long)]
+        base: String,
+        /// DSN or file of the schema that receives.
+        #[arg(long)]
+        target: String,
+        /// DSN or file of the schema whose changes are merged.
+        #[arg(long)]
+        source: String,
+        /// Target and source are files that are run on copies of the base, which tells renames from new things.
+        #[arg(long)]
+        on_base: bool,
+        /// Target and source began as physical copies of the base: what has kept its number and lost its name was renamed.
+        #[arg(long, conflicts_with = "on_base")]
+        copies: bool,
+    },
+}
+
+/// Settings of `hearth branch`.
+#[derive(Debug, Args)]
+pub(crate) struct BranchSettings {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: BranchCommand,
+}
+
+/// What can be done with branches.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BranchCommand {
+    /// Show what a merge of a branch would do. Status 2 when it would not go through.
+    Diff(BranchDiffSettings),
+}
+
+/// Settings of `hearth branch diff`.
+#[derive(Debug, Args)]
+pub(crate) struct BranchDiffSettings {
+    #[command(flatten)]
+    pub(crate) home: HomeSettings,
+    /// Id or name of the branch.
+    pub(crate) branch: String,
+    /// Show the update of the branch from its parent instead.
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "markdown")]
+    pub(crate) json: bool,
+    /// Print Markdown, for a pull request.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    /// Print no colours, also on a terminal.
+    #[arg(long, env = "NO_COLOR", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) no_color: bool,
+    /// Base URL of the API [default: that of the cloud in the home folder].
+    #[arg(long, env = "HEARTH_API_URL")]
+    pub(crate) api_url: Option<String>,
+    /// User API key [default: that of the first user of the cloud in the home folder].
+    #[arg(long, env = "HEARTH_API_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
 }

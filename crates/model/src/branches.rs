@@ -13,9 +13,9 @@ words! {
         Creating = "creating",
         /// Serving.
         Ready = "ready",
-        /// Being merged into its parent.
+        /// Being merged into its parent, updated from it, or having a merge taken back.
         Merging = "merging",
-        /// Merged; can only be reset or deleted.
+        /// Merged, and not updated or reset since.
         Merged = "merged",
         /// Going back to its state at creation.
         Resetting = "resetting",
@@ -41,8 +41,12 @@ pub const fn state(intent: Intent, observed: Observed, activity: Option<Activity
 /// What a user wants to do with a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Merge, or plan a merge.
+    /// Merge, or plan a merge. A merged branch may be merged again: its base has moved on.
     Merge,
+    /// Bring the parent's changes into it, or plan that.
+    Update,
+    /// Take its last merge back, or plan that.
+    UndoMerge,
     /// Go back to the state at creation.
     Reset,
     /// Remove.
@@ -63,14 +67,25 @@ pub fn permit(action: Action, state: BranchState, activity: Option<Activity>) ->
             format!("The branch is busy ({activity}). Try again when it is done."),
         ));
     }
-    match (action, state) {
-        (Action::Merge, BranchState::Ready)
-        | (Action::Reset | Action::Delete, BranchState::Ready | BranchState::Merged) => Ok(()),
-        (Action::Merge, BranchState::Merged) => Err(Error::conflict(
-            "branch.not_ready",
-            "The branch was merged already. Reset it to use it again, or delete it.",
-        )),
-        _ => Err(Error::conflict("branch.not_ready", format!("The branch is not ready (it is {state})."))),
+    match state {
+        BranchState::Ready | BranchState::Merged => Ok(()),
+        _ => {
+            let text = format!("The branch cannot be {} now (it is {state}).", action.past());
+            Err(Error::conflict("branch.not_ready", text))
+        }
+    }
+}
+
+impl Action {
+    /// What the branch was when it is done.
+    const fn past(self) -> &'static str {
+        match self {
+            Self::Merge => "merged",
+            Self::Update => "updated",
+            Self::UndoMerge => "unmerged",
+            Self::Reset => "reset",
+            Self::Delete => "deleted",
+        }
     }
 }
 
@@ -117,9 +132,9 @@ mod tests {
         let state_of = |activity, merged| state(Intent::Active, Observed::Serving, activity, merged);
         assert!(permit(Action::Merge, state_of(None, false), None).is_ok());
         assert!(permit(Action::Reset, state_of(None, true), None).is_ok());
-        assert_eq!(permit(Action::Merge, state_of(None, true), None).expect_err("merged").code(), "branch.not_ready");
+        assert!(permit(Action::Merge, state_of(None, true), None).is_ok(), "its base has moved on");
         for activity in [Activity::Creating, Activity::Merging, Activity::PlanningMerge, Activity::Resetting] {
-            for action in [Action::Merge, Action::Reset, Action::Delete] {
+            for action in [Action::Merge, Action::Update, Action::UndoMerge, Action::Reset, Action::Delete] {
                 let error = permit(action, state_of(Some(activity), false), Some(activity)).expect_err("busy");
                 assert_eq!(error.code(), "branch.busy");
             }

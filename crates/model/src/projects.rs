@@ -47,7 +47,7 @@ words! {
         ChangingInstanceType = "upgrading_instance_type",
         /// Going back to its state at creation.
         Resetting = "resetting",
-        /// Being merged into its parent.
+        /// Being merged into its parent, updated from it, or having a merge taken back.
         Merging = "merging",
         /// A merge is being planned and rehearsed; nothing is changed.
         PlanningMerge = "planning_merge",

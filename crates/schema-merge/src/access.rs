@@ -26,8 +26,11 @@ pub(crate) fn grant(
     grantee: &str,
     privilege: &str,
     grantable: bool,
+    grantor: Option<&str>,
     role: Option<String>,
 ) -> Fact {
+    // What the owner grants is the rule; another grantor's grants are granted and taken back by that role.
+    let by = grantor.map(|name| format!("/by {name}")).unwrap_or_default();
     let (word, column) = match on {
         GrantOn::Object => ("object", ""),
         GrantOn::Column => ("column", ""),
@@ -35,12 +38,13 @@ pub(crate) fn grant(
         GrantOn::IdentitySequence => ("identity_sequence", ""),
     };
     let detail = match on {
-        GrantOn::ViewColumn(name) => format!("/column {name}/{grantee}/{privilege}"),
-        GrantOn::IdentitySequence => format!("/sequence/{grantee}/{privilege}"),
-        GrantOn::Object | GrantOn::Column => format!("/{grantee}/{privilege}"),
+        GrantOn::ViewColumn(name) => format!("/column {name}/{grantee}/{privilege}{by}"),
+        GrantOn::IdentitySequence => format!("/sequence/{grantee}/{privilege}{by}"),
+        GrantOn::Object | GrantOn::Column => format!("/{grantee}/{privilege}{by}"),
     };
-    let fields =
-        json!({ "on": word, "column": column, "grantee": grantee, "privilege": privilege, "grantable": grantable });
+    let fields = json!({
+        "on": word, "column": column, "grantee": grantee, "privilege": privilege, "grantable": grantable, "grantor": grantor,
+    });
     Fact {
         identity: Identity::about(Kind::Grant, subject, &detail),
         kind: Kind::Grant,
@@ -107,7 +111,7 @@ impl<'a> DefaultPrivileges<'a> {
         }
         held.iter()
             .map(|(grantee, privilege, grantable)| {
-                grant(&object.identity, &subject_on, grantee, privilege, *grantable, Some(role.clone()))
+                grant(&object.identity, &subject_on, grantee, privilege, *grantable, None, Some(role.clone()))
             })
             .collect()
     }
@@ -115,13 +119,14 @@ impl<'a> DefaultPrivileges<'a> {
 
 fn grantable_class(object: &Fact) -> Option<(&'static str, GrantOn)> {
     Some(match object.kind {
-        Kind::Table | Kind::View => ("tables", GrantOn::Object),
+        Kind::Table | Kind::ForeignTable | Kind::View | Kind::MaterializedView => ("tables", GrantOn::Object),
+        Kind::ForeignServer | Kind::ForeignDataWrapper => ("servers", GrantOn::Object),
         Kind::Sequence => ("sequences", GrantOn::Object),
         Kind::Column if object.fields.get("identity").is_some_and(|identity| !identity.is_null()) => {
             ("sequences", GrantOn::IdentitySequence)
         }
-        Kind::Function => ("functions", GrantOn::Object),
-        Kind::Enum | Kind::Domain => ("types", GrantOn::Object),
+        Kind::Function | Kind::Aggregate => ("functions", GrantOn::Object),
+        Kind::Enum | Kind::Domain | Kind::Composite | Kind::Range => ("types", GrantOn::Object),
         Kind::Schema => ("schemas", GrantOn::Object),
         _ => return None,
     })
@@ -136,6 +141,7 @@ fn standard(on: &str, server_version: u32) -> Vec<(&'static str, &'static str)> 
         "sequences" => ["SELECT", "UPDATE", "USAGE"].iter().map(|what| (OWNER, *what)).collect(),
         "functions" => vec![(OWNER, "EXECUTE"), ("public", "EXECUTE")],
         "types" => vec![(OWNER, "USAGE"), ("public", "USAGE")],
+        "servers" => vec![(OWNER, "USAGE")],
         _ => vec![(OWNER, "CREATE"), (OWNER, "USAGE")],
     };
     if on == "tables" && server_version >= 170_000 {

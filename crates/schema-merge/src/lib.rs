@@ -18,17 +18,20 @@ pub mod catalog;
 mod ddl;
 pub mod extract;
 mod merge;
+pub mod observer;
 pub mod plan;
 pub mod render;
 pub mod report;
 pub mod rows;
+pub mod shadow;
 mod snapshot;
 
 pub use catalog::{Catalog, Fact, Identity, Kind};
-pub use merge::merge;
+pub use merge::{Base, Choice, Options, ResolutionError, Resolutions, Undo, merge, merge_with, undo};
 pub use plan::Unsupported;
 pub use report::{
-    Action, Change, Conflict, DiffResult, FieldConflict, Hazard, MergePlan, Object, ObjectType, Origin, Statement,
-    Summary,
+    Action, Change, Conflict, DiffResult, FactChange, FieldConflict, Hazard, MergePlan, Object, ObjectType, Origin,
+    Prediction, Segment, Severity, Side, Statement, Suggestion, Summary,
 };
+pub use shadow::Shadow;
 pub use snapshot::{ConfigurationRow, EdgeFunction, Migration, Snapshot};

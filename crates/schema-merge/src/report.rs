@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::catalog::Catalog;
 use crate::plan::Unsupported;
+use crate::shadow::Shadow;
 
 /// The contract's six types of things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,6 +106,28 @@ pub struct FieldConflict {
     pub source: Value,
 }
 
+/// How much a finding is in the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know.
+    #[default]
+    Info,
+    /// The merge waits until somebody has approved it.
+    NeedsApproval,
+    /// The merge cannot run until it is resolved.
+    Block,
+}
+
+/// A way out of a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// `take_target`, `take_source` or `custom_sql`, as a resolution names it; `union` is made with `custom_sql`.
+    pub choice: String,
+    /// What it leads to, for a person.
+    pub detail: String,
+}
+
 /// A thing on which both sides disagree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Conflict {
@@ -122,17 +146,133 @@ pub struct Conflict {
     pub class: String,
     /// The differing fields.
     pub fields: Vec<FieldConflict>,
+    /// Stays the same as long as class, things and differing fields do, whatever their values; resolutions name it.
+    #[serde(default)]
+    pub id: String,
+    /// Always [`Severity::Block`]: what does not block is a [`Hazard`].
+    #[serde(default)]
+    pub severity: Severity,
+    /// What the parent did, as SQL.
+    #[serde(default)]
+    pub target_change: Vec<String>,
+    /// What the branch did, as SQL.
+    #[serde(default)]
+    pub source_change: Vec<String>,
+    /// Facts of either side that stand on it.
+    #[serde(default)]
+    pub dependents: Vec<String>,
+    /// Ways out.
+    #[serde(default)]
+    pub resolutions: Vec<Suggestion>,
 }
 
-/// Something a person should know before the merge; it does not block.
+impl Conflict {
+    /// About an object, with nothing said yet.
+    pub(crate) fn of(object: Object) -> Self {
+        Self {
+            object,
+            parent_t0_hash: None,
+            parent_now_hash: None,
+            branch_now_hash: None,
+            hint: String::new(),
+            class: String::new(),
+            fields: Vec::new(),
+            id: String::new(),
+            severity: Severity::Block,
+            target_change: Vec::new(),
+            source_change: Vec::new(),
+            dependents: Vec::new(),
+            resolutions: Vec::new(),
+        }
+    }
+}
+
+/// Classes of hazards that a strict merge wants approved, each of them.
+pub const HAZARD_CLASSES: [&str; 7] = [
+    "data_loss",
+    "table_rewrite",
+    "long_exclusive_lock",
+    "index_build",
+    "widened_access",
+    "untrackable_body",
+    "non_transactional",
+];
+
+/// Something a person should know before the merge, and may have to approve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hazard {
-    /// `data_loss`, `access`, `data_statement`, `row_kept`, `comment`, `secret` or `untested`.
+    /// One of [`HAZARD_CLASSES`], or for information `access`, `data_statement`, `row_kept`, `comment`, `secret`, `untested`, `layout`, `match`,
+    /// `duplicate`, `version` or `order`.
     pub class: String,
     /// What it is about.
     pub object: String,
     /// Why, for a person.
     pub detail: String,
+    /// Stays the same as long as class and object do; approvals name it or the class.
+    #[serde(default)]
+    pub id: String,
+    /// [`Severity::Info`] or [`Severity::NeedsApproval`].
+    #[serde(default)]
+    pub severity: Severity,
+    /// The rule of the taxonomy it comes from, such as `C14`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The strongest lock it takes on its object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+    /// True when the merge was asked for with its approval.
+    #[serde(default)]
+    pub approved: bool,
+}
+
+impl Hazard {
+    /// For information.
+    pub fn new(class: &str, object: impl Into<String>, detail: impl Into<String>) -> Self {
+        let (object, detail) = (object.into(), detail.into());
+        let id = stable_id("h", [class, &object]);
+        Self {
+            class: class.to_owned(),
+            object,
+            detail,
+            id,
+            severity: Severity::Info,
+            rule: None,
+            lock: None,
+            approved: false,
+        }
+    }
+
+    /// The same, from a rule of the taxonomy; the rule is part of its id.
+    #[must_use]
+    pub fn rule(mut self, rule: &str) -> Self {
+        self.rule = Some(rule.to_owned());
+        self.id = stable_id("h", [self.class.as_str(), &self.object, rule]);
+        self
+    }
+
+    /// The same, in need of approval.
+    #[must_use]
+    pub fn needs_approval(mut self) -> Self {
+        self.severity = Severity::NeedsApproval;
+        self
+    }
+
+    /// The same, with the lock it takes.
+    #[must_use]
+    pub fn lock(mut self, lock: Option<&str>) -> Self {
+        self.lock = lock.map(str::to_owned);
+        self
+    }
+}
+
+/// A short name made of parts that do not change from one planning to the next.
+pub(crate) fn stable_id<'a>(prefix: &str, parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+        hasher.update([0]);
+    }
+    format!("{prefix}-{}", &hex::encode(hasher.finalize())[..12])
 }
 
 /// Which part of the merge a statement belongs to.
@@ -162,6 +302,34 @@ pub struct Statement {
     /// What it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<Object>,
+    /// The segment it runs in; see [`Segment`].
+    #[serde(default)]
+    pub segment: u32,
+    /// The strongest lock it takes on an object that exists, in Postgres' words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<String>,
+}
+
+/// Statements that run in one transaction; the next segment begins when it is committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Counted from zero.
+    pub number: u32,
+    /// Catalog hash it starts from.
+    pub expected_hash: String,
+    /// Catalog hash it leads to.
+    pub predicted_hash: String,
+}
+
+/// How the catalog after the merge is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prediction {
+    /// The plan foretells it.
+    #[default]
+    Exact,
+    /// The plan runs SQL that was given by hand; what the rehearsal leads to is the prediction.
+    Rehearsed,
 }
 
 /// Counts.
@@ -188,8 +356,11 @@ pub struct MergePlan {
     pub unsupported: Vec<Unsupported>,
     /// What to know before.
     pub hazards: Vec<Hazard>,
-    /// In execution order, for one transaction.
+    /// In execution order, one transaction for each segment.
     pub statements: Vec<Statement>,
+    /// At least one where there are statements.
+    #[serde(default)]
+    pub segments: Vec<Segment>,
     /// Counts.
     pub summary: Summary,
     /// Identifies statements, target and prediction together.
@@ -200,13 +371,64 @@ pub struct MergePlan {
     pub predicted: Catalog,
     /// Its hash.
     pub predicted_hash: String,
+    /// Whether `predicted_hash` can be relied upon.
+    #[serde(default)]
+    pub prediction: Prediction,
+    /// Hash of the target's configuration, edge functions and migrations that the plan is bound to; see [`crate::Snapshot::rows_hash`].
+    #[serde(default)]
+    pub rows_hash: String,
+    /// What is kept for undo, when the merge was asked to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
+    /// Every fact that either side changed, with what becomes of it.
+    #[serde(default)]
+    pub facts: Vec<FactChange>,
 }
 
 impl MergePlan {
     /// True when the plan must not run.
     pub fn blocked(&self) -> bool {
-        !self.conflicts.is_empty() || !self.unsupported.is_empty()
+        !self.conflicts.is_empty() || !self.unsupported.is_empty() || !self.unapproved().is_empty()
     }
+
+    /// The hazards that wait for approval.
+    pub fn unapproved(&self) -> Vec<&Hazard> {
+        self.hazards.iter().filter(|hazard| hazard.severity == Severity::NeedsApproval && !hazard.approved).collect()
+    }
+
+    /// True when nothing changes on the target.
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+}
+
+/// Who changed a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The parent.
+    Target,
+    /// The branch.
+    Source,
+    /// Both, to the same.
+    Both,
+    /// Both, in different parts or in different ways.
+    Mixed,
+}
+
+/// One fact that a side changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FactChange {
+    /// Address of the fact.
+    pub fact: String,
+    /// The object it is shown under.
+    pub object: Object,
+    /// Who changed it.
+    pub side: Side,
+    /// What became of it on that side.
+    pub action: Action,
+    /// The fields that changed, empty when it is new or gone.
+    pub fields: Vec<String>,
 }
 
 /// The contract's result with its superset.
@@ -226,4 +448,16 @@ pub struct DiffResult {
     pub hazards: Vec<Hazard>,
     /// Identifies the plan.
     pub plan_hash: String,
+    /// Every fact that either side changed.
+    #[serde(default)]
+    pub facts: Vec<FactChange>,
+    /// The transactions it runs in.
+    #[serde(default)]
+    pub segments: Vec<Segment>,
+    /// How the outcome is known.
+    #[serde(default)]
+    pub prediction: Prediction,
+    /// What a rehearsal showed, filled in by whoever rehearsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Value>,
 }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, canonical};
 
 /// Catalog, configuration rows, edge functions and migrations of one database, read in one transaction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,26 @@ pub struct Snapshot {
     /// Developer migrations.
     #[serde(default)]
     pub migrations: Vec<Migration>,
+}
+
+impl Snapshot {
+    /// SHA-256 over configuration, edge functions and migrations, whatever their order; the catalog has a hash of its own.
+    pub fn rows_hash(&self) -> String {
+        let mut rows: Vec<String> = Vec::new();
+        let mut put = |word: &str, value: Result<Value, serde_json::Error>| {
+            rows.push(format!("{word} {}", canonical(&value.unwrap_or_default())));
+        };
+        self.configuration.iter().for_each(|row| put("configuration", serde_json::to_value(row)));
+        self.edge_functions.iter().for_each(|row| put("edge_function", serde_json::to_value(row)));
+        self.migrations.iter().for_each(|row| put("migration", serde_json::to_value(row)));
+        rows.sort_unstable();
+        let mut hasher = Sha256::new();
+        for row in rows {
+            hasher.update(row);
+            hasher.update([0]);
+        }
+        hex::encode(hasher.finalize())
+    }
 }
 
 /// A row of a configuration table: only the columns that merge, never a secret.

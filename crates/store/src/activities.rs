@@ -29,8 +29,10 @@ fn activity(kind: OperationKind, version: bool, instance_type: bool, dry_run: bo
         OperationKind::ProjectRestart if version => Activity::UpdatingVersion,
         OperationKind::ProjectRestart => Activity::Restarting,
         OperationKind::BranchReset => Activity::Resetting,
-        OperationKind::BranchMerge if dry_run => Activity::PlanningMerge,
-        OperationKind::BranchMerge => Activity::Merging,
+        OperationKind::BranchMerge | OperationKind::BranchUpdate | OperationKind::BranchMergeUndo if dry_run => {
+            Activity::PlanningMerge
+        }
+        OperationKind::BranchMerge | OperationKind::BranchUpdate | OperationKind::BranchMergeUndo => Activity::Merging,
     }
 }
 
@@ -62,7 +64,7 @@ pub async fn branch_running(conn: &mut PgConnection, parent_id: ProjectId) -> sq
         r#"select exists (
                select from operations o join projects p on p.id = o.project_id
                where p.parent_id = $1 and o.state in ('queued', 'running', 'unwinding', 'stuck')
-                 and o.kind in ('branch_create', 'branch_merge', 'branch_reset')
+                 and o.kind in ('branch_create', 'branch_merge', 'branch_merge_undo', 'branch_update', 'branch_reset')
            ) as "running!""#,
         parent_id.as_uuid()
     )

@@ -119,8 +119,9 @@ pub async fn set_base(conn: &mut PgConnection, project_id: ProjectId, base: &Val
     Ok(())
 }
 
-/// Puts the base back to the parent at creation and forgets merges: the branch was reset.
+/// Puts the base back to the parent at creation and forgets merges: the branch was reset. An undo of an earlier merge leaves that alone.
 pub async fn reset_base(conn: &mut PgConnection, project_id: ProjectId) -> sqlx::Result<()> {
+    crate::merges::keep_base(conn, project_id).await?;
     sqlx::query!(
         "update branches set base = origin, base_hash = origin_hash, merged = false where project_id = $1",
         project_id.as_uuid()

@@ -7,6 +7,7 @@ pub mod branches;
 pub mod heartbeats;
 pub mod idempotency_keys;
 pub mod members;
+pub mod merges;
 pub mod operation_events;
 pub mod operation_leases;
 pub mod operation_steps;

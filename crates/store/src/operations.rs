@@ -370,7 +370,7 @@ pub async fn ended_rehearsal(conn: &mut PgConnection, id: ProjectId) -> sqlx::Re
     sqlx::query_scalar!(
         r#"select exists (
                select from operations
-               where kind = 'branch_merge' and state in ('succeeded', 'failed') and input ->> 'rehearsal_id' = $1
+               where kind in ('branch_merge', 'branch_update', 'branch_merge_undo') and state in ('succeeded', 'failed') and input ->> 'rehearsal_id' = $1
            ) as "ended!""#,
         id.to_string(),
     )

@@ -33,7 +33,7 @@ pub(super) async fn list_schemas(State(app): State<Arc<App>>, _admin: RequireAdm
         from (
             select n.nspname as name, not has_schema_privilege('project_admin', n.oid, 'create') as protected
             from pg_namespace n
-            where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and $1 <> ''
+            where n.nspname !~ '^(pg|hearth_undo|hearth_redo)_' and n.nspname <> 'information_schema' and $1 <> ''
         ) s";
     listed(&app, "schemas", sql, "public").await
 }

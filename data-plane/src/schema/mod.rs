@@ -1,6 +1,11 @@
 //! Schema snapshots and plans for merges: what the platform asks of a project's data plane.
 
 mod apply;
+mod meter;
+mod observer;
+mod probes;
+mod rehearsal;
+mod runner;
 mod snapshot;
 
 use std::sync::Arc;
@@ -11,7 +16,9 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use data_plane_contract::schema::{ApplyPlan, ApplyRefused, SchemaSnapshot};
+use data_plane_contract::schema::{
+    ApplyPlan, ApplyRefused, ForgetKept, KeptForgotten, RehearsePlan, Rehearsed, SchemaSnapshot,
+};
 use http::StatusCode;
 
 use crate::{
@@ -26,6 +33,8 @@ pub fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/schema", get(read_schema))
         .route("/schema/apply", post(apply_plan))
+        .route("/schema/rehearse", post(rehearse_plan))
+        .route("/schema/forget", post(forget_kept))
         .layer(DefaultBodyLimit::disable())
 }
 
@@ -49,11 +58,41 @@ async fn apply_plan(
             Database::schema_changed(&app).await?;
             Ok(Json(applied).into_response())
         }
-        Err(apply::Failure::Refused(refused)) => {
+        Err(failure) => refusal(failure),
+    }
+}
+
+/// `POST /_hearth/v1/schema/rehearse`
+async fn rehearse_plan(
+    State(app): State<Arc<App>>,
+    _platform: RequirePlatform,
+    Json(request): Json<RehearsePlan>,
+) -> Result<Response> {
+    match rehearsal::run(&app, &request).await {
+        Ok(rehearsed) => Ok(Json::<Rehearsed>(rehearsed).into_response()),
+        Err(failure) => refusal(failure),
+    }
+}
+
+/// `POST /_hearth/v1/schema/forget`
+async fn forget_kept(
+    State(app): State<Arc<App>>,
+    _platform: RequirePlatform,
+    Json(request): Json<ForgetKept>,
+) -> Result<Response> {
+    match apply::forget(&app, &request).await {
+        Ok(forgotten) => Ok(Json::<KeptForgotten>(forgotten).into_response()),
+        Err(failure) => refusal(failure),
+    }
+}
+
+fn refusal(failure: runner::Failure) -> Result<Response> {
+    match failure {
+        runner::Failure::Refused(refused) => {
             let status =
                 if matches!(refused, ApplyRefused::Locked) { StatusCode::LOCKED } else { StatusCode::CONFLICT };
             Ok((status, Json(refused)).into_response())
         }
-        Err(apply::Failure::Answered(error)) => Err(error),
+        runner::Failure::Answered(error) => Err(error),
     }
 }

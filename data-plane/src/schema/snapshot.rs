@@ -1,5 +1,6 @@
 //! Reads catalog, configuration rows, edge functions and migrations.
 
+use futures::future::try_join_all;
 use schema_merge::{Catalog, Snapshot, extract, rows};
 use serde_json::Value;
 use tokio_postgres::Client;
@@ -12,7 +13,8 @@ use crate::{
 /// Everything of one moment.
 pub(super) async fn read(app: &App) -> Result<Snapshot> {
     let client = app.pools.internal().await?;
-    client.batch_execute("begin isolation level repeatable read, read only; set local search_path = ''").await?;
+    let begin = format!("begin isolation level repeatable read, read only; {}", extract::SETTINGS);
+    client.batch_execute(&begin).await?;
     let snapshot = in_transaction(&client).await;
     client.batch_execute("commit").await?;
     snapshot
@@ -20,22 +22,34 @@ pub(super) async fn read(app: &App) -> Result<Snapshot> {
 
 async fn in_transaction(client: &Client) -> Result<Snapshot> {
     let catalog = catalog(client).await?;
-    let mut answers: Vec<(String, Value)> = Vec::new();
-    for query in rows::queries() {
-        let exists =
-            client.query_one("select pg_catalog.to_regclass($1::text) is not null", &[&query.requires]).await?;
-        if exists.try_get::<_, bool>(0)? {
-            answers.push((query.name, client.query_one(&query.sql, &[]).await?.try_get(0)?));
-        }
+    with_rows(client, catalog).await
+}
+
+/// Adds the rows as the transaction sees them.
+pub(super) async fn with_rows(client: &Client, catalog: Catalog) -> Result<Snapshot> {
+    let queries = rows::queries();
+    let tables: Vec<&str> = queries.iter().map(|query| query.requires.as_str()).collect();
+    let known = client
+        .query(
+            "select name from pg_catalog.unnest($1::text[]) as name where pg_catalog.to_regclass(name) is not null",
+            &[&tables],
+        )
+        .await?;
+    let known: Vec<String> = known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let there: Vec<_> = queries.into_iter().filter(|query| known.contains(&query.requires)).collect();
+    let answers = try_join_all(there.iter().map(|query| client.query_one(&query.sql, &[]))).await?;
+    let mut results: Vec<(String, Value)> = Vec::new();
+    for (query, row) in there.into_iter().zip(&answers) {
+        results.push((query.name, row.try_get(0)?));
     }
-    rows::assemble(catalog, answers).map_err(|error| Error::internal("read the rows that merge", &error))
+    rows::assemble(catalog, results).map_err(|error| Error::internal("read the rows that merge", &error))
 }
 
 /// The catalog as the transaction sees it; its `search_path` must be empty.
 pub(super) async fn catalog(client: &Client) -> Result<Catalog> {
     let queries = extract::queries();
     // Sent together: their answers are needed together, and the round trips add up.
-    let answers = futures::future::try_join_all(queries.iter().map(|query| client.query_one(&query.sql, &[]))).await?;
+    let answers = try_join_all(queries.iter().map(|query| client.query_one(&query.sql, &[]))).await?;
     let mut results: Vec<(&'static str, Value)> = Vec::new();
     for (query, row) in queries.iter().zip(&answers) {
         results.push((query.name, row.try_get(0)?));

@@ -37,6 +37,7 @@ async fn settle(cloud: &Cloud) {
 async fn parent(cloud: &Cloud) -> (Project, DataPlane) {
     let project = cloud.api().new_project(cloud.organization(), "Parent").await;
     let admin = DataPlane::of(cloud, &project.id).await;
+    admin.sql("create type mood as enum ('calm')").await;
     admin.sql("create table notes (id int primary key, text text)").await;
     admin.sql("insert into notes select n, 'note ' || n from generate_series(1, 1000) n").await;
     (project, admin)
@@ -111,6 +112,9 @@ async fn a_crash_while_a_branch_is_merged() {
         let on_branch = DataPlane::of(&cloud, &branch.id).await;
         on_branch.sql(&format!("create table merged_{number} (id int primary key)")).await;
         on_branch.sql(&format!("create view seen_{number} as select id from merged_{number}")).await;
+        // A new label that is used at once takes a second transaction.
+        on_branch.sql(&format!("alter type mood add value 'mood {number}'")).await;
+        on_branch.sql(&format!("create table moods_{number} (mood mood default 'mood {number}')")).await;
         let (api, id) = (cloud.api(), branch.id.clone());
         // The answer may never come: the cloud is killed under it.
         let merge = tokio::spawn(async move {
@@ -121,9 +125,11 @@ async fn a_crash_while_a_branch_is_merged() {
         settle(&cloud).await;
         let branch = cloud.api().wait_branch(&branch.id, &["ready", "merged"]).await;
         let there = admin
-            .sql_count(&format!("select count(*) from pg_class where relname in ('merged_{number}', 'seen_{number}')"))
+            .sql_count(&format!(
+                "select count(*) from pg_class where relname in ('merged_{number}', 'seen_{number}', 'moods_{number}')"
+            ))
             .await;
-        let expected = if branch.branch_state == "merged" { 2 } else { 0 };
+        let expected = if branch.branch_state == "merged" { 3 } else { 0 };
         assert_eq!(there, expected, "after {delay} ms the branch is {} ", branch.branch_state);
         let _: Value = cloud.api().delete(&format!("/projects/v1/branches/{}", branch.id)).await.ok();
         cloud.api().wait_branch_gone(&branch.id).await;

@@ -11,5 +11,7 @@ mod gateway;
 mod journeys;
 mod lifecycle;
 mod load;
+mod merges;
 mod operations;
 mod partners;
+mod schema_command;

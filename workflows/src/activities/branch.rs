@@ -3,7 +3,6 @@
 use data_plane_contract::identity::CloneMode;
 use ids::ProjectId;
 use saga::{StepContext, operations::BranchMode};
-use serde_json::Value;
 
 use super::{Outcome, project::begin, schema, store_failed};
 use crate::World;
@@ -41,20 +40,5 @@ pub async fn record_origin(context: StepContext, world: &World, branch_id: Proje
 pub async fn mark_reset(context: StepContext, world: &World, branch_id: ProjectId) -> Outcome {
     let mut transaction = begin(context, world).await?;
     store::branches::reset_base(&mut transaction, branch_id).await.map_err(store_failed)?;
-    transaction.commit().await.map_err(store_failed)
-}
-
-/// Records that the branch was merged, and the base of its next merge.
-pub async fn mark_merged(
-    context: StepContext,
-    world: &World,
-    branch_id: ProjectId,
-    base: Option<(&Value, &str)>,
-) -> Outcome {
-    let mut transaction = begin(context, world).await?;
-    if let Some((snapshot, hash)) = base {
-        store::branches::set_base(&mut transaction, branch_id, snapshot, hash).await.map_err(store_failed)?;
-    }
-    store::branches::set_merged(&mut transaction, branch_id, true).await.map_err(store_failed)?;
     transaction.commit().await.map_err(store_failed)
 }

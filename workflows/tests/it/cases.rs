@@ -5,7 +5,9 @@ use ids::ProjectId;
 use model::projects::Intent;
 use saga::{
     OperationKind,
-    operations::{BranchCreateInput, BranchMergeInput, BranchMode, ProjectInput, ProjectRestartInput},
+    operations::{
+        BranchCreateInput, BranchMergeInput, BranchMode, MergeDirection, ProjectInput, ProjectRestartInput,
+    },
 };
 use store::operations::{NewOperation, OperationState};
 
@@ -41,6 +43,8 @@ pub(crate) fn cases() -> Vec<Case> {
         Case { kind: OperationKind::BranchDelete, arrange: |cloud| Box::pin(branch_delete(cloud)) },
         Case { kind: OperationKind::BranchReset, arrange: |cloud| Box::pin(branch_reset(cloud)) },
         Case { kind: OperationKind::BranchMerge, arrange: |cloud| Box::pin(branch_merge(cloud)) },
+        Case { kind: OperationKind::BranchUpdate, arrange: |cloud| Box::pin(branch_update(cloud)) },
+        Case { kind: OperationKind::BranchMergeUndo, arrange: |cloud| Box::pin(branch_merge_undo(cloud)) },
     ]
 }
 
@@ -137,15 +141,53 @@ async fn branch_merge(cloud: &Cloud) -> Arranged {
     merge_of(cloud, names, false).await
 }
 
+async fn branch_update(cloud: &Cloud) -> Arranged {
+    let names = branch_of_project(cloud).await;
+    cloud.fake.put_mark(names[0].0, "fn hello v3");
+    cloud.fake.put_mark(names[1].0, "fn own v1");
+    arranged(cloud, names, OperationKind::BranchUpdate, |input| input.direction = MergeDirection::IntoBranch).await
+}
+
+async fn branch_merge_undo(cloud: &Cloud) -> Arranged {
+    let names = branch_of_project(cloud).await;
+    undo_of(cloud, names).await
+}
+
+/// The undo of a merge that has just been made.
+pub(crate) async fn undo_of(cloud: &Cloud, names: Vec<(ProjectId, &'static str)>) -> Arranged {
+    let merge = merge_of(cloud, names.clone(), false).await;
+    assert_eq!(cloud.carry_out(&merge.operation).await.state, OperationState::Succeeded);
+    arranged(cloud, names, OperationKind::BranchMergeUndo, |input| {
+        input.direction = MergeDirection::Undo;
+        input.undoes = Some(merge.operation.id);
+    })
+    .await
+}
+
 /// A merge of a branch that changed something the parent did not.
-pub(crate) async fn merge_of(cloud: &Cloud, mut names: Vec<(ProjectId, &'static str)>, dry_run: bool) -> Arranged {
-    let (parent_id, branch_id, rehearsal_id) = (names[0].0, names[1].0, ProjectId::generate());
-    cloud.fake.put_mark(branch_id, "fn hello v2");
-    cloud.fake.put_mark(parent_id, "fn other v1");
-    names.push((rehearsal_id, "rehearsal"));
-    let input = BranchMergeInput { branch_id, parent_id, rehearsal_id, dry_run, expected_plan_hash: None };
+pub(crate) async fn merge_of(cloud: &Cloud, names: Vec<(ProjectId, &'static str)>, dry_run: bool) -> Arranged {
+    cloud.fake.put_mark(names[1].0, "fn hello v2");
+    cloud.fake.put_mark(names[0].0, "fn other v1");
+    arranged(cloud, names, OperationKind::BranchMerge, |input| input.dry_run = dry_run).await
+}
+
+async fn arranged(
+    cloud: &Cloud,
+    mut names: Vec<(ProjectId, &'static str)>,
+    kind: OperationKind,
+    change: impl FnOnce(&mut BranchMergeInput),
+) -> Arranged {
+    let (parent_id, branch_id) = (names[0].0, names[1].0);
+    let mut input = BranchMergeInput::new(branch_id, parent_id, MergeDirection::IntoParent);
+    change(&mut input);
+    names.push((input.rehearsal_id, "rehearsal"));
     let before = cloud.remains(&names).await;
-    Arranged { operation: cloud.operation(OperationKind::BranchMerge, branch_id, &input), names, before }
+    Arranged { operation: cloud.operation(kind, branch_id, &input), names, before }
+}
+
+/// Whether it is a merge, an update or an undo.
+pub(crate) fn is_merge(kind: OperationKind) -> bool {
+    matches!(kind, OperationKind::BranchMerge | OperationKind::BranchUpdate | OperationKind::BranchMergeUndo)
 }
 
 /// A parent and its branch, both serving.

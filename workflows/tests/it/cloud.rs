@@ -83,6 +83,7 @@ impl Cloud {
             clock: SystemClock::shared(),
             base_domain: "localhost".to_owned(),
             control_plane_url: "http://127.0.0.1:1".to_owned(),
+            merge_undo: Duration::from_secs(1800),
             public_url: "https://{host}".to_owned(),
         };
         let mut cloud =
@@ -292,8 +293,10 @@ impl Cloud {
                 let base = store::branches::base(&mut conn, row.id)
                     .await
                     .expect("read")
-                    .map(|(base, _)| base["edge_functions"].to_string());
+                    .map(|(base, _)| functions_of(&base));
                 lines.push(format!("branch {} merged={} base={base:?}", row.id, branch.merged));
+                let open = store::merges::open(&mut conn, row.id, Utc::now()).await.expect("read");
+                lines.extend(open.map(|_| format!("merge of {} can be undone", row.id)));
             }
         }
         let mut text = lines.join("\n");
@@ -304,4 +307,14 @@ impl Cloud {
         lines.sort();
         lines
     }
+}
+
+/// The edge functions in a base, of both its sides where they differ.
+fn functions_of(base: &serde_json::Value) -> String {
+    let base: schema_merge::Base = serde_json::from_value(base.clone()).expect("a base");
+    let functions = |side: &schema_merge::Snapshot| {
+        side.edge_functions.iter().map(|it| format!("{} {}", it.slug, it.code)).collect::<Vec<_>>().join(", ")
+    };
+    let (target, source) = (functions(&base.target), functions(base.of_source()));
+    if target == source { target } else { format!("{target} | {source}") }
 }

@@ -8,7 +8,7 @@ use store::operations::{Operation, OperationState};
 use workflows::{engine::Direction, registry};
 
 use crate::{
-    cases::{Arranged, Case, cases},
+    cases::{Arranged, Case, cases, is_merge},
     cloud::{Cloud, settings},
     faults::{Fault, Faulty, What, When},
 };
@@ -89,7 +89,7 @@ async fn a_failure_at_any_step_leaves_a_clean_slate() {
                 let ended = carry_out(&cloud, &arranged, Faulty::new(case.kind, vec![fault])).await;
                 let what = format!("{} failing {when:?} {name}", case.kind);
                 check(&cloud, &arranged, &ended, &complete, &what).await;
-                if case.kind != OperationKind::BranchMerge {
+                if !is_merge(case.kind) {
                     let forward = position >= point_of_no_return(case.kind);
                     assert_eq!(ended.state == OperationState::Succeeded, forward, "{what}: {ended:?}");
                 }
@@ -216,7 +216,7 @@ async fn a_worker_killed_while_unwinding_is_replaced() {
         let complete = reference(&mut cloud, &case).await;
         let steps = steps_of(case.kind);
         // A merge turns back until its plan is rehearsed; the others until their point of no return.
-        let last = if case.kind == OperationKind::BranchMerge {
+        let last = if is_merge(case.kind) {
             steps.iter().position(|(_, name)| *name == "rehearse").expect("a merge rehearses")
         } else if let Some(last) = point_of_no_return(case.kind).checked_sub(1) {
             last

@@ -1,13 +1,16 @@
 //! What is particular to merges: dry runs, conflicts, a parent that changes or is busy.
 
-use data_plane_contract::schema::ApplyRefused;
+use data_plane_contract::schema::{ApplyRefused, Observation};
 use ids::ProjectId;
 use providers::Database as _;
-use saga::operations::BranchMergeInput;
+use saga::{
+    OperationKind,
+    operations::{BranchMergeInput, MergeDirection},
+};
 use store::operations::{Operation, OperationState};
 
 use crate::{
-    cases::{Arranged, family, merge_of},
+    cases::{Arranged, family, merge_of, undo_of},
     cloud::Cloud,
 };
 
@@ -119,8 +122,12 @@ async fn a_busy_parent_is_waited_for_and_then_left_alone() {
 async fn a_statement_that_fails_in_rehearsal_never_reaches_the_parent() {
     let cloud = Cloud::start().await;
     let arranged = arranged(&cloud, false).await;
-    let failed =
-        ApplyRefused::StatementFailed { index: 0, sqlstate: "23505".to_owned(), message: "duplicate".to_owned() };
+    let failed = ApplyRefused::StatementFailed {
+        index: 0,
+        sqlstate: "23505".to_owned(),
+        message: "duplicate".to_owned(),
+        committed_segments: 0,
+    };
     refuse(&cloud, arranged.names[2].0, [failed]);
     let ended = merge(&cloud, &arranged).await;
     assert_eq!(
@@ -144,15 +151,102 @@ async fn a_reviewed_plan_is_the_one_that_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_next_base_is_the_branch_so_that_nothing_of_the_parent_seems_dropped() {
+async fn the_next_base_has_both_sides_so_that_nothing_of_the_parent_seems_dropped() {
     let cloud = Cloud::start().await;
     let arranged = arranged(&cloud, false).await;
     assert_eq!(merge(&cloud, &arranged).await.state, OperationState::Succeeded);
     let mut conn = cloud.pool().acquire().await.expect("a connection");
     let (base, _) = store::branches::base(&mut conn, arranged.names[1].0).await.expect("read").expect("set");
-    let slugs: Vec<&str> =
-        base["edge_functions"].as_array().expect("a list").iter().filter_map(|it| it["slug"].as_str()).collect();
-    assert_eq!(slugs, ["hello"], "the parent's own function is not part of it");
+    let base: schema_merge::Base = serde_json::from_value(base).expect("a base");
+    let slugs = |side: &schema_merge::Snapshot| {
+        side.edge_functions.iter().map(|function| function.slug.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(slugs(&base.target), ["hello", "other"]);
+    assert_eq!(slugs(base.of_source()), ["hello"], "the parent's own function is not part of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_that_the_second_observer_sees_otherwise_never_reaches_the_parent() {
+    let cloud = Cloud::start().await;
+    let arranged = arranged(&cloud, false).await;
+    let seen = Observation {
+        verdict: "disagrees".to_owned(),
+        differences: vec!["pg_dump: table public.t has changed, and no fact says so".to_owned()],
+        ..Observation::default()
+    };
+    cloud.outside.observations.lock().expect("test lock").push_back(seen);
+    let ended = merge(&cloud, &arranged).await;
+    assert_eq!((ended.state, ended.error_code.as_deref()), (OperationState::Failed, Some("branch.merge_unproven")));
+    assert!(ended.error_detail.is_some_and(|detail| detail.contains("public.t")));
+    assert_eq!(ended.result.expect("a report")["diff"]["rehearsal"]["observer"]["verdict"], "disagrees");
+    assert_eq!(cloud.remains(&arranged.names).await, arranged.before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_gives_the_branch_its_base_back_and_the_window_closes() {
+    let cloud = Cloud::start().await;
+    let names = family(&cloud).await;
+    let (parent_id, branch_id) = (names[0].0, names[1].0);
+    let mut conn = cloud.pool().acquire().await.expect("a connection");
+    let (before, _) = store::branches::base(&mut conn, branch_id).await.expect("read").expect("set");
+    let undo = undo_of(&cloud, names).await;
+    assert!(store::branches::find(&mut conn, branch_id).await.expect("read").expect("there").merged);
+    let open = store::merges::open(&mut conn, branch_id, chrono::Utc::now()).await.expect("read").expect("it can be undone");
+
+    let ended = cloud.carry_out(&undo.operation).await;
+    assert_eq!(ended.state, OperationState::Succeeded, "{ended:?}");
+    let marks = cloud.fake.marks(parent_id).expect("it is there");
+    assert_eq!(marks.iter().rfind(|mark| mark.starts_with("fn hello")).map(String::as_str), Some("fn hello v1"));
+    assert_eq!(store::branches::base(&mut conn, branch_id).await.expect("read").expect("set").0, before);
+    assert!(!store::branches::find(&mut conn, branch_id).await.expect("read").expect("there").merged);
+    assert!(store::merges::find_open(&mut conn, open.operation_id).await.expect("read").is_none(), "once only");
+
+    assert_eq!(workflows::undo_expire::once(&cloud.world).await.expect("looked"), [], "not yet");
+    sqlx::query("update merges set undo_until = now() - interval '1 second'").execute(cloud.pool()).await.expect("updated");
+    let mut paused = async |intent| {
+        store::projects::set_intent(&mut conn, parent_id, intent).await.expect("updated");
+        workflows::undo_expire::once(&cloud.world).await.expect("looked")
+    };
+    assert_eq!(paused(model::projects::Intent::Paused).await, [], "a paused parent is not woken for it");
+    assert_eq!(paused(model::projects::Intent::Active).await, [open.operation_id]);
+    assert_eq!(workflows::undo_expire::once(&cloud.world).await.expect("looked"), []);
+    let documents: i64 = sqlx::query_scalar("select count(*) from operation_documents")
+        .fetch_one(cloud.pool())
+        .await
+        .expect("counted");
+    assert_eq!(documents, 0, "nothing is written down that nobody needs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_changes_the_branch_only_and_ends_the_undo_of_its_merge() {
+    let cloud = Cloud::start().await;
+    let names = family(&cloud).await;
+    let (parent_id, branch_id) = (names[0].0, names[1].0);
+    let first = merge_of(&cloud, names.clone(), false).await;
+    assert_eq!(merge(&cloud, &first).await.state, OperationState::Succeeded);
+    cloud.fake.put_mark(parent_id, "fn hello v3");
+    let on_parent = cloud.fake.marks(parent_id);
+    let mut input = BranchMergeInput::new(branch_id, parent_id, MergeDirection::IntoBranch);
+    input.dry_run = true;
+    let dry = cloud.carry_out(&cloud.operation(OperationKind::BranchUpdate, branch_id, &input)).await;
+    assert_eq!(dry.state, OperationState::Succeeded, "{dry:?}");
+    assert_eq!(merged(&cloud, branch_id), 0);
+    input.dry_run = false;
+    input.rehearsal_id = ProjectId::generate();
+    let ended = cloud.carry_out(&cloud.operation(OperationKind::BranchUpdate, branch_id, &input)).await;
+    assert_eq!(ended.state, OperationState::Succeeded, "{ended:?}");
+    assert_eq!((merged(&cloud, branch_id), cloud.fake.marks(parent_id)), (1, on_parent));
+    let marks = cloud.fake.marks(branch_id).expect("it is there");
+    assert!(marks.contains(&"fn hello v3".to_owned()), "{marks:?}");
+    let mut conn = cloud.pool().acquire().await.expect("a connection");
+    assert!(!store::branches::find(&mut conn, branch_id).await.expect("read").expect("there").merged);
+    assert!(store::merges::open(&mut conn, branch_id, chrono::Utc::now()).await.expect("read").is_none());
+
+    // Nothing is left to do on either side.
+    let again = BranchMergeInput::new(branch_id, parent_id, MergeDirection::IntoBranch);
+    let again = cloud.carry_out(&cloud.operation(OperationKind::BranchUpdate, branch_id, &again)).await;
+    let summary = again.result.expect("a report")["diff"]["summary"].clone();
+    assert_eq!((&summary["added"], &summary["modified"]), (&serde_json::json!(0), &serde_json::json!(0)), "{summary}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
 //! One server that stands for the gateway's admin interface, its public side, and every data plane.
 //!
 //! Data planes are told apart by their platform tokens. What is in a project's database is what marks the fake provider holds for it, so
-//! clones, resets and swaps carry it along: `fn <slug> <code>` is an edge function, `merged <operation>` an applied plan.
+//! clones, resets and swaps carry it along: `fn <slug> <code>` is an edge function, the last mark of a slug counts, and `merged <operation>`
+//! is an applied plan.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,7 +22,10 @@ use data_plane_contract::{
     heartbeat::Status,
     identity::{AssumeIdentity, IdentityAssumed},
     routes::Route,
-    schema::{ApplyPlan, ApplyRefused, PlanApplied, SchemaSnapshot},
+    schema::{
+        ApplyPlan, ApplyRefused, ForgetKept, KeptForgotten, Observation, PlanApplied, RehearsalReport, RehearsePlan,
+        Rehearsed, SchemaSnapshot,
+    },
 };
 use ids::ProjectId;
 use providers::{ComputeReader as _, DatabaseReader as _, fake::Fake};
@@ -38,6 +42,10 @@ pub(crate) struct Outside {
     pub(crate) routes: Mutex<BTreeMap<ProjectId, Route>>,
     /// What the next applications of a plan to a project are answered.
     pub(crate) refusals: Mutex<BTreeMap<ProjectId, VecDeque<ApplyRefused>>>,
+    /// What the second observer says of the next rehearsals; it agrees with the others.
+    pub(crate) observations: Mutex<VecDeque<Observation>>,
+    /// What was asked to be removed, and where.
+    pub(crate) forgotten: Mutex<Vec<(ProjectId, Vec<String>)>>,
     /// Says of every project whether it answers requests.
     pub(crate) mute: Mutex<bool>,
     provider: Mutex<Arc<Fake>>,
@@ -49,6 +57,8 @@ impl Outside {
         *self.provider.lock().expect("test lock") = provider;
         self.routes.lock().expect("test lock").clear();
         self.refusals.lock().expect("test lock").clear();
+        self.observations.lock().expect("test lock").clear();
+        self.forgotten.lock().expect("test lock").clear();
         *self.mute.lock().expect("test lock") = false;
     }
 
@@ -90,6 +100,8 @@ pub(crate) async fn start(outside: Arc<Outside>) -> SocketAddr {
         .route("/_hearth/v1/identity", post(identity))
         .route("/_hearth/v1/schema", get(schema))
         .route("/_hearth/v1/schema/apply", post(apply))
+        .route("/_hearth/v1/schema/rehearse", post(rehearse))
+        .route("/_hearth/v1/schema/forget", post(forget))
         .with_state(outside);
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let address = listener.local_addr().expect("bound");
@@ -176,16 +188,56 @@ async fn schema(State(outside): Shared, headers: HeaderMap) -> Response {
 
 async fn apply(State(outside): Shared, headers: HeaderMap, Json(plan): Json<ApplyPlan>) -> Response {
     let Some(id) = outside.project(&headers).await else { return StatusCode::UNAUTHORIZED.into_response() };
-    let refusal = outside.refusals.lock().expect("test lock").get_mut(&id).and_then(VecDeque::pop_front);
-    if let Some(refusal) = refusal {
+    if let Some(refusal) = outside.refusal(id) {
         let status = if matches!(refusal, ApplyRefused::Locked) { StatusCode::LOCKED } else { StatusCode::CONFLICT };
         return (status, Json(refusal)).into_response();
     }
-    let mark = format!("merged {}", plan.operation_id);
-    let provider = outside.provider();
-    let applied_now = !provider.marks(id).unwrap_or_default().contains(&mark);
-    if applied_now {
-        provider.put_mark(id, &mark);
+    let applied_now = outside.run(id, &plan);
+    let snapshot = snapshot(&outside.provider().marks(id).unwrap_or_default());
+    let snapshot = serde_json::to_value(snapshot).expect("plain data");
+    let (catalog_hash, duration_ms, blocked_ms) = (plan.predicted_hash, 1, 1);
+    Json(PlanApplied { catalog_hash, applied_now, duration_ms, blocked_ms, snapshot }).into_response()
+}
+
+async fn rehearse(State(outside): Shared, headers: HeaderMap, Json(request): Json<RehearsePlan>) -> Response {
+    let Some(id) = outside.project(&headers).await else { return StatusCode::UNAUTHORIZED.into_response() };
+    let refused = outside.refusal(id);
+    let observer = outside.observations.lock().expect("test lock").pop_front();
+    let observer = observer.unwrap_or_else(|| Observation { verdict: "agrees".to_owned(), ..Observation::default() });
+    if refused.is_none() {
+        outside.run(id, &request.plan);
     }
-    Json(PlanApplied { catalog_hash: plan.predicted_hash, applied_now, duration_ms: 1 }).into_response()
+    let report = RehearsalReport { observer, ..RehearsalReport::default() };
+    Json(Rehearsed { refused, segments: request.plan.segments, report }).into_response()
+}
+
+async fn forget(State(outside): Shared, headers: HeaderMap, Json(kept): Json<ForgetKept>) -> Response {
+    let Some(id) = outside.project(&headers).await else { return StatusCode::UNAUTHORIZED.into_response() };
+    outside.forgotten.lock().expect("test lock").push((id, kept.statements));
+    Json(KeptForgotten { duration_ms: 1 }).into_response()
+}
+
+impl Outside {
+    fn refusal(&self, id: ProjectId) -> Option<ApplyRefused> {
+        self.refusals.lock().expect("test lock").get_mut(&id).and_then(VecDeque::pop_front)
+    }
+
+    /// What a plan does to edge functions: each code that one of its statements names is the code from then on.
+    fn run(&self, id: ProjectId, plan: &ApplyPlan) -> bool {
+        let provider = self.provider();
+        let mark = format!("merged {}", plan.operation_id);
+        if provider.marks(id).unwrap_or_default().contains(&mark) {
+            return false;
+        }
+        let statements = plan.statements.to_string();
+        for slug in ["hello", "other", "own"] {
+            for code in ["v1", "v2", "v3"] {
+                if statements.contains(&format!("'{slug}'")) && statements.contains(&format!("'{code}'")) {
+                    provider.put_mark(id, &format!("fn {slug} {code}"));
+                }
+            }
+        }
+        provider.put_mark(id, &mark);
+        true
+    }
 }

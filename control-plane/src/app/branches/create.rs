@@ -118,7 +118,7 @@ fn name_conflict() -> Error {
     Error::already_exists("branch.name_conflict", "A branch with this name already exists")
 }
 
-async fn check_quota(
+pub(super) async fn check_quota(
     conn: &mut PgConnection,
     organization: &store::organizations::Organization,
     parent: &Project,

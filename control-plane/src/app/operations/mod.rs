@@ -52,7 +52,9 @@ fn busy(kind: OperationKind) -> Error {
         OperationKind::BranchCreate
         | OperationKind::BranchDelete
         | OperationKind::BranchReset
-        | OperationKind::BranchMerge => Error::conflict("branch.busy", text),
+        | OperationKind::BranchMerge
+        | OperationKind::BranchUpdate
+        | OperationKind::BranchMergeUndo => Error::conflict("branch.busy", text),
         _ => Error::conflict("project.busy", text),
     }
 }

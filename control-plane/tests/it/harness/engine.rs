@@ -10,7 +10,7 @@ use ids::{OperationId, ProjectId};
 use model::projects::{Intent, Observed};
 use saga::{
     Engine, EngineError, OperationKind, StartOperation,
-    operations::{BranchMergeInput, ProjectRestartInput},
+    operations::{BranchMergeInput, MergeDirection, ProjectRestartInput},
 };
 use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
@@ -77,7 +77,7 @@ impl FakeEngine {
         let script = self.merge.lock().expect("no holder panics").clone();
         let report = json!({ "diff": diff(), "applied": true, "plan_hash": "p1" });
         let (state, result, failure) = match (kind, script) {
-            (OperationKind::BranchMerge, MergeScript::Fails(code)) => {
+            (_, MergeScript::Fails(code)) if is_merge(kind) => {
                 let failure = Failure {
                     code: Some(code.to_owned()),
                     public: Some("It cannot be merged".to_owned()),
@@ -85,12 +85,12 @@ impl FakeEngine {
                 };
                 (OperationState::Failed, Some(&report), failure)
             }
-            (OperationKind::BranchMerge, MergeScript::Clean) => {
-                effect(&mut tx, kind, project_id, operation.input).await;
+            (_, MergeScript::Clean) if is_merge(kind) => {
+                effect(&mut tx, kind, id, project_id, operation.input).await;
                 (OperationState::Succeeded, Some(&report), Failure::default())
             }
             _ => {
-                effect(&mut tx, kind, project_id, operation.input).await;
+                effect(&mut tx, kind, id, project_id, operation.input).await;
                 (OperationState::Succeeded, None, Failure::default())
             }
         };
@@ -111,7 +111,7 @@ impl FakeEngine {
     }
 }
 
-async fn effect(conn: &mut PgConnection, kind: OperationKind, id: ProjectId, input: Value) {
+async fn effect(conn: &mut PgConnection, kind: OperationKind, operation_id: OperationId, id: ProjectId, input: Value) {
     use store::{branches, projects};
     let done = match kind {
         OperationKind::ProjectCreate | OperationKind::ProjectRestore => {
@@ -142,12 +142,36 @@ async fn effect(conn: &mut PgConnection, kind: OperationKind, id: ProjectId, inp
             }
         }
         OperationKind::BranchReset => branches::reset_base(conn, id).await,
-        OperationKind::BranchMerge => {
+        OperationKind::BranchMerge | OperationKind::BranchUpdate | OperationKind::BranchMergeUndo => {
             let input: BranchMergeInput = serde_json::from_value(input).expect("its own input");
-            if input.dry_run { Ok(()) } else { branches::set_merged(conn, id, true).await }
+            if input.dry_run { Ok(()) } else { merged(conn, operation_id, &input).await }
         }
     };
     done.expect("writes");
+}
+
+/// What the sagas record.
+async fn merged(conn: &mut PgConnection, operation_id: OperationId, input: &BranchMergeInput) -> sqlx::Result<()> {
+    use store::{branches, merges};
+    let (branch_id, now) = (input.branch_id, chrono::Utc::now());
+    match input.direction {
+        MergeDirection::IntoParent => {
+            let (parent_id, undo_until) = (input.parent_id, now + chrono::Duration::minutes(30));
+            let merge =
+                merges::NewMerge { operation_id, branch_id, parent_id, merged_at: now, undo_until, shadow: None };
+            merges::insert(conn, &merge).await?;
+            branches::set_merged(conn, branch_id, true).await
+        }
+        MergeDirection::IntoBranch => {
+            merges::supersede(conn, branch_id).await?;
+            branches::set_merged(conn, branch_id, false).await
+        }
+        MergeDirection::Undo => merges::undo(conn, input.undoes.expect("it names the merge"), None, now).await,
+    }
+}
+
+fn is_merge(kind: OperationKind) -> bool {
+    matches!(kind, OperationKind::BranchMerge | OperationKind::BranchUpdate | OperationKind::BranchMergeUndo)
 }
 
 #[async_trait]

@@ -9,13 +9,13 @@ mod waker;
 use std::sync::Arc;
 
 use providers_local::LocalNode;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     announcement::Announcement,
     failure::Failure,
     home::Home,
     settings::UpSettings,
+    stop_signals::StopSignals,
     up::parts::{Parts, Progress},
 };
 
@@ -76,24 +76,4 @@ pub(crate) async fn run_gateway(settings: UpSettings) -> Result<(), Failure> {
 
 async fn stop_node(node: &LocalNode) -> Result<(), Failure> {
     node.shutdown().await.map_err(|cause| Failure::caused("Could not stop every project", cause))
-}
-
-/// The two signals that end a role.
-struct StopSignals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl StopSignals {
-    fn listen() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|cause| Failure::caused("Could not listen for signals", cause));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
-    }
-
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

@@ -172,6 +172,7 @@ impl Parts {
             clock: SystemClock::shared(),
             base_domain: settings.base_domain.clone(),
             control_plane_url: format!("http://{}", settings.api_addr),
+            merge_undo: settings.merge_undo(),
             public_url: format!("https://{{host}}:{}", settings.gateway_https_addr.port()),
         };
         self.worker =

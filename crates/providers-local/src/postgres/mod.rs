@@ -3,12 +3,14 @@
 mod cluster;
 mod control;
 mod distribution;
+mod scratch;
 mod settings;
 
 pub use cluster::Cluster;
 pub use control::{ControlDatabase, ControlSettings};
 pub use distribution::{Distribution, find_distributions};
-pub use settings::{Settings, control_settings, project_settings};
+pub use scratch::ScratchServer;
+pub use settings::{Settings, control_settings, project_settings, scratch_settings};
 
 /// The bootstrap superuser of a project's cluster; only the provider and internal migrations use it.
 pub const SUPERUSER: &str = "hearth_superuser";

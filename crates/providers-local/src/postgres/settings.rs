@@ -99,6 +99,23 @@ pub fn control_settings(max_connections: u32) -> Settings {
     Settings(settings)
 }
 
+/// A server whose databases nobody will miss: nothing durable, and room for the locks of thousands of tables in one transaction.
+#[must_use]
+pub fn scratch_settings() -> Settings {
+    let mut settings = common();
+    settings.extend([
+        ("shared_buffers", "64MB".to_owned()),
+        ("max_connections", "40".to_owned()),
+        ("max_locks_per_transaction", "2048".to_owned()),
+        ("fsync", "off".to_owned()),
+        ("synchronous_commit", "off".to_owned()),
+        ("full_page_writes", "off".to_owned()),
+        ("autovacuum", "off".to_owned()),
+        ("max_wal_size", "1GB".to_owned()),
+    ]);
+    Settings(settings)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

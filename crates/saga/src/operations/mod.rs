@@ -57,6 +57,10 @@ kinds! {
     BranchReset = "branch_reset";
     /// Merges a branch into its parent, or shows what that would do.
     BranchMerge = "branch_merge";
+    /// Merges a branch's parent into the branch, or shows what that would do.
+    BranchUpdate = "branch_update";
+    /// Takes a merge back.
+    BranchMergeUndo = "branch_merge_undo";
 }
 
 impl fmt::Display for OperationKind {
@@ -105,17 +109,69 @@ pub struct BranchCreateInput {
     pub mode: BranchMode,
 }
 
-/// Input of `branch_merge`.
+/// Which way a merge goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MergeDirection {
+    /// The branch into its parent.
+    #[default]
+    IntoParent,
+    /// The parent into the branch.
+    IntoBranch,
+    /// The parent back to what it was before a merge of the branch.
+    Undo,
+}
+
+/// Input of `branch_merge`, `branch_update` and `branch_merge_undo`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BranchMergeInput {
-    /// The branch, the merge's source.
+    /// The branch.
     pub branch_id: ProjectId,
-    /// Its parent, the merge's target.
+    /// Its parent.
     pub parent_id: ProjectId,
-    /// The ephemeral clone of the parent on which the plan is rehearsed; chosen before the first effect.
+    /// Which way it goes; agrees with the kind of the operation.
+    #[serde(default)]
+    pub direction: MergeDirection,
+    /// The ephemeral clone of the target on which the plan is rehearsed; chosen before the first effect.
     pub rehearsal_id: ProjectId,
     /// Plan and rehearse only.
     pub dry_run: bool,
     /// Refuse unless the plan still has this hash.
     pub expected_plan_hash: Option<String>,
+    /// Decisions on conflicts, as `schema_merge::Resolutions` in JSON.
+    #[serde(default)]
+    pub resolutions: Option<serde_json::Value>,
+    /// Hazards that are approved, by id or class; `all` approves every one.
+    #[serde(default)]
+    pub approve: Vec<String>,
+    /// The merge that is undone.
+    #[serde(default)]
+    pub undoes: Option<ids::OperationId>,
+}
+
+impl BranchMergeInput {
+    /// A merge of a branch into its parent, with nothing decided beforehand.
+    #[must_use]
+    pub fn new(branch_id: ProjectId, parent_id: ProjectId, direction: MergeDirection) -> Self {
+        Self {
+            branch_id,
+            parent_id,
+            direction,
+            rehearsal_id: ProjectId::generate(),
+            dry_run: false,
+            expected_plan_hash: None,
+            resolutions: None,
+            approve: Vec::new(),
+            undoes: None,
+        }
+    }
+
+    /// The project that is changed.
+    #[must_use]
+    pub fn target_id(&self) -> ProjectId {
+        match self.direction {
+            MergeDirection::IntoBranch => self.branch_id,
+            MergeDirection::IntoParent | MergeDirection::Undo => self.parent_id,
+        }
+    }
 }

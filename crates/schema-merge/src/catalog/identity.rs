@@ -37,6 +37,11 @@ impl Identity {
         self.0.split_once(':').map_or(self.0.as_str(), |(_, path)| path)
     }
 
+    /// The first kind word: what the fact is.
+    pub fn kind_word(&self) -> &str {
+        self.0.split_once(':').map_or("", |(word, _)| word)
+    }
+
     /// The names in the path, each still quoted; arguments of a function stay with its name.
     pub fn names(&self) -> Vec<&str> {
         split_path(self.path())

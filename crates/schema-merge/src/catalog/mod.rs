@@ -5,9 +5,11 @@
 
 mod identity;
 mod kind;
+mod secrets;
 
 pub use identity::{Identity, join_path, quote_identifier, split_path, unquote_identifier};
 pub use kind::Kind;
+pub use secrets::Secrets;
 
 use std::collections::BTreeMap;
 
@@ -28,12 +30,42 @@ pub struct Lineage {
     /// Position of a column in its table.
     #[serde(default)]
     pub position: i64,
-    /// Names and types of a view's columns, in order.
+    /// Names and types of a view's columns, or names of a partitioned index's, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub view_columns: Vec<String>,
+    /// Oids of an enum's labels, in order; tell renames of labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Options with a secret in them, by the entry that stands for them in the fields. Never shown.
+    #[serde(default, skip_serializing_if = "Secrets::is_empty")]
+    pub secrets: Secrets,
+    /// What holds of a trigger's copy on a partition when nothing is said: the state of the trigger it is copied from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
+    /// How values of a column's type are stored when the column says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub type_storage: Option<String>,
+    /// How much of a column or check comes from the table's parents; known only while a plan is made.
+    #[serde(skip)]
+    pub inherited: Inherited,
+    /// Whether other tables inherit from the table; known only while a plan is made.
+    #[serde(skip)]
+    pub has_children: bool,
     /// The role that owns the object or the table it belongs to; statements about it run as this role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+}
+
+/// How much of a column or check comes from the table's parents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inherited {
+    /// Nothing: it is the table's own.
+    #[default]
+    No,
+    /// It is the table's own and the parents' too.
+    Too,
+    /// It is there only because a parent has it.
+    Only,
 }
 
 /// One addressable thing of a database.
@@ -147,6 +179,11 @@ impl Catalog {
     /// Facts in the order of their identities.
     pub fn iter(&self) -> impl Iterator<Item = &Fact> {
         self.facts.values()
+    }
+
+    /// Facts from this identity on, in order.
+    pub(crate) fn range_from(&self, start: &Identity) -> impl Iterator<Item = &Fact> {
+        self.facts.range(start.clone()..).map(|(_, fact)| fact)
     }
 
     /// How many facts there are.

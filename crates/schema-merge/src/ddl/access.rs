@@ -66,17 +66,24 @@ fn comment_subject(subject: &Identity, fact: &Fact) -> String {
     if let Some(column) = fact.text("on").strip_prefix("column ") {
         return format!("column {path}.{column}");
     }
+    if let Some(multirange) = fact.text("on").strip_prefix("multirange ") {
+        return format!("type {multirange}");
+    }
     if fact.text("on").starts_with("sequence ") {
         return fact.text("on").to_owned();
     }
     match subject.as_str().split(':').next().unwrap_or_default() {
         "constraint" if fact.text("on") == "index" => format!("index {}.{last}", subject.names()[0]),
         "constraint" => format!("constraint {last} on {prefix}"),
+        "domain_constraint" => format!("constraint {last} on domain {prefix}"),
+        "attribute" => format!("column {path}"),
         "trigger" => format!("trigger {last} on {prefix}"),
+        "rule" => format!("rule {last} on {prefix}"),
+        "foreign_server" => format!("server {path}"),
         "policy" => format!("policy {last} on {prefix}"),
-        "enum" => format!("type {path}"),
-        "function" => format!("routine {path}"),
-        word => format!("{word} {path}"),
+        "enum" | "composite" | "range" => format!("type {path}"),
+        "function" | "aggregate" => format!("routine {path}"),
+        word => format!("{} {path}", word.replace('_', " ")),
     }
 }
 
@@ -128,11 +135,13 @@ fn parts(privileges: &[&str], sample: &Fact, catalog: &Catalog) -> Option<(Strin
 fn object_clause(subject: &Identity) -> Option<String> {
     let path = subject.path();
     let word = match subject.as_str().split(':').next()? {
-        "table" | "view" => "table",
+        "table" | "view" | "materialized_view" | "foreign_table" => "table",
+        "foreign_server" => "foreign server",
+        "foreign_data_wrapper" => "foreign data wrapper",
         "sequence" => "sequence",
         "schema" => "schema",
-        "function" => "routine",
-        "enum" | "domain" => "type",
+        "function" | "aggregate" => "routine",
+        "enum" | "domain" | "composite" | "range" => "type",
         _ => return None,
     };
     Some(format!("{word} {path}"))

@@ -1,12 +1,27 @@
 //! The statements that create, drop and change one fact. Names come quoted from identities; nothing cascades.
 
 mod access;
+mod casting;
+mod composites;
+mod definitions;
+mod domains;
+mod foreign;
+mod inheritance;
+mod keys;
+mod publications;
 mod relations;
 mod routines;
+mod rules;
+mod text_search;
 mod types;
 
 pub(crate) use access::{grant_statement, revoke_statement, strip_statement};
+pub(crate) use keys::{attach_index, index_name};
+pub(crate) use inheritance::clause as inherits_clause;
 pub(crate) use relations::{column_definition, create_table, options_clause, retype};
+pub(crate) use composites::create_composite;
+pub(crate) use domains::create_domain;
+pub(crate) use routines::{privileged, stub};
 pub(crate) use types::enum_additions;
 
 use crate::catalog::{Catalog, Fact, Kind};
@@ -55,27 +70,64 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
     match fact.kind {
         Kind::Schema => vec![Piece::session(format!("create schema {path} authorization {}", fact.text("owner")))],
         Kind::Extension => {
-            vec![Piece::session(format!("create extension if not exists {path} with schema {}", fact.text("schema")))]
+            vec![
+                Piece::session(format!("create extension if not exists {path} with schema {}", fact.text("schema"))),
+                // The extension brings a comment; where one is wanted it is a fact of its own.
+                Piece::session(format!("comment on extension {path} is null")),
+            ]
         }
         Kind::Enum => vec![Piece::new(types::create_enum(fact))],
-        Kind::Domain => vec![Piece::new(types::create_domain(fact))],
-        Kind::Sequence => vec![Piece::new(format!("create sequence {path}{}", relations::sequence_options(fact)))],
-        Kind::Function => vec![Piece::new(routines::create(fact))],
+        Kind::Collation => vec![Piece::new(composites::create_collation(fact))],
+        Kind::Range => vec![Piece::new(composites::create_range(fact))],
+        Kind::Domain => vec![domains::create_domain(fact, &[])],
+        Kind::DomainConstraint => vec![domains::add_check(fact)],
+        Kind::Composite => composites::create_composite(fact, &[]),
+        Kind::Attribute => vec![composites::add_attribute(fact)],
+        Kind::Aggregate
+        | Kind::Operator
+        | Kind::OperatorFamily
+        | Kind::OperatorClass
+        | Kind::Cast
+        | Kind::Conversion
+        | Kind::EventTrigger => {
+            definitions::create(fact)
+        }
+        Kind::TextSearchDictionary => vec![Piece::new(text_search::create_dictionary(fact))],
+        Kind::TextSearchConfiguration => text_search::create_configuration(fact),
+        Kind::Sequence => vec![Piece::new(format!(
+            "create {}sequence {path}{}",
+            if fact.flag("unlogged") { "unlogged " } else { "" },
+            relations::sequence_options(fact)
+        ))],
+        Kind::Function => vec![routines::made(fact)],
+        Kind::ForeignDataWrapper => vec![foreign::create(fact), set_owner(fact, "foreign data wrapper")],
+        Kind::ForeignServer => vec![foreign::create(fact), set_owner(fact, "server")],
+        Kind::UserMapping => vec![foreign::create(fact)],
+        Kind::Publication | Kind::PublicationTable | Kind::PublicationSchema => publications::create(fact),
+        Kind::Partition | Kind::Inheritance => vec![inheritance::create(fact)],
         Kind::Default => vec![Piece::new(relations::set_default(fact))],
         Kind::OwnedBy => vec![Piece::new(format!("alter sequence {path} owned by {}", fact.text("column")))],
-        Kind::Constraint => vec![Piece::after_data(relations::add_constraint(fact))],
-        Kind::Index => vec![Piece::new(fact.text("definition"))],
+        Kind::Constraint => keys::add_constraint(fact),
+        Kind::Index => keys::create_index(fact),
+        Kind::Statistics => rules::create_statistics(fact),
         Kind::ReplicaIdentity => {
             vec![Piece::new(format!("alter table {path} replica identity {}", fact.text("value")))]
         }
-        Kind::ClusteredOn => vec![Piece::new(relations::clustered_on(fact))],
+        Kind::ClusteredOn => vec![Piece::new(keys::clustered_on(fact))],
         Kind::View => vec![Piece::new(routines::create_view(fact, false))],
+        Kind::MaterializedView => rules::create_materialized_view(fact),
+        Kind::Rule => rules::create_rule(fact),
         Kind::Trigger => routines::create_trigger(fact),
         Kind::RowSecurity => relations::row_security(None, fact),
         Kind::Policy => vec![Piece::new(access::create_policy(fact))],
         Kind::Comment => vec![Piece::new(access::comment(fact, Some(fact.text("text"))))],
         Kind::DefaultPrivilege => vec![Piece::session(access::default_privilege(fact, fact.flag("granted")))],
-        Kind::Table | Kind::Column | Kind::Grant | Kind::Unmodelled => Vec::new(),
+        Kind::Table
+        | Kind::ForeignTable
+        | Kind::Column
+        | Kind::InheritedColumn
+        | Kind::Grant
+        | Kind::Unmodelled => Vec::new(),
     }
 }
 
@@ -87,24 +139,45 @@ pub(crate) fn drop(fact: &Fact) -> Option<Piece> {
     Some(match fact.kind {
         Kind::Schema => Piece::new(format!("drop schema {path}")),
         Kind::Extension => Piece::session(format!("drop extension {path}")),
-        Kind::Enum => Piece::new(format!("drop type {path}")),
+        Kind::Enum | Kind::Composite | Kind::Range => Piece::new(format!("drop type {path}")),
+        Kind::Collation => Piece::new(format!("drop collation {path}")),
+        Kind::DomainConstraint => domains::drop_check(fact),
+        Kind::Attribute => composites::drop_attribute(fact),
+        Kind::Aggregate
+        | Kind::Operator
+        | Kind::OperatorFamily
+        | Kind::OperatorClass
+        | Kind::Cast
+        | Kind::Conversion
+        | Kind::EventTrigger => {
+            definitions::drop(fact)
+        }
+        Kind::TextSearchDictionary => Piece::new(format!("drop text search dictionary {path}")),
+        Kind::TextSearchConfiguration => Piece::new(format!("drop text search configuration {path}")),
         Kind::Domain => Piece::new(format!("drop domain {path}")),
         Kind::Sequence => Piece::new(format!("drop sequence {path}")),
         Kind::Function => Piece::new(format!("drop routine {path}")),
         Kind::Table => Piece::after_data(format!("drop table {path}")),
         Kind::Column => Piece::after_data(format!("alter table {table} drop column {name}")),
-        Kind::Default => Piece::new(format!("alter table {table} alter column {name} drop default")),
+        Kind::ForeignDataWrapper | Kind::ForeignServer | Kind::UserMapping => foreign::drop(fact),
+        Kind::ForeignTable => Piece::new(format!("drop foreign table {path}")),
+        Kind::Publication | Kind::PublicationTable | Kind::PublicationSchema => publications::drop(fact),
+        Kind::Partition | Kind::Inheritance => inheritance::drop(fact),
+        Kind::Statistics => Piece::new(format!("drop statistics {path}")),
+        Kind::MaterializedView => Piece::new(format!("drop materialized view {path}")),
+        Kind::Rule => Piece::new(format!("drop rule {name} on {table}")),
+        Kind::Default => Piece::new(relations::drop_default(fact)),
         Kind::OwnedBy => Piece::new(format!("alter sequence {path} owned by none")),
         Kind::Constraint => Piece::new(format!("alter table {table} drop constraint {name}")),
         Kind::Index => Piece::new(format!("drop index {path}")),
         Kind::ReplicaIdentity => Piece::new(format!("alter table {path} replica identity default")),
         Kind::ClusteredOn => Piece::new(format!("alter table {path} set without cluster")),
         Kind::View => Piece::new(format!("drop view {path}")),
-        Kind::Trigger => Piece::new(format!("drop trigger {name} on {table}")),
+        Kind::Trigger => routines::drop_trigger(fact),
         Kind::Policy => Piece::new(format!("drop policy {name} on {table}")),
         Kind::Comment => Piece::new(access::comment(fact, None)),
         Kind::DefaultPrivilege => Piece::session(access::default_privilege(fact, !fact.flag("granted"))),
-        Kind::RowSecurity | Kind::Grant | Kind::Unmodelled => return None,
+        Kind::RowSecurity | Kind::InheritedColumn | Kind::Grant | Kind::Unmodelled => return None,
     })
 }
 
@@ -117,7 +190,23 @@ pub(crate) fn alter(from: &Fact, to: &Fact, catalog: &Catalog) -> Change {
             Change::InPlace(vec![Piece::session(format!("alter extension {path} set schema {}", to.text("schema")))])
         }
         Kind::Enum => Change::InPlace(owner(from, to, "type")),
-        Kind::Domain => types::alter_domain(from, to),
+        Kind::Collation => composites::alter_collation(from, to),
+        Kind::Domain => domains::alter_domain(from, to),
+        Kind::DomainConstraint => domains::alter_check(from, to),
+        Kind::Composite => Change::InPlace(owner(from, to, "type")),
+        Kind::Attribute => composites::alter_attribute(to),
+        Kind::Range => composites::alter_range(from, to),
+        Kind::Aggregate
+        | Kind::Operator
+        | Kind::OperatorFamily
+        | Kind::OperatorClass
+        | Kind::Cast
+        | Kind::Conversion
+        | Kind::EventTrigger => {
+            definitions::alter(from, to)
+        }
+        Kind::TextSearchDictionary => text_search::alter_dictionary(from, to),
+        Kind::TextSearchConfiguration => text_search::alter_configuration(from, to),
         Kind::Sequence => relations::alter_sequence(from, to),
         Kind::Function => routines::alter(from, to),
         Kind::Table => relations::alter_table(from, to),
@@ -125,7 +214,16 @@ pub(crate) fn alter(from: &Fact, to: &Fact, catalog: &Catalog) -> Change {
         Kind::Default | Kind::OwnedBy | Kind::ReplicaIdentity | Kind::ClusteredOn | Kind::Comment => {
             Change::InPlace(create(to))
         }
-        Kind::Constraint | Kind::Index => Change::Replace,
+        Kind::ForeignDataWrapper | Kind::ForeignServer | Kind::UserMapping => foreign::alter(from, to),
+        Kind::ForeignTable => foreign::alter_table(from, to),
+        Kind::Publication | Kind::PublicationTable | Kind::PublicationSchema => publications::alter(from, to),
+        Kind::Partition | Kind::Inheritance => Change::Replace,
+        Kind::InheritedColumn => Change::InPlace(Vec::new()),
+        Kind::Constraint => keys::alter_constraint(from, to),
+        Kind::Index => keys::alter_index(from, to),
+        Kind::Statistics => rules::alter_statistics(from, to),
+        Kind::MaterializedView => rules::alter_materialized_view(from, to),
+        Kind::Rule => rules::alter_rule(from, to),
         Kind::View => routines::alter_view(from, to),
         Kind::Trigger => routines::alter_trigger(from, to),
         Kind::RowSecurity => Change::InPlace(relations::row_security(Some(from), to)),
@@ -150,12 +248,24 @@ pub(crate) fn set_owner(fact: &Fact, word: &str) -> Piece {
 pub(crate) fn owner_word(kind: Kind) -> Option<&'static str> {
     Some(match kind {
         Kind::Schema => "schema",
-        Kind::Enum => "type",
+        Kind::Enum | Kind::Composite | Kind::Range => "type",
         Kind::Domain => "domain",
+        Kind::Collation => "collation",
+        Kind::Aggregate => "routine",
+        Kind::Operator => "operator",
+        Kind::OperatorFamily => "operator family",
+        Kind::OperatorClass => "operator class",
+        Kind::Conversion => "conversion",
+        Kind::TextSearchDictionary => "text search dictionary",
+        Kind::TextSearchConfiguration => "text search configuration",
+        Kind::EventTrigger => "event trigger",
         Kind::Sequence => "sequence",
         Kind::Function => "routine",
         Kind::Table => "table",
         Kind::View => "view",
+        Kind::MaterializedView => "materialized view",
+        Kind::ForeignTable => "foreign table",
+        Kind::Statistics => "statistics",
         _ => return None,
     })
 }

@@ -1,18 +1,25 @@
-//! Statements for tables, columns, defaults, constraints and sequences.
+//! Statements for tables, columns, defaults and sequences.
 
 use serde_json::Value;
 
-use super::{Change, Piece, owner};
+use super::casting::{castable, made_again};
+use super::{Change, Piece, foreign, owner};
 use crate::catalog::{Catalog, Fact, Identity, Kind};
 
 /// `create table` with its columns in order and those defaults that can be inline.
-pub(crate) fn create_table(table: &Fact, columns: &[(&Fact, Option<&Fact>)]) -> Vec<Piece> {
+pub(crate) fn create_table(table: &Fact, columns: &[(&Fact, Option<&Fact>)], inherits: &str) -> Vec<Piece> {
+    if table.kind == Kind::ForeignTable {
+        return foreign::create_table(table, columns, inherits);
+    }
     let definitions: Vec<_> =
         columns.iter().map(|(column, default)| format!("  {}", column_definition(column, *default))).collect();
     let body = if definitions.is_empty() { String::new() } else { format!("\n{}\n", definitions.join(",\n")) };
     let unlogged = if table.flag("unlogged") { "unlogged " } else { "" };
     let options = options_clause(&table.list("options"));
-    let mut pieces = vec![Piece::new(format!("create {unlogged}table {} ({body}){options}", table.identity.path()))];
+    let partitioned = table.optional("partition_key").map(|key| format!(" partition by {key}")).unwrap_or_default();
+    let path = table.identity.path();
+    let mut pieces =
+        vec![Piece::new(format!("create {unlogged}table {path} ({body}){inherits}{partitioned}{options}"))];
     pieces.extend(columns.iter().flat_map(|(column, _)| storage(None, column)));
     pieces
 }
@@ -56,36 +63,57 @@ fn identity_clause(identity: &Value) -> String {
 }
 
 /// Storage options, each as a statement of its own.
-fn storage(from: Option<&Fact>, column: &Fact) -> Vec<Piece> {
-    let (table, name) = (column.identity.prefix(), column.identity.last());
+pub(crate) fn storage(from: Option<&Fact>, column: &Fact) -> Vec<Piece> {
+    let (table, name) = (alone(column), column.identity.last());
     let changed = |field: &str| column.fields.get(field) != from.and_then(|from| from.fields.get(field));
     let given = |field: &str| column.fields.get(field).is_some_and(|value| !value.is_null());
     let wanted = |field: &str| if from.is_some() { changed(field) } else { given(field) };
     let mut clauses = Vec::new();
     if wanted("storage") {
-        let word = match column.optional("storage") {
-            Some("p") => "plain",
-            Some("e") => "external",
-            Some("m") => "main",
-            Some("x") => "extended",
-            _ => "default",
-        };
-        clauses.push(format!("set storage {word}"));
+        // `set storage default` came with Postgres 16.
+        let letter = column.optional("storage").or(column.lineage.type_storage.as_deref());
+        clauses.push(format!("set storage {}", storage_word(letter)));
     }
     if wanted("compression") {
-        let method = match column.optional("compression") {
-            Some("p") => "pglz",
-            Some("l") => "lz4",
-            _ => "default",
-        };
-        clauses.push(format!("set compression {method}"));
+        clauses.push(format!("set compression {}", compression_word(column.optional("compression"))));
     }
     if wanted("statistics") {
         let target = column.fields.get("statistics").and_then(Value::as_i64).unwrap_or(-1);
         clauses.push(format!("set statistics {target}"));
     }
     clauses.extend(option_changes(&from.map(|from| from.list("options")).unwrap_or_default(), &column.list("options")));
-    clauses.into_iter().map(|clause| Piece::new(format!("alter table {table} alter column {name} {clause}"))).collect()
+    let mut pieces: Vec<_> = clauses
+        .into_iter()
+        .map(|clause| Piece::new(format!("alter table {table} alter column {name} {clause}")))
+        .collect();
+    pieces.extend(foreign::column_options(from, column));
+    pieces
+}
+
+/// The table of a column for a change that its children do not follow.
+fn alone(part: &Fact) -> String {
+    let only = if part.lineage.has_children { "only " } else { "" };
+    format!("{only}{}", part.identity.prefix())
+}
+
+/// The word for how a column's values are stored.
+pub(crate) fn storage_word(letter: Option<&str>) -> &'static str {
+    match letter {
+        Some("p") => "plain",
+        Some("e") => "external",
+        Some("m") => "main",
+        Some("x") => "extended",
+        _ => "default",
+    }
+}
+
+/// The word for how a column's values are compressed.
+pub(crate) fn compression_word(letter: Option<&str>) -> &'static str {
+    match letter {
+        Some("p") => "pglz",
+        Some("l") => "lz4",
+        _ => "default",
+    }
 }
 
 /// The statement that gives a column another type, converting through text where an enum is on one side.
@@ -97,11 +125,21 @@ pub(crate) fn retype(column: &Fact, from_type: &str, through_text: bool) -> Stri
         (true, false) => format!("{name}::text::{to_type}"),
         (false, _) => format!("{name}::{to_type}"),
     };
+    if on_foreign_table(column) {
+        return format!("alter foreign table {table} alter column {name} type {to_type}{collation}");
+    }
     format!("alter table {table} alter column {name} type {to_type}{collation} using {using}")
 }
 
-fn names_enum(catalog: &Catalog, type_name: &str) -> bool {
-    catalog.contains(&Identity::new(Kind::Enum, type_name.trim_end_matches("[]")))
+/// A foreign table holds no values to convert.
+fn on_foreign_table(column: &Fact) -> bool {
+    column.parent.as_ref().is_some_and(|table| table.as_str().starts_with("foreign_table:"))
+}
+
+/// Types made by users to which Postgres casts nothing but text.
+fn takes_text(catalog: &Catalog, type_name: &str) -> bool {
+    let element = type_name.trim_end_matches("[]");
+    [Kind::Enum, Kind::Composite, Kind::Range].into_iter().any(|kind| catalog.contains(&Identity::new(kind, element)))
 }
 
 /// Changes a column where rows can be kept; the default is a fact of its own and is out of the way by then.
@@ -110,6 +148,10 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
     let step = |clause: String| Piece::new(format!("alter table {table} alter column {name} {clause}"));
     let retyped = from.text("type") != to.text("type") || from.fields.get("collation") != to.fields.get("collation");
     let mut pieces = Vec::new();
+    let convertible = on_foreign_table(to) || castable(from.text("type"), to.text("type"), catalog);
+    if !convertible && made_again(from, to) {
+        return Change::Replace;
+    }
     match (from.optional("generated"), to.optional("generated")) {
         (Some(_), None) if from.flag("virtual") => return Change::Replace,
         (Some(_), None) => pieces.push(step("drop expression".to_owned())),
@@ -119,11 +161,16 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
         }
         _ => {}
     }
+    if !convertible {
+        return Change::Impossible(
+            "Postgres cannot convert its values to the new type: say how, or drop the column and add another",
+        );
+    }
     if identity(from).is_some() && identity(to).is_none() {
         pieces.push(step("drop identity".to_owned()));
     }
     if retyped {
-        let through_text = names_enum(catalog, to.text("type"));
+        let through_text = takes_text(catalog, to.text("type"));
         pieces.push(Piece::new(retype(to, from.text("type"), through_text)));
     }
     match (from.flag("not_null"), to.flag("not_null")) {
@@ -143,7 +190,14 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
         },
         _ => {}
     }
-    pieces.extend(storage(Some(from), to));
+    let mut before = from.clone();
+    if retyped {
+        // Another type brings its own storage and compression.
+        for field in ["storage", "compression"] {
+            before.fields.insert(field.to_owned(), Value::Null);
+        }
+    }
+    pieces.extend(storage(Some(&before), to));
     Change::InPlace(pieces)
 }
 
@@ -180,6 +234,10 @@ fn identity_changes(old: &Value, new: &Value) -> Option<Vec<IdentityChange>> {
             clauses.push(format!("set {word} {}", new[field]));
         }
     }
+    let number = |value: &Value| value.as_i64().unwrap_or_default();
+    if !restart(number(&old["start"]), number(&new["minimum"]), number(&new["maximum"])).is_empty() {
+        clauses.push("restart".to_owned());
+    }
     if old["cycle"] != new["cycle"] {
         clauses.push(format!("set {}cycle", if new["cycle"].as_bool().unwrap_or(false) { "" } else { "no " }));
     }
@@ -191,28 +249,13 @@ fn identity_changes(old: &Value, new: &Value) -> Option<Vec<IdentityChange>> {
 
 /// `set default` of a column of a table or view.
 pub(crate) fn set_default(fact: &Fact) -> String {
-    format!(
-        "alter table {} alter column {} set default {}",
-        fact.identity.prefix(),
-        fact.identity.last(),
-        fact.text("expression")
-    )
+    let (table, column) = (alone(fact), fact.identity.last());
+    format!("alter table {table} alter column {column} set default {}", fact.text("expression"))
 }
 
-/// `add constraint` with its own name.
-pub(crate) fn add_constraint(fact: &Fact) -> String {
-    format!(
-        "alter table {} add constraint {} {}",
-        fact.identity.prefix(),
-        fact.identity.last(),
-        fact.text("definition")
-    )
-}
-
-/// `cluster on` names the index without its schema.
-pub(crate) fn clustered_on(fact: &Fact) -> String {
-    let index = Identity::new(Kind::Index, fact.text("index"));
-    format!("alter table {} cluster on {}", fact.identity.path(), index.last())
+/// `drop default` of a column of a table or view.
+pub(crate) fn drop_default(fact: &Fact) -> String {
+    format!("alter table {} alter column {} drop default", alone(fact), fact.identity.last())
 }
 
 /// A new table has row security neither enabled nor forced.
@@ -235,9 +278,12 @@ pub(crate) fn row_security(from: Option<&Fact>, to: &Fact) -> Vec<Piece> {
     pieces
 }
 
-/// Changes options, persistence and owner of a table.
+/// Changes options, persistence and owner of a table; partitioned or not, and by what, is fixed when it is made.
 pub(crate) fn alter_table(from: &Fact, to: &Fact) -> Change {
     let path = to.identity.path();
+    if from.optional("partition_key") != to.optional("partition_key") {
+        return Change::Replace;
+    }
     let mut pieces = Vec::new();
     if from.flag("unlogged") != to.flag("unlogged") {
         pieces.push(Piece::new(format!(
@@ -303,10 +349,23 @@ pub(crate) fn sequence_options(fact: &Fact) -> String {
 
 /// All options at once, because Postgres checks them together.
 pub(crate) fn alter_sequence(from: &Fact, to: &Fact) -> Change {
+    let path = to.identity.path();
     let mut pieces = Vec::new();
-    if from.fields.iter().any(|(field, value)| field != "owner" && to.fields.get(field) != Some(value)) {
-        pieces.push(Piece::new(format!("alter sequence {}{}", to.identity.path(), sequence_options(to))));
+    let options = |fact: &Fact| (sequence_options(fact), fact.text("type").to_owned());
+    if options(from) != options(to) {
+        let number = |fact: &Fact, field: &str| fact.fields.get(field).and_then(Value::as_i64).unwrap_or_default();
+        let restart = restart(number(from, "start"), number(to, "minimum"), number(to, "maximum"));
+        pieces.push(Piece::new(format!("alter sequence {path}{}{restart}", sequence_options(to))));
+    }
+    if from.flag("unlogged") != to.flag("unlogged") {
+        let word = if to.flag("unlogged") { "unlogged" } else { "logged" };
+        pieces.push(Piece::new(format!("alter sequence {path} set {word}")));
     }
     pieces.extend(owner(from, to, "sequence"));
     Change::InPlace(pieces)
+}
+
+/// A sequence whose values cannot go on within new bounds starts again.
+fn restart(start: i64, minimum: i64, maximum: i64) -> &'static str {
+    if (minimum..=maximum).contains(&start) { "" } else { " restart" }
 }

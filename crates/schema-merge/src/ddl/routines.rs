@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Change, Piece, literal, options_clause, owner};
-use crate::catalog::Fact;
+use crate::catalog::{Fact, quote_identifier};
 
 /// Settings whose stored value is a list of quoted names and must be written as a list of literals.
 const LIST_SETTINGS: [&str; 5] = [
@@ -24,6 +24,10 @@ pub(crate) fn create(fact: &Fact) -> String {
         text += &format!("\n returns {returns}");
     }
     text += &format!("\n language {}", fact.text("language"));
+    let transforms: Vec<_> = fact.list("transforms").iter().map(|name| format!("for type {name}")).collect();
+    if !transforms.is_empty() {
+        text += &format!("\n transform {}", transforms.join(", "));
+    }
     for attribute in attributes(fact) {
         text += &format!("\n {attribute}");
     }
@@ -55,14 +59,10 @@ fn attributes(fact: &Fact) -> Vec<String> {
         if fact.flag("leakproof") {
             out.push("leakproof".to_owned());
         }
-        out.push(format!(
-            "parallel {}",
-            match fact.text("parallel") {
-                "s" => "safe",
-                "r" => "restricted",
-                _ => "unsafe",
-            }
-        ));
+        out.push(format!("parallel {}", parallel(fact)));
+        if let Some(support) = fact.optional("support") {
+            out.push(format!("support {support}"));
+        }
         out.push(format!("cost {}", number(fact, "cost")));
         if number(fact, "rows") != "0" {
             out.push(format!("rows {}", number(fact, "rows")));
@@ -75,18 +75,39 @@ fn attributes(fact: &Fact) -> Vec<String> {
     out
 }
 
+/// The word for how a function may run in parallel plans.
+pub(super) fn parallel(fact: &Fact) -> &'static str {
+    match fact.text("parallel") {
+        "s" => "safe",
+        "r" => "restricted",
+        _ => "unsafe",
+    }
+}
+
+/// A function of the same signature without a body, to stand in while functions and views that need each other are made or dropped.
+pub(crate) fn stub(fact: &Fact) -> Option<String> {
+    if !fact.flag("standard_body") {
+        return None;
+    }
+    let mut empty = fact.clone();
+    empty.fields.insert("standard_body".to_owned(), false.into());
+    empty.fields.insert("body".to_owned(), "".into());
+    Some(create(&empty))
+}
+
 fn number(fact: &Fact, field: &str) -> String {
     fact.fields.get(field).map(Value::to_string).unwrap_or_default()
 }
 
 fn setting(entry: &str) -> String {
     let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+    let quoted = quote_identifier(name);
     if LIST_SETTINGS.contains(&name) {
         let items: Vec<_> = split_list(value).iter().map(|item| literal(item)).collect();
         let list = if items.is_empty() { "''".to_owned() } else { items.join(", ") };
-        return format!("set {name} to {list}");
+        return format!("set {quoted} to {list}");
     }
-    format!("set {name} to {}", literal(value))
+    format!("set {quoted} to {}", literal(value))
 }
 
 /// Splits a stored list of names, taking their quotes off.
@@ -134,9 +155,12 @@ pub(crate) fn function_name(path: &str) -> &str {
     path
 }
 
-/// A function keeps its identity as long as names, defaults and result stay; else it is replaced with all that uses it.
+/// A function keeps its identity as long as the names of its arguments and its result stay and no argument loses its default; else it
+/// is replaced with all that uses it.
 pub(crate) fn alter(from: &Fact, to: &Fact) -> Change {
-    if ["kind", "arguments", "returns"].iter().any(|field| from.fields.get(*field) != to.fields.get(*field)) {
+    let optional = |fact: &Fact| fact.fields.get("optional_arguments").and_then(Value::as_i64).unwrap_or_default();
+    let fixed = ["kind", "signature", "returns"].iter().any(|field| from.fields.get(*field) != to.fields.get(*field));
+    if fixed || optional(to) < optional(from) {
         return Change::Replace;
     }
     let mut pieces = Vec::new();
@@ -171,11 +195,25 @@ pub(crate) fn alter_view(from: &Fact, to: &Fact) -> Change {
 
 /// A trigger and, where it is not plainly enabled, its state.
 pub(crate) fn create_trigger(fact: &Fact) -> Vec<Piece> {
+    if fact.optional("of").is_some() {
+        return vec![Piece::new(trigger_state(fact))];
+    }
     let mut pieces = vec![Piece::new(fact.text("definition"))];
     if fact.text("enabled") != "O" {
         pieces.push(Piece::new(trigger_state(fact)));
     }
     pieces
+}
+
+/// Drops a trigger, or gives a copy of one the state of what it is copied from.
+pub(crate) fn drop_trigger(fact: &Fact) -> Piece {
+    if fact.optional("of").is_none() {
+        return Piece::new(format!("drop trigger {} on {}", fact.identity.last(), fact.identity.prefix()));
+    }
+    let mut followed = fact.clone();
+    let state = fact.lineage.otherwise.clone().unwrap_or_else(|| "O".to_owned());
+    followed.fields.insert("enabled".to_owned(), state.into());
+    Piece::new(trigger_state(&followed))
 }
 
 fn trigger_state(fact: &Fact) -> String {

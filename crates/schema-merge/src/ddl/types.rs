@@ -1,8 +1,6 @@
-//! Statements for enums and domains.
+//! Statements for enums.
 
-use serde_json::Value;
-
-use super::{Change, Piece, literal, owner};
+use super::literal;
 use crate::catalog::{Fact, Identity};
 
 /// `create type … as enum` with all labels.
@@ -35,66 +33,6 @@ pub(crate) fn enum_additions(identity: &Identity, from: &[&str], to: &[&str]) ->
         }
     }
     Some(statements)
-}
-
-/// `create domain` with all its checks by name.
-pub(crate) fn create_domain(fact: &Fact) -> String {
-    let mut text = format!("create domain {} as {}", fact.identity.path(), fact.text("base"));
-    if let Some(collation) = fact.optional("collation") {
-        text += &format!(" collate {collation}");
-    }
-    if let Some(default) = fact.optional("default") {
-        text += &format!(" default {default}");
-    }
-    if fact.flag("not_null") {
-        text += " not null";
-    }
-    for (name, check) in checks(fact) {
-        text += &format!(" constraint {name} {check}");
-    }
-    text
-}
-
-fn checks(fact: &Fact) -> Vec<(String, String)> {
-    let map = fact.fields.get("checks").and_then(Value::as_object);
-    map.into_iter()
-        .flatten()
-        .map(|(name, check)| (name.clone(), check.as_str().unwrap_or_default().to_owned()))
-        .collect()
-}
-
-/// Default, not null, checks and owner change in place; another base type needs columns rewritten and is refused.
-pub(crate) fn alter_domain(from: &Fact, to: &Fact) -> Change {
-    if from.text("base") != to.text("base") || from.fields.get("collation") != to.fields.get("collation") {
-        return Change::Impossible("the base type of a domain changed");
-    }
-    let path = to.identity.path();
-    let mut pieces = Vec::new();
-    if from.optional("default") != to.optional("default") {
-        let clause = to
-            .optional("default")
-            .map_or_else(|| "drop default".to_owned(), |default| format!("set default {default}"));
-        pieces.push(Piece::new(format!("alter domain {path} {clause}")));
-    }
-    if from.flag("not_null") != to.flag("not_null") {
-        pieces.push(Piece::new(format!(
-            "alter domain {path} {} not null",
-            if to.flag("not_null") { "set" } else { "drop" }
-        )));
-    }
-    let (old, new) = (checks(from), checks(to));
-    pieces.extend(
-        old.iter()
-            .filter(|check| !new.contains(check))
-            .map(|(name, _)| Piece::new(format!("alter domain {path} drop constraint {name}"))),
-    );
-    pieces.extend(
-        new.iter()
-            .filter(|check| !old.contains(check))
-            .map(|(name, check)| Piece::new(format!("alter domain {path} add constraint {name} {check}"))),
-    );
-    pieces.extend(owner(from, to, "domain"));
-    Change::InPlace(pieces)
 }
 
 #[cfg(test)]

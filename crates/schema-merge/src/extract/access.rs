@@ -2,36 +2,59 @@
 
 use serde_json::{Value, json};
 
-use super::addresses::{NAMESPACE, RELATION};
-use super::assemble::{Gathering, fact};
-use super::rows;
+use super::addresses::{FUNCTION, NAMESPACE, RELATION};
+use super::assemble::{Gathering, fact, lineage};
+use super::{inheritance, rows};
 use crate::access::{GrantOn, grant};
 use crate::catalog::{Fact, Identity, Kind, Lineage};
 
-pub(super) fn grants(gathering: &mut Gathering, grants: Vec<rows::Grant>) {
-    for (class, oid, sub, grantee, plain, grantable) in grants {
-        if gathering.addresses.is_member(class, oid) {
-            continue;
+pub(super) fn grants(gathering: &mut Gathering, lists: Vec<rows::Grants>) {
+    for list in lists {
+        for (class, oid, sub) in list.objects {
+            held(gathering, class, oid, sub, &list.held);
         }
-        let Some(subject) = gathering.addresses.resolve(class, oid, sub).cloned() else { continue };
-        let Some(target) = gathering.catalog.get(&subject) else { continue };
-        let role = target.lineage.role.clone();
-        let on = match (target.kind, sub) {
-            (Kind::Column, 0) => GrantOn::IdentitySequence,
-            (Kind::Column, _) => GrantOn::Column,
-            (Kind::View, number) if number != 0 => GrantOn::ViewColumn(view_column(&target.lineage, number)),
-            (
-                Kind::Schema | Kind::Table | Kind::View | Kind::Sequence | Kind::Function | Kind::Enum | Kind::Domain,
-                _,
-            ) => GrantOn::Object,
-            _ => continue,
-        };
+    }
+}
+
+fn held(gathering: &mut Gathering, class: i64, oid: i64, sub: i64, held: &[rows::Held]) {
+    if gathering.addresses.is_member(class, oid) {
+        return;
+    }
+    let Some(subject) = subject(gathering, class, oid, sub) else { return };
+    let Some(target) = gathering.catalog.get(&subject) else { return };
+    let role = target.lineage.role.clone();
+    if class == FUNCTION && !matches!(target.kind, Kind::Function | Kind::Aggregate) {
+        // Constructors of a range type are made with it.
+        return;
+    }
+    let on = match (target.kind, sub) {
+        (Kind::Column, 0) => GrantOn::IdentitySequence,
+        (Kind::Column | Kind::InheritedColumn, _) => GrantOn::Column,
+        (Kind::View | Kind::MaterializedView, number) if number != 0 => {
+            GrantOn::ViewColumn(view_column(&target.lineage, number))
+        }
+        (Kind::Unmodelled | Kind::Extension | Kind::Policy | Kind::Constraint, _) => return,
+        _ => GrantOn::Object,
+    };
+    for (grantee, grantor, plain, grantable) in held {
         for (privileges, with_option) in [(plain, false), (grantable, true)] {
-            for privilege in privileges.unwrap_or_default() {
-                gathering.catalog.insert(grant(&subject, &on, &grantee, &privilege, with_option, role.clone()));
+            for privilege in privileges.iter().flatten() {
+                let made = grant(&subject, &on, grantee, privilege, with_option, grantor.as_deref(), role.clone());
+                gathering.catalog.insert(made);
             }
         }
     }
+}
+
+/// What an address means; for a column that a child only inherits, what the child says of it.
+fn subject(gathering: &mut Gathering, class: i64, oid: i64, sub: i64) -> Option<Identity> {
+    if class == RELATION
+        && sub != 0
+        && let Some(anchor) = inheritance::anchored(gathering, oid, sub)
+    {
+        return Some(anchor);
+    }
+    gathering.addresses.resolve(class, oid, sub).cloned()
 }
 
 /// Views keep no dropped columns, so a column's number is its place in the list.
@@ -72,6 +95,7 @@ pub(super) fn default_privileges(gathering: &mut Gathering, deviations: Vec<rows
             "S" => "sequences",
             "f" => "functions",
             "T" => "types",
+            "L" => "large objects",
             _ => "schemas",
         };
         let schema = row.schema.clone().unwrap_or_default();
@@ -93,13 +117,24 @@ pub(super) fn comments(gathering: &mut Gathering, comments: Vec<rows::Comment>) 
         if gathering.addresses.is_member(class, oid) {
             continue;
         }
-        let Some(subject) = gathering.addresses.resolve(class, oid, sub).cloned() else { continue };
+        let Some(subject) = subject(gathering, class, oid, sub) else { continue };
         let Some(target) = gathering.catalog.get(&subject) else { continue };
+        if target.kind == Kind::Unmodelled {
+            said_of_unmodelled(gathering, &subject, sub, text);
+            continue;
+        }
+        if class == FUNCTION && !matches!(target.kind, Kind::Function | Kind::Aggregate) {
+            said_of_unmodelled(gathering, &subject, oid, text);
+            continue;
+        }
         let inside = class == RELATION && sub == 0;
         let on = match target.kind {
             Kind::Constraint if class == RELATION => "index".to_owned(),
             Kind::Column if inside => format!("sequence {}", identity_sequence(target)),
-            Kind::View if sub != 0 => format!("column {}", view_column(&target.lineage, sub)),
+            Kind::View | Kind::MaterializedView if sub != 0 => format!("column {}", view_column(&target.lineage, sub)),
+            Kind::Range if target.lineage.object != lineage(class, oid, 0, "").object => {
+                format!("multirange {}", target.text("multirange"))
+            }
             _ => String::new(),
         };
         if class == NAMESPACE && target.kind != Kind::Schema {
@@ -107,6 +142,7 @@ pub(super) fn comments(gathering: &mut Gathering, comments: Vec<rows::Comment>) 
         }
         let detail = match (inside && target.kind == Kind::Column, on.is_empty()) {
             (true, _) => "/sequence".to_owned(),
+            _ if on.starts_with("multirange ") => "/multirange".to_owned(),
             (false, true) => String::new(),
             (false, false) => format!("/{on}"),
         };
@@ -120,4 +156,13 @@ pub(super) fn comments(gathering: &mut Gathering, comments: Vec<rows::Comment>) 
             lineage,
         ));
     }
+}
+
+/// A comment on something that is not modelled is not modelled either.
+fn said_of_unmodelled(gathering: &mut Gathering, subject: &Identity, sub: i64, text: String) {
+    let about = subject.path();
+    let name = if sub == 0 { about.to_owned() } else { format!("{about} {sub}") };
+    let identity = Identity::new(Kind::Unmodelled, format!("comment:{name}"));
+    let fields = json!({ "kind": "comment", "name": name, "text": text });
+    gathering.catalog.insert(fact(identity, Kind::Unmodelled, Some(subject.clone()), fields, Lineage::default()));
 }

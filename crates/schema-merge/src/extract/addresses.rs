@@ -23,6 +23,8 @@ pub(super) struct Addresses {
     columns: HashMap<(i64, i64), Identity>,
     aliases: HashMap<(i64, i64), (i64, i64)>,
     members: HashSet<(i64, i64)>,
+    /// Columns that a child only inherits: they stand for their parent's when used, and need nothing themselves.
+    inherited: HashSet<(i64, i64)>,
 }
 
 impl Addresses {
@@ -34,6 +36,11 @@ impl Addresses {
         self.columns.insert((relation, number), identity.clone());
     }
 
+    pub(super) fn inherited_column(&mut self, relation: i64, number: i64, origin: &Identity) {
+        self.column(relation, number, origin);
+        self.inherited.insert((relation, number));
+    }
+
     pub(super) fn member(&mut self, class: i64, oid: i64, extension: &Identity) {
         self.members.insert((class, oid));
         self.object(class, oid, extension);
@@ -43,10 +50,19 @@ impl Addresses {
         self.members.contains(&(class, oid))
     }
 
-    /// Rules stand for their view; row types for their relation; array types for their element.
+    /// Rules stand for their view; row types for their relation; array types for their element; multiranges and constructors for their range.
     pub(super) fn learn(&mut self, aliases: &rows::Aliases) {
         for (rule, relation) in &aliases.rules {
             self.aliases.insert((RULE, *rule), (RELATION, *relation));
+        }
+        for (function, range) in &aliases.functions {
+            self.aliases.insert((FUNCTION, *function), (TYPE, *range));
+        }
+        for (class, oid, of_class, of) in &aliases.entries {
+            self.aliases.insert((*class, *oid), (*of_class, *of));
+        }
+        for (multirange, range) in &aliases.multiranges {
+            self.aliases.insert((TYPE, *multirange), (TYPE, *range));
         }
         for (oid, relation, element) in &aliases.types {
             match (relation, element) {
@@ -75,13 +91,17 @@ impl Addresses {
     }
 
     /// Adds every dependency between two different facts to the dependent one.
-    pub(super) fn connect(&self, catalog: &mut Catalog, edges: &[rows::Edge]) {
+    pub(super) fn connect(&self, catalog: &mut Catalog, edges: impl Iterator<Item = rows::Edge>) {
         let mut wanted: HashMap<&Identity, HashSet<&Identity>> = HashMap::new();
         for (class, oid, sub, on_class, on_oid, on_sub) in edges {
+            if class == RELATION && self.inherited.contains(&(oid, sub)) {
+                continue;
+            }
             if let (Some(from), Some(to)) =
-                (self.resolve(*class, *oid, *sub), self.resolve(*on_class, *on_oid, *on_sub))
+                (self.resolve(class, oid, sub), self.resolve(on_class, on_oid, on_sub))
                 && from != to
                 && !owned(from, to)
+                && !(class == RELATION && on_class == RELATION && sub == 0 && on_sub == 0 && tables(from, to))
             {
                 wanted.entry(from).or_default().insert(to);
             }
@@ -98,6 +118,14 @@ impl Addresses {
             }
         }
     }
+}
+
+/// A table under another is linked by a fact of its own.
+fn tables(from: &Identity, to: &Identity) -> bool {
+    let table = |identity: &Identity| {
+        ["table:", "foreign_table:"].iter().any(|kind| identity.as_str().starts_with(kind))
+    };
+    table(from) && table(to)
 }
 
 /// A sequence goes with the column that owns it but does not need it; that is a fact of its own.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::addresses::{Addresses, CONSTRAINT, EXTENSION, FUNCTION, NAMESPACE, POLICY, RELATION, TRIGGER, TYPE};
 use super::printing::settled;
-use super::{ExtractError, access, relations, rows};
+use super::{ExtractError, access, definitions, foreign, inheritance, keys, publications, relations, rows, rules};
 use crate::catalog::{Catalog, Fact, Identity, Kind, Lineage};
 
 /// What is gathered while the answers are read.
@@ -17,12 +17,15 @@ pub(super) struct Gathering {
     pub(super) addresses: Addresses,
     /// Relations that facts may hang on: identity (none for open internal tables), qualified name, owner.
     pub(super) relations: HashMap<i64, RelationSeen>,
+    /// Columns that a child only inherits, by table and number.
+    pub(super) inherited: HashMap<(i64, i64), inheritance::InheritedColumn>,
 }
 
 pub(super) struct RelationSeen {
     pub(super) identity: Option<Identity>,
     pub(super) name: String,
     pub(super) owner: String,
+    pub(super) replica_identity: String,
 }
 
 /// Builds the catalog from the answers of all [`super::queries`], given in any order.
@@ -30,21 +33,26 @@ pub fn assemble(results: Vec<(impl Into<String>, Value)>) -> Result<Catalog, Ext
     let mut answers: HashMap<String, Value> = results.into_iter().map(|(name, value)| (name.into(), value)).collect();
     let server: rows::Server = take(&mut answers, "server")?;
     let mut gathering =
-        Gathering { catalog: Catalog::new(server.version), addresses: Addresses::default(), relations: HashMap::new() };
+        Gathering {
+            catalog: Catalog::new(server.version),
+            addresses: Addresses::default(),
+            relations: HashMap::new(),
+            inherited: HashMap::new(),
+        };
     let extensions: Vec<rows::Extension> = take(&mut answers, "extensions")?;
     let members: Vec<(i64, i64, i64)> = take(&mut answers, "extension_members")?;
     gathering.extensions(&extensions, &members);
     gathering.unmodelled(take(&mut answers, "unmodelled")?);
     gathering.schemas(take(&mut answers, "schemas")?);
     gathering.types(take(&mut answers, "types")?);
+    definitions::gather(&mut gathering, take(&mut answers, "definitions")?);
     gathering.functions(take(&mut answers, "functions")?);
-    relations::gather(
-        &mut gathering,
-        take(&mut answers, "relations")?,
-        take(&mut answers, "columns")?,
-        take(&mut answers, "constraints")?,
-        take(&mut answers, "indexes")?,
-    );
+    foreign::gather(&mut gathering, take(&mut answers, "foreign")?);
+    relations::gather(&mut gathering, take(&mut answers, "relations")?);
+    inheritance::gather(&mut gathering, take(&mut answers, "inheritance")?, take(&mut answers, "columns")?);
+    keys::gather(&mut gathering, take(&mut answers, "constraints")?, take(&mut answers, "indexes")?);
+    rules::gather(&mut gathering, take(&mut answers, "rules")?, take(&mut answers, "statistics")?);
+    publications::gather(&mut gathering, take(&mut answers, "publications")?);
     relations::sequences(&mut gathering, take(&mut answers, "sequences")?);
     gathering.triggers(take(&mut answers, "triggers")?);
     gathering.policies(take(&mut answers, "policies")?);
@@ -53,9 +61,9 @@ pub fn assemble(results: Vec<(impl Into<String>, Value)>) -> Result<Catalog, Ext
     access::grants(&mut gathering, take(&mut answers, "grants")?);
     access::default_privileges(&mut gathering, take(&mut answers, "default_privileges")?);
     access::comments(&mut gathering, take(&mut answers, "comments")?);
-    let edges: Vec<rows::Edge> = take(&mut answers, "depends")?;
+    let edges: String = take(&mut answers, "depends")?;
     let Gathering { mut catalog, addresses, .. } = gathering;
-    addresses.connect(&mut catalog, &edges);
+    addresses.connect(&mut catalog, edges.split(';').filter_map(rows::edge));
     Ok(catalog)
 }
 
@@ -65,7 +73,7 @@ fn take<T: DeserializeOwned>(answers: &mut HashMap<String, Value>, name: &'stati
 }
 
 /// Fields that hold what Postgres printed of an expression.
-const PRINTED: [&str; 6] = ["definition", "expression", "generated", "using", "check", "default"];
+const PRINTED: [&str; 7] = ["definition", "expression", "generated", "using", "check", "default", "where"];
 
 /// A fact with its fields given as a JSON object.
 pub(super) fn fact(identity: Identity, kind: Kind, parent: Option<Identity>, fields: Value, lineage: Lineage) -> Fact {
@@ -79,13 +87,6 @@ pub(super) fn fact(identity: Identity, kind: Kind, parent: Option<Identity>, fie
             Value::String(text) if PRINTED.contains(&name.as_str()) || name == "body" && parsed_body => {
                 *text = settled(text)
             }
-            Value::Object(checks) if name == "checks" => {
-                for check in checks.values_mut() {
-                    if let Value::String(text) = check {
-                        *text = settled(text);
-                    }
-                }
-            }
             _ => {}
         }
     }
@@ -96,8 +97,8 @@ pub(super) fn lineage(class: i64, oid: i64, sub: i64, role: &str) -> Lineage {
     Lineage {
         object: Some(format!("{class}:{oid}:{sub}")),
         position: sub,
-        view_columns: Vec::new(),
         role: Some(role.to_owned()),
+        ..Lineage::default()
     }
 }
 
@@ -172,14 +173,15 @@ impl Gathering {
     fn types(&mut self, types: Vec<rows::Type>) {
         for row in types {
             let path = format!("{}.{}", row.schema, row.name);
-            let lineage = lineage(TYPE, row.oid, 0, &row.owner);
+            let mut lineage = lineage(TYPE, row.oid, 0, &row.owner);
+            lineage.labels = row.label_oids.unwrap_or_default().iter().map(i64::to_string).collect();
             let made = if row.typtype == "e" {
                 let fields = json!({ "labels": row.labels.unwrap_or_default(), "owner": row.owner });
                 fact(Identity::new(Kind::Enum, path), Kind::Enum, None, fields, lineage)
             } else {
                 let fields = json!({
                     "base": row.base, "collation": row.collation, "default": row.default, "not_null": row.not_null,
-                    "checks": row.checks.unwrap_or_default(), "owner": row.owner,
+                    "owner": row.owner,
                 });
                 fact(Identity::new(Kind::Domain, path), Kind::Domain, None, fields, lineage)
             };
@@ -192,10 +194,11 @@ impl Gathering {
             let identity = Identity::new(Kind::Function, format!("{}.{}({})", row.schema, row.name, row.input));
             let fields = json!({
                 "kind": match row.prokind.as_str() { "p" => "procedure", "w" => "window", _ => "function" },
-                "language": row.language, "arguments": row.arguments, "returns": row.returns,
+                "language": row.language, "arguments": row.arguments,
+                "signature": row.signature, "optional_arguments": row.optional_arguments, "returns": row.returns,
                 "body": row.body, "standard_body": row.standard_body, "volatility": row.volatility, "strict": row.strict,
                 "security_definer": row.security_definer, "leakproof": row.leakproof, "parallel": row.parallel,
-                "cost": row.cost, "rows": row.rows, "config": row.config, "owner": row.owner,
+                "support": row.support, "transforms": row.transforms, "cost": row.cost, "rows": row.rows, "config": row.config, "owner": row.owner,
             });
             let made = fact(identity, Kind::Function, None, fields, lineage(FUNCTION, row.oid, 0, &row.owner));
             self.add(FUNCTION, row.oid, made);
@@ -206,9 +209,15 @@ impl Gathering {
         for row in triggers {
             let Some(on) = self.relations.get(&row.relation) else { continue };
             let identity = Identity::new(Kind::Trigger, format!("{}.{}", on.name, row.name));
-            let fields = json!({ "definition": row.definition, "enabled": row.enabled });
-            let made =
-                fact(identity, Kind::Trigger, on.identity.clone(), fields, lineage(TRIGGER, row.oid, 0, &on.owner));
+            let mut lineage = lineage(TRIGGER, row.oid, 0, &on.owner);
+            lineage.otherwise = row.of_enabled;
+            let above = row.of.and_then(|oid| self.addresses.resolve(TRIGGER, oid, 0)).cloned();
+            let fields = match &above {
+                Some(above) => json!({ "of": above.path(), "enabled": row.enabled }),
+                None => json!({ "definition": row.definition, "enabled": row.enabled }),
+            };
+            let mut made = fact(identity, Kind::Trigger, on.identity.clone(), fields, lineage);
+            made.depends_on.extend(above);
             self.add(TRIGGER, row.oid, made);
         }
     }

@@ -6,13 +6,20 @@
 mod access;
 mod addresses;
 mod assemble;
+mod definitions;
+mod foreign;
+mod inheritance;
+mod keys;
 mod printing;
+mod publications;
 mod relations;
 mod rows;
+mod rules;
 
 use std::sync::LazyLock;
 
 pub use assemble::assemble;
+pub(crate) use printing::settled;
 
 /// Schemas of the platform: their objects are not facts, except what developers own on [`queries`]' open tables.
 pub const INTERNAL_SCHEMAS: [&str; 13] = [
@@ -60,19 +67,25 @@ pub enum ExtractError {
     },
 }
 
-const TEXTS: [(&str, &str); 19] = [
+const TEXTS: &[(&str, &str)] = &[
     ("server", include_str!("sql/server.sql")),
     ("schemas", include_str!("sql/schemas.sql")),
     ("extensions", include_str!("sql/extensions.sql")),
     ("extension_members", include_str!("sql/extension_members.sql")),
     ("types", include_str!("sql/types.sql")),
+    ("definitions", include_str!("sql/definitions.sql")),
     ("relations", include_str!("sql/relations.sql")),
+    ("inheritance", include_str!("sql/inheritance.sql")),
     ("columns", include_str!("sql/columns.sql")),
     ("constraints", include_str!("sql/constraints.sql")),
     ("indexes", include_str!("sql/indexes.sql")),
     ("sequences", include_str!("sql/sequences.sql")),
     ("functions", include_str!("sql/functions.sql")),
     ("triggers", include_str!("sql/triggers.sql")),
+    ("rules", include_str!("sql/rules.sql")),
+    ("statistics", include_str!("sql/statistics.sql")),
+    ("publications", include_str!("sql/publications.sql")),
+    ("foreign", include_str!("sql/foreign.sql")),
     ("policies", include_str!("sql/policies.sql")),
     ("grants", include_str!("sql/grants.sql")),
     ("default_privileges", include_str!("sql/default_privileges.sql")),
@@ -90,7 +103,7 @@ const OPEN_TABLES: &str = "select oc.oid from pg_class oc join pg_namespace ons 
 static QUERIES: LazyLock<Vec<ExtractQuery>> = LazyLock::new(|| {
     let internal: Vec<_> = INTERNAL_SCHEMAS.iter().map(|name| format!("'{name}'")).collect();
     let user_schemas = format!(
-        "select un.oid from pg_namespace un where un.nspname not in ('information_schema', {}) and un.nspname !~ '^pg_'",
+        "select un.oid from pg_namespace un where un.nspname not in ('information_schema', {}) and un.nspname !~ '^(pg_|hearth_undo_|hearth_redo_)'",
         internal.join(", ")
     );
     TEXTS

@@ -9,7 +9,7 @@ const CLOSE: &str = "])::text[]";
 const ELEMENT: &str = "::character varying";
 
 /// The text as it is printed after one more reading.
-pub(super) fn settled(text: &str) -> String {
+pub(crate) fn settled(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = find_outside_quotes(rest, OPEN) {

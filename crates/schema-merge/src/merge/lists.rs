@@ -8,7 +8,11 @@ use crate::catalog::Kind;
 pub(super) fn merge(kind: Kind, field: &str, base: Option<&Value>, target: &Value, source: &Value) -> Option<Value> {
     match (kind, field) {
         (Kind::Enum, "labels") => labels(base, target, source),
-        (Kind::Domain, "checks") => {
+        // The options of an identity column's sequence, each by itself.
+        (Kind::Column, "identity") if base.is_some_and(Value::is_object) && target.is_object() && source.is_object() => {
+            keyed(&object(base), &object(Some(target)), &object(Some(source))).map(Value::Object)
+        }
+        (Kind::TextSearchConfiguration, "mappings") => {
             keyed(&object(base), &object(Some(target)), &object(Some(source))).map(Value::Object)
         }
         (Kind::Table | Kind::View | Kind::Column, "options") | (Kind::Function, "config") => {

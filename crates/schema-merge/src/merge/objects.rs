@@ -9,7 +9,7 @@ pub(crate) fn object_of(identity: &Identity, catalogs: &[&Catalog]) -> Object {
     let mut current = identity.clone();
     loop {
         let fact = catalogs.iter().find_map(|catalog| catalog.get(&current));
-        let stops = fact.is_none_or(|fact| fact.kind == Kind::Policy || fact.parent.is_none());
+        let stops = fact.is_none_or(|fact| stands_alone(fact) || fact.parent.is_none());
         match fact.and_then(|fact| fact.parent.clone()) {
             Some(parent) if !stops => current = parent,
             _ => return named(&current, fact),
@@ -50,19 +50,13 @@ fn named(identity: &Identity, fact: Option<&Fact>) -> Object {
 
 /// True when the fact is the object itself and not a part of it.
 pub(super) fn is_whole(identity: &Identity, catalogs: &[&Catalog]) -> bool {
-    catalogs.iter().find_map(|catalog| catalog.get(identity)).is_some_and(|fact| {
-        matches!(
-            fact.kind,
-            Kind::Table
-                | Kind::View
-                | Kind::Function
-                | Kind::Policy
-                | Kind::Schema
-                | Kind::Extension
-                | Kind::Enum
-                | Kind::Domain
-                | Kind::Sequence
-                | Kind::DefaultPrivilege
-        )
-    })
+    catalogs
+        .iter()
+        .find_map(|catalog| catalog.get(identity))
+        .is_some_and(|fact| fact.parent.is_none() && fact.kind != Kind::Comment || stands_alone(fact))
+}
+
+/// Shown as an object of its own although it hangs on another.
+fn stands_alone(fact: &Fact) -> bool {
+    matches!(fact.kind, Kind::Policy | Kind::Statistics)
 }

@@ -4,42 +4,87 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
+use super::describing;
 use super::facts::{Disagreement, Merged};
+use super::hazards;
+use super::locks::lock_of;
 use super::objects::{is_whole, object_of};
+use super::options::Options;
 use super::renames::Aligned;
-use crate::catalog::{Catalog, Fact};
+use super::segments;
+use super::undo::Restoring;
+use super::CustomSql;
+use crate::catalog::{Catalog, Fact, Identity, Kind};
 use crate::plan::{self, Step};
-use crate::report::{Action, Change, Conflict, Hazard, MergePlan, Object, ObjectType, Origin, Statement, Summary};
-use crate::rows::RowsMerged;
+use crate::report::{
+    Action, Change, Conflict, FactChange, Hazard, MergePlan, Object, ObjectType, Origin, Prediction, Segment, Severity,
+    Side, Statement, Summary,
+};
+use crate::rows::{DEVELOPER_ROLE, RowsMerged};
 use crate::snapshot::Snapshot;
 
-pub(super) fn put_together(target: &Snapshot, aligned: Aligned, merged: Merged, rows: RowsMerged) -> MergePlan {
-    let data: Vec<Step> = rows.data.iter().map(|(step, _)| step.clone()).collect();
-    let planned = plan::with_data(&aligned.target, &merged.catalog, &data);
-    let catalogs = [&merged.catalog, &aligned.target, &aligned.source, &aligned.base];
-    let mut data_objects = rows.data.iter().map(|(_, object)| object.clone());
-    let steps: Vec<(Step, Object)> = aligned
-        .steps
-        .iter()
-        .chain(&planned.steps)
-        .map(|step| {
-            let object = if step.data { data_objects.next() } else { None };
-            (step.clone(), object.unwrap_or_else(|| object_of(&step.subject, &catalogs)))
-        })
-        .collect();
+/// What the plan is made for.
+pub(super) struct Asked<'a> {
+    pub(super) options: &'a Options,
+    /// It takes an earlier merge back.
+    pub(super) restoring: Option<&'a Restoring<'a>>,
+}
 
-    let mut changes = changes(&aligned, &merged.catalog, &steps, &catalogs);
-    let mut hazards = merged.hazards;
-    for (step, object) in steps.iter().filter(|(step, _)| step.destructive) {
-        let object = format!("{} {}", object.kind, qualified(object));
-        hazards.push(Hazard { class: "data_loss".to_owned(), object, detail: step.sql.clone() });
+pub(super) fn put_together(
+    target: &Snapshot,
+    aligned: Aligned,
+    mut merged: Merged,
+    rows: RowsMerged,
+    custom: Vec<CustomSql>,
+    asked: &Asked<'_>,
+) -> MergePlan {
+    let options = asked.options;
+    let data: Vec<Step> = rows.data.iter().map(|(step, _)| step.clone()).collect();
+    let first = if options.segments { segments::first(&target.catalog, &aligned, &merged.catalog, &data) } else { None };
+    let from = first.as_ref().map_or(&aligned.target, |first| &first.aligned);
+    let restored = asked.restoring.map(|restoring| restoring.begin(&aligned, from, &mut merged.catalog));
+    let mut planned = match &restored {
+        None => plan::keeping(from, &merged.catalog, &data, options.keep_in.as_deref()),
+        Some(restored) => {
+            let mut planned = plan::keeping(&restored.from, &restored.to, &data, options.keep_in.as_deref());
+            planned.steps = restored.steps.iter().cloned().chain(restored.fill(planned.steps, &merged.catalog)).collect();
+            planned.unsupported.extend(restored.unsupported.iter().cloned());
+            planned
+        }
+    };
+    if let Some(shadow) = &mut planned.shadow {
+        shadow.under_former_names(&aligned.target_names);
     }
+    let catalogs = [&merged.catalog, &aligned.target, &aligned.source, &aligned.base_of_target, &aligned.base_of_source];
+    let mut data_objects = rows.data.iter().map(|(_, object)| object.clone());
+    let mut named = |step: &Step| {
+        let object = if step.data { data_objects.next() } else { None };
+        (step.clone(), object.unwrap_or_else(|| object_of(&step.subject, &catalogs)))
+    };
+    let early: Vec<(Step, Object)> = first.iter().flat_map(|first| &first.steps).map(&mut named).collect();
+    let steps: Vec<(Step, Object)> = aligned.steps.iter().chain(&planned.steps).map(&mut named).collect();
+    let all: Vec<(Step, Object)> = early.iter().chain(&steps).cloned().collect();
+
+    let mut changes = changes(&aligned, &merged.catalog, &all, &catalogs);
     changes.extend(rows.changes);
-    hazards.extend(rows.hazards);
-    hazards.dedup();
+    let mut found = merged.hazards;
+    found.extend(aligned.hazards.iter().cloned());
+    found.extend(hazards::of_steps(&aligned, &all, planned.shadow.as_ref()));
+    found.extend(rows.hazards);
+    if !early.is_empty() {
+        let labels: Vec<&str> = early.iter().map(|(step, _)| step.sql.as_str()).collect();
+        found.push(Hazard::new("non_transactional", "segment 0", format!("committed before the rest: {}", labels.join("; "))).rule("C10"));
+    }
+    for sql in &custom {
+        let detail = "SQL given by hand runs with the merge; only the rehearsal tells what it leads to";
+        found.push(Hazard::new("data_statement", format!("conflict {}", sql.id), detail));
+    }
+    let mut seen = BTreeSet::new();
+    found.retain(|hazard| seen.insert((hazard.id.clone(), hazard.detail.clone())));
+    hazards::settle(&mut found, options);
     let mut conflicts = conflicts(&aligned, merged.disagreements, &catalogs);
     conflicts.extend(rows.conflicts);
-    let mut unsupported = aligned.unsupported;
+    let mut unsupported = aligned.unsupported.clone();
     for entry in merged.unsupported.into_iter().chain(planned.unsupported).chain(rows.unsupported) {
         if !unsupported
             .iter()
@@ -48,7 +93,7 @@ pub(super) fn put_together(target: &Snapshot, aligned: Aligned, merged: Merged, 
             unsupported.push(entry);
         }
     }
-    let statements = statements(steps, rows.statements);
+    let statements = statements(&aligned, early, steps, rows.statements, &custom);
     let count = |action: Action| changes.iter().filter(|change| change.action == action).count();
     let summary = Summary {
         added: count(Action::Add),
@@ -57,18 +102,25 @@ pub(super) fn put_together(target: &Snapshot, aligned: Aligned, merged: Merged, 
         dropped: count(Action::Drop),
     };
     let (target_hash, predicted_hash) = (target.catalog.hash(), merged.catalog.hash());
-    let plan_hash = plan_hash(&statements, &target_hash, &predicted_hash);
+    let rows_hash = target.rows_hash();
+    let plan_hash = plan_hash([&target_hash, &rows_hash, &predicted_hash], &conflicts, &statements);
+    let facts = fact_changes(&aligned, &merged.catalog, &catalogs);
     MergePlan {
         changes,
         conflicts,
         unsupported,
-        hazards,
+        hazards: found,
+        segments: segment_list(&statements, &target_hash, &predicted_hash, first.map(|first| first.catalog.hash())),
         statements,
         summary,
         plan_hash,
         target_hash,
         predicted: merged.catalog,
         predicted_hash,
+        prediction: if custom.is_empty() { Prediction::Exact } else { Prediction::Rehearsed },
+        rows_hash,
+        shadow: planned.shadow,
+        facts,
     }
 }
 
@@ -76,13 +128,29 @@ pub(crate) fn qualified(object: &Object) -> String {
     if object.schema.is_empty() { object.object.clone() } else { format!("{}.{}", object.schema, object.object) }
 }
 
-fn changes(aligned: &Aligned, merged: &Catalog, steps: &[(Step, Object)], catalogs: &[&Catalog]) -> Vec<Change> {
-    let mut touched: BTreeMap<Object, (bool, bool)> = BTreeMap::new();
-    let differs = |left: Option<&Fact>, right: Option<&Fact>| match (left, right) {
+fn segment_list(statements: &[Statement], from: &str, to: &str, between: Option<String>) -> Vec<Segment> {
+    let segment = |number: u32, from: &str, to: &str| Segment {
+        number,
+        expected_hash: from.to_owned(),
+        predicted_hash: to.to_owned(),
+    };
+    match between {
+        _ if statements.is_empty() => Vec::new(),
+        Some(between) => vec![segment(0, from, &between), segment(1, &between, to)],
+        None => vec![segment(0, from, to)],
+    }
+}
+
+fn differs(left: Option<&Fact>, right: Option<&Fact>) -> bool {
+    match (left, right) {
         (Some(left), Some(right)) => !left.says_the_same(right),
         (None, None) => false,
         _ => true,
-    };
+    }
+}
+
+fn changes(aligned: &Aligned, merged: &Catalog, steps: &[(Step, Object)], catalogs: &[&Catalog]) -> Vec<Change> {
+    let mut touched: BTreeMap<Object, (bool, bool)> = BTreeMap::new();
     let identities: BTreeSet<_> = aligned.target.iter().chain(merged.iter()).map(|fact| &fact.identity).collect();
     for identity in identities {
         let (old, new) = (aligned.target.get(identity), merged.get(identity));
@@ -98,107 +166,184 @@ fn changes(aligned: &Aligned, merged: &Catalog, steps: &[(Step, Object)], catalo
     for step in &aligned.steps {
         touched.entry(object_of(&step.subject, catalogs)).or_default();
     }
+    let mut by_object: BTreeMap<&Object, Vec<&Step>> = BTreeMap::new();
+    for (step, object) in steps.iter().filter(|(step, _)| !step.data) {
+        by_object.entry(object).or_default().push(step);
+    }
     touched
-        .into_iter()
+        .iter()
         .map(|(object, (added, dropped))| {
-            let own: Vec<_> =
-                steps.iter().filter(|(step, of)| !step.data && *of == object).map(|(step, _)| step).collect();
+            let own = by_object.get(object).cloned().unwrap_or_default();
             let action = match (added, dropped) {
                 (true, false) => Action::Add,
                 (false, true) => Action::Drop,
                 _ => Action::Modify,
             };
             let sql = own.iter().map(|step| format!("{};", step.sql)).collect::<Vec<_>>().join("\n");
-            Change { object, action, sql, destructive: own.iter().any(|step| step.destructive) }
+            Change { object: object.clone(), action, sql, destructive: own.iter().any(|step| step.destructive) }
         })
         .collect()
 }
 
-fn conflicts(aligned: &Aligned, disagreements: Vec<Disagreement>, catalogs: &[&Catalog]) -> Vec<Conflict> {
-    let mut by_object: BTreeMap<Object, Vec<Disagreement>> = BTreeMap::new();
-    let mut all = disagreements;
-    all.sort_by(|left, right| left.identity.cmp(&right.identity));
-    for disagreement in all {
-        by_object.entry(object_of(&disagreement.identity, catalogs)).or_default().push(disagreement);
-    }
-    let [base, target, source] =
-        [&aligned.base, &aligned.target, &aligned.source].map(|catalog| object_hashes(catalog, &by_object, catalogs));
-    by_object
-        .into_iter()
-        .map(|(object, found)| {
-            // What both sides did to the thing itself says more than what became impossible because of it.
-            let class =
-                found.iter().map(|entry| entry.class).max_by_key(|class| class.starts_with('S')).unwrap_or_default();
-            Conflict {
-                parent_t0_hash: base.get(&object).cloned(),
-                parent_now_hash: target.get(&object).cloned(),
-                branch_now_hash: source.get(&object).cloned(),
-                hint: found.iter().map(|entry| entry.hint.clone()).collect::<Vec<_>>().join(" "),
-                class: class.to_owned(),
-                fields: found.into_iter().flat_map(|entry| entry.fields).collect(),
-                object,
+/// What either side changed, for the report.
+fn fact_changes(aligned: &Aligned, merged: &Catalog, catalogs: &[&Catalog]) -> Vec<FactChange> {
+    let all = [&aligned.base_of_target, &aligned.base_of_source, &aligned.target, &aligned.source];
+    let identities: BTreeSet<&Identity> = all.into_iter().flat_map(Catalog::iter).map(|fact| &fact.identity).collect();
+    let mut found = Vec::new();
+    for identity in identities {
+        let (their_base, theirs) = (aligned.base_of_target.get(identity), aligned.target.get(identity));
+        let (our_base, ours) = (aligned.base_of_source.get(identity), aligned.source.get(identity));
+        let (by_target, by_source) = (differs(their_base, theirs), differs(our_base, ours));
+        let side = match (by_target, by_source) {
+            (false, false) => continue,
+            (true, false) => Side::Target,
+            (false, true) => Side::Source,
+            (true, true) if differs(theirs, ours) => Side::Mixed,
+            (true, true) => Side::Both,
+        };
+        let (old, new) = if side == Side::Target { (their_base, theirs) } else { (our_base, ours) };
+        let (action, fields) = match (old, new) {
+            (None, _) => (Action::Add, Vec::new()),
+            (_, None) => (Action::Drop, Vec::new()),
+            (Some(old), Some(new)) => {
+                let mut fields: Vec<String> =
+                    new.fields.iter().filter(|(name, value)| old.fields.get(*name) != Some(value)).map(|(name, _)| name.clone()).collect();
+                if side == Side::Mixed && let (Some(base), Some(theirs)) = (their_base, theirs) {
+                    fields.extend(theirs.fields.iter().filter(|(name, value)| base.fields.get(*name) != Some(value)).map(|(name, _)| name.clone()));
+                    fields.sort_unstable();
+                    fields.dedup();
+                }
+                (Action::Modify, fields)
             }
+        };
+        let shown = !matches!(merged.get(identity).or(new).or(old).map(|fact| fact.kind), Some(Kind::Unmodelled) | None);
+        if shown {
+            found.push(FactChange { fact: identity.to_string(), object: object_of(identity, catalogs), side, action, fields });
+        }
+    }
+    found
+}
+
+fn conflicts(aligned: &Aligned, disagreements: Vec<Disagreement>, catalogs: &[&Catalog]) -> Vec<Conflict> {
+    let mut all: BTreeMap<(Object, String), Disagreement> = BTreeMap::new();
+    for disagreement in disagreements {
+        let object = object_of(&disagreement.identity, catalogs);
+        all.insert((object, disagreement.id()), disagreement);
+    }
+    let wanted: BTreeSet<Object> = all.keys().map(|(object, _)| object.clone()).collect();
+    let [base, target, source] = [&aligned.base_of_target, &aligned.target, &aligned.source]
+        .map(|catalog| object_hashes(catalog, &wanted, catalogs));
+    all.into_iter()
+        .map(|((object, id), found)| Conflict {
+            parent_t0_hash: base.get(&object).cloned(),
+            parent_now_hash: target.get(&object).cloned(),
+            branch_now_hash: source.get(&object).cloned(),
+            id,
+            severity: Severity::Block,
+            target_change: describing::change(&aligned.base_of_target, &aligned.target, &found),
+            source_change: describing::change(&aligned.base_of_source, &aligned.source, &found),
+            dependents: describing::dependents(aligned, &found),
+            resolutions: describing::suggestions(&found),
+            hint: found.hint,
+            class: found.class.to_owned(),
+            fields: found.fields,
+            object,
         })
         .collect()
 }
 
 /// Hash over all facts shown under each of these objects; an object without facts has none.
-fn object_hashes(
-    catalog: &Catalog,
-    wanted: &BTreeMap<Object, Vec<Disagreement>>,
-    catalogs: &[&Catalog],
-) -> BTreeMap<Object, String> {
+fn object_hashes(catalog: &Catalog, wanted: &BTreeSet<Object>, catalogs: &[&Catalog]) -> BTreeMap<Object, String> {
     let mut hashers: BTreeMap<Object, Sha256> = BTreeMap::new();
     if wanted.is_empty() {
         return BTreeMap::new();
     }
     for fact in catalog.iter() {
         let object = object_of(&fact.identity, catalogs);
-        if wanted.contains_key(&object) {
+        if wanted.contains(&object) {
             hashers.entry(object).or_default().update(fact.hash());
         }
     }
     hashers.into_iter().map(|(object, hasher)| (object, hex::encode(hasher.finalize()))).collect()
 }
 
-fn statements(steps: Vec<(Step, Object)>, rows: Vec<Statement>) -> Vec<Statement> {
-    if steps.is_empty() && rows.is_empty() {
+fn statement(sql: &str, origin: Origin, segment: u32) -> Statement {
+    Statement { sql: sql.to_owned(), role_hint: None, origin, object: None, segment, lock: None }
+}
+
+fn statements(
+    aligned: &Aligned,
+    early: Vec<(Step, Object)>,
+    steps: Vec<(Step, Object)>,
+    rows: Vec<Statement>,
+    custom: &[CustomSql],
+) -> Vec<Statement> {
+    if early.is_empty() && steps.is_empty() && rows.is_empty() && custom.is_empty() {
         return Vec::new();
     }
-    let session = |sql: &str| Statement { sql: sql.to_owned(), role_hint: None, origin: Origin::Session, object: None };
-    let mut out = vec![session("set local check_function_bodies to off"), session("set local search_path to ''")];
+    let settings = |out: &mut Vec<Statement>, segment: u32| {
+        out.push(statement("set local check_function_bodies to off", Origin::Session, segment));
+        out.push(statement("set local search_path to ''", Origin::Session, segment));
+    };
+    let mut out = Vec::new();
+    let mut segment = 0;
+    let of = |step: Step, object: Object, segment: u32| {
+        let origin = if step.data { Origin::Data } else { Origin::Catalog };
+        let exists = aligned.target.contains(&step.subject)
+            || aligned.target.contains(&Identity::new(Kind::Table, step.subject.prefix()));
+        let lock = lock_of(&step.sql).filter(|_| exists && !step.data).map(str::to_owned);
+        Statement { sql: step.sql, role_hint: step.role, origin, object: Some(object), segment, lock }
+    };
+    if !early.is_empty() {
+        settings(&mut out, segment);
+        out.extend(early.into_iter().map(|(step, object)| of(step, object, segment)));
+        segment += 1;
+    }
+    settings(&mut out, segment);
     let mut in_data = false;
+    let switch = |out: &mut Vec<Statement>, to_data: bool| {
+        let sql = if to_data { "set local search_path to public" } else { "set local search_path to ''" };
+        out.push(statement(sql, Origin::Session, segment));
+    };
     for (step, object) in steps {
         if step.data != in_data {
-            out.push(session(if step.data {
-                "set local search_path to public"
-            } else {
-                "set local search_path to ''"
-            }));
+            switch(&mut out, step.data);
             in_data = step.data;
         }
-        let origin = if step.data { Origin::Data } else { Origin::Catalog };
-        out.push(Statement { sql: step.sql, role_hint: step.role, origin, object: Some(object) });
+        out.push(of(step, object, segment));
+    }
+    if !custom.is_empty() {
+        if !in_data {
+            switch(&mut out, true);
+            in_data = true;
+        }
+        out.extend(custom.iter().map(|custom| Statement {
+            role_hint: Some(DEVELOPER_ROLE.to_owned()),
+            ..statement(custom.sql.trim().trim_end_matches(';'), Origin::Data, segment)
+        }));
     }
     if in_data {
-        out.push(session("set local search_path to ''"));
+        switch(&mut out, false);
     }
     let (migrations, others): (Vec<_>, Vec<_>) = rows
         .into_iter()
+        .map(|row| Statement { segment, ..row })
         .partition(|row| row.object.as_ref().is_some_and(|object| object.object_type == ObjectType::Migration));
     out.extend(migrations);
     out.extend(others);
-    out.push(session("notify pgrst, 'reload schema'"));
+    out.push(statement("notify pgrst, 'reload schema'", Origin::Session, segment));
     out
 }
 
-fn plan_hash(statements: &[Statement], target_hash: &str, predicted_hash: &str) -> String {
+/// Says what the plan starts from and leads to, and what it runs beside the catalog's own difference. Whether things are kept and
+/// how the way is cut into transactions is no part of it, so a plan that was reviewed stays the same when it is run.
+fn plan_hash(states: [&String; 3], conflicts: &[Conflict], statements: &[Statement]) -> String {
     let mut hasher = Sha256::new();
-    for part in [target_hash, predicted_hash] {
+    for part in states.into_iter().chain(conflicts.iter().map(|conflict| &conflict.id)) {
         hasher.update(part);
         hasher.update([0]);
     }
-    for statement in statements {
+    for statement in statements.iter().filter(|statement| matches!(statement.origin, Origin::Data | Origin::Rows)) {
         hasher.update(statement.role_hint.as_deref().unwrap_or_default());
         hasher.update([1]);
         hasher.update(&statement.sql);

@@ -1,117 +1,236 @@
 //! What single facts cannot show: whether the merged whole still holds together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::facts::{Disagreement, Merged, differing};
+use super::facts::{Disagreement, Merged, Sides, differing};
+use super::patch;
 use super::renames::Aligned;
-use crate::catalog::{Fact, Identity, Kind};
+use crate::access::DefaultPrivileges;
+use crate::catalog::{Catalog, Fact, Identity, Kind};
 use crate::report::Hazard;
 
-/// A disagreement that is not about one field.
-pub(super) fn simple(identity: &Identity, class: &'static str, hint: String) -> Disagreement {
-    Disagreement { identity: identity.clone(), class, hint, fields: Vec::new() }
-}
-
 pub(super) fn check(aligned: &Aligned, merged: &mut Merged) {
+    default_privileges(aligned, merged);
+    duplicates(aligned, merged);
     missing(aligned, merged);
-    let mut found = Vec::new();
-    found.extend(name_collisions(merged));
-    found.extend(keys_and_values(merged));
+    let mut found = name_collisions(aligned, merged);
+    found.extend(keys_and_values(aligned, merged));
+    found.extend(bounds(aligned, merged));
+    found.extend(keys_under_references(aligned, merged));
+    found.extend(labels_in_use(aligned, merged));
+    for disagreement in &found {
+        // The target's state stands in, so that the rest can be planned and shown.
+        for root in &disagreement.roots {
+            patch::copy(&aligned.target, &mut merged.catalog, root, &[]);
+        }
+    }
+    let more = !found.is_empty();
     merged.disagreements.extend(found);
-    hazards(aligned, merged);
+    if more {
+        missing(aligned, merged);
+    }
 }
 
 /// Every fact needs its parent and what it depends on; what is only about access or a comment goes with its object.
 fn missing(aligned: &Aligned, merged: &mut Merged) {
-    loop {
+    // What had to stay out, and the disagreement that says why.
+    let mut left_out: HashMap<Identity, usize> = HashMap::new();
+    for _ in 0..merged.catalog.len() + 1 {
         let mut satellites = Vec::new();
-        let mut broken: Vec<(Identity, Identity)> = Vec::new();
+        let mut broken: Option<(Identity, Identity)> = None;
         for fact in merged.catalog.iter() {
             let lost = fact.parent.iter().chain(&fact.depends_on).find(|needed| !merged.catalog.contains(needed));
             match lost {
                 Some(_) if fact.kind.satellite() => satellites.push(fact.identity.clone()),
-                Some(lost) => broken.push((fact.identity.clone(), lost.clone())),
-                None => {}
+                Some(lost) if broken.is_none() => broken = Some((fact.identity.clone(), lost.clone())),
+                _ => {}
             }
-        }
-        if satellites.is_empty() {
-            for (identity, lost) in broken {
-                let disagreement = broken_edge(aligned, &identity, &lost);
-                if !merged
-                    .disagreements
-                    .iter()
-                    .any(|known| known.identity == identity && known.class == disagreement.class)
-                {
-                    merged.disagreements.push(disagreement);
-                }
-            }
-            return;
         }
         for identity in satellites {
             merged.catalog.remove(&identity);
         }
+        let Some((identity, lost)) = broken else { return };
+        if let Some(index) = left_out.get(&lost).copied() {
+            let parts = patch::subtree(&merged.catalog, &identity);
+            merged.disagreements[index].dependents.push(identity.clone());
+            merged.disagreements[index].roots.push(identity.clone());
+            take_out(merged, &parts, index, &mut left_out);
+            continue;
+        }
+        let disagreement = broken_edge(aligned, &identity, &lost);
+        let index = merged.disagreements.len();
+        let dropped_by_source = aligned.target.contains(&lost) && !aligned.source.contains(&lost);
+        if dropped_by_source {
+            for root in &disagreement.roots {
+                patch::copy(&aligned.target, &mut merged.catalog, root, &[]);
+            }
+            if !merged.catalog.contains(&lost) {
+                patch::copy(&aligned.target, &mut merged.catalog, &lost, &[]);
+            }
+        } else {
+            let parts = patch::subtree(&merged.catalog, &identity);
+            patch::copy(&aligned.target, &mut merged.catalog, &identity, std::slice::from_ref(&lost));
+            let still = merged.catalog.get(&identity).is_some_and(|fact| fact.depends_on.contains(&lost) || fact.parent.as_ref() == Some(&lost));
+            let parts = if still { parts } else { parts.into_iter().filter(|part| !aligned.target.contains(part)).collect() };
+            take_out(merged, &parts, index, &mut left_out);
+        }
+        if !merged.disagreements.iter().any(|known| known.id() == disagreement.id()) {
+            merged.disagreements.push(disagreement);
+        } else {
+            left_out.retain(|_, at| *at != index);
+            take_out(merged, std::slice::from_ref(&identity), 0, &mut left_out);
+        }
+    }
+}
+
+fn take_out(merged: &mut Merged, parts: &[Identity], index: usize, left_out: &mut HashMap<Identity, usize>) {
+    for part in parts {
+        merged.catalog.remove(part);
+        left_out.insert(part.clone(), index);
     }
 }
 
 fn broken_edge(aligned: &Aligned, identity: &Identity, lost: &Identity) -> Disagreement {
     let dropped_by_source = aligned.target.contains(lost) && !aligned.source.contains(lost);
     let (dropper, user) = if dropped_by_source { ("branch", "parent") } else { ("parent", "branch") };
-    let class = match identity.as_str().split(':').next() {
+    let (with, without) = if dropped_by_source { (&aligned.target, &aligned.source) } else { (&aligned.source, &aligned.target) };
+    let foreign = with.get(identity).is_some_and(|fact| fact.text("type") == "foreign");
+    let class = match identity.kind_word() {
+        _ if lost.kind_word() == "extension" => "C22",
+        _ if part_of(with, identity, lost) => "S10",
+        "policy" => "C12",
         _ if dropped_by_source => "C4",
-        Some("constraint") => "C1",
+        "constraint" if foreign && matches!(lost.kind_word(), "constraint" | "index") => "C2",
+        "constraint" if foreign => "C1",
+        "replica_identity" | "publication_table" | "publication" => "C25",
         _ => "C3",
     };
-    let hint = format!("The {dropper} dropped {lost}, which {identity} on the {user} needs. Drop both, or keep both.");
-    let sides = (aligned.base.get(identity), aligned.target.get(identity), aligned.source.get(identity));
-    Disagreement { identity: identity.clone(), class, hint, fields: differing(identity, sides.0, sides.1, sides.2) }
+    let mut root = lost.clone();
+    while let Some(parent) = with.get(&root).and_then(|fact| fact.parent.clone()) {
+        if without.contains(&parent) {
+            break;
+        }
+        root = parent;
+    }
+    let hint = format!("The {dropper} dropped {root}, which {identity} on the {user} needs. Drop both, or keep both.");
+    let mut found = Disagreement::about(identity, class, hint);
+    found.fields = differing(
+        identity,
+        &Sides {
+            base_of_target: aligned.base_of_target.get(identity),
+            base_of_source: aligned.base_of_source.get(identity),
+            target: aligned.target.get(identity),
+            source: aligned.source.get(identity),
+        },
+    );
+    (found.roots, found.source_roots) =
+        if dropped_by_source { (vec![root], vec![identity.clone()]) } else { (vec![identity.clone()], vec![root]) };
+    found
 }
 
-/// Relations, indexes and types share their names within a schema.
-fn name_collisions(merged: &Merged) -> Vec<Disagreement> {
+/// True when one thing is a part of another.
+fn part_of(catalog: &Catalog, identity: &Identity, whole: &Identity) -> bool {
+    let mut current = catalog.get(identity).and_then(|fact| fact.parent.clone());
+    while let Some(parent) = current {
+        if parent == *whole {
+            return true;
+        }
+        current = catalog.get(&parent).and_then(|fact| fact.parent.clone());
+    }
+    false
+}
+
+/// What of these facts each side brought: the source's new ones, and those of the target.
+fn by_side(aligned: &Aligned, facts: &[&Fact]) -> (Vec<Identity>, Vec<Identity>) {
+    let (of_target, of_source): (Vec<&&Fact>, Vec<&&Fact>) =
+        facts.iter().partition(|fact| aligned.target.contains(&fact.identity));
+    let names = |facts: Vec<&&Fact>| facts.into_iter().map(|fact| fact.identity.clone()).collect::<Vec<_>>();
+    (names(of_source), names(of_target))
+}
+
+/// The names a fact takes in its schema: relations and indexes share one space, types another, and a table is in both.
+fn taken_names(fact: &Fact) -> Vec<String> {
+    if fact.kind == Kind::Unmodelled {
+        let kind = fact.text("kind");
+        let relation = ["table", "view", "sequence", "index"].iter().any(|word| kind.contains(word));
+        let name = fact.text("name");
+        return if relation { vec![format!("relation {name}"), format!("type {name}")] } else { Vec::new() };
+    }
+    let Some(name) = crate::plan::relation_name(fact) else { return Vec::new() };
+    let (relation, of_type) = match fact.kind.word() {
+        "table" | "view" | "materialized_view" | "foreign_table" | "composite" => (true, true),
+        "enum" | "domain" | "range" => (false, true),
+        _ => (true, false),
+    };
+    let mut names = Vec::new();
+    if relation {
+        names.push(format!("relation {name}"));
+    }
+    if of_type {
+        names.push(format!("type {name}"));
+    }
+    names
+}
+
+fn name_collisions(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut names: BTreeMap<String, Vec<&Fact>> = BTreeMap::new();
     for fact in merged.catalog.iter() {
-        if let Some(name) = crate::plan::relation_name(fact) {
+        for name in taken_names(fact) {
             names.entry(name).or_default().push(fact);
         }
-        if fact.kind == Kind::Unmodelled {
-            names.entry(fact.text("name").to_owned()).or_default().push(fact);
-        }
     }
-    let mut found = Vec::new();
+    let mut found: Vec<Disagreement> = Vec::new();
     for (name, facts) in names.into_iter().filter(|(_, facts)| facts.len() > 1) {
-        // An unmodelled rule or statistics object may carry a relation's name; relations and types may not.
-        let relations = facts
-            .iter()
-            .filter(|fact| {
-                fact.kind != Kind::Unmodelled
-                    || fact.text("kind").contains("table")
-                    || fact.text("kind").contains("view")
-            })
-            .count();
-        if relations > 1 {
-            let hint = format!(
-                "Both sides use the name {name} for different things: {}. Rename one.",
-                facts.iter().map(|fact| fact.identity.to_string()).collect::<Vec<_>>().join(", ")
-            );
-            found.push(simple(&facts[0].identity, "C23", hint));
+        let alone = [&aligned.target, &aligned.source]
+            .into_iter()
+            .any(|side| facts.iter().all(|fact| side.contains(&fact.identity)));
+        let (ours, theirs) = by_side(aligned, &facts);
+        let known = found.iter().any(|known| known.identity == facts[0].identity);
+        if alone || ours.is_empty() || known {
+            continue;
         }
+        let hint = format!(
+            "Both sides use the name {} for different things: {}. Rename one.",
+            name.split_once(' ').map_or(name.as_str(), |(_, name)| name),
+            facts.iter().map(|fact| fact.identity.to_string()).collect::<Vec<_>>().join(", ")
+        );
+        let mut disagreement = Disagreement::about(&facts[0].identity, "C23", hint);
+        (disagreement.roots, disagreement.source_roots) = (ours, theirs);
+        found.push(disagreement);
     }
     found
 }
 
 /// One primary key per table, over columns that are not null; one source of values per column.
-fn keys_and_values(merged: &Merged) -> Vec<Disagreement> {
+fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut found = Vec::new();
-    let mut primary: HashMap<&Identity, &Identity> = HashMap::new();
+    let mut primary: HashMap<&Identity, &Fact> = HashMap::new();
+    // What one side has alike was tried there.
+    let tried = |facts: &[&Fact]| {
+        [&aligned.target, &aligned.source].into_iter().any(|side| {
+            facts.iter().all(|fact| side.get(&fact.identity).is_some_and(|known| known.says_the_same(fact)))
+        })
+    };
+    let settled = |identity: &Identity| merged.disagreements.iter().any(|known| known.identity == *identity);
+    let differs = |identity: &Identity| {
+        let target = aligned.target.get(identity);
+        merged.catalog.get(identity).is_some_and(|fact| target.is_none_or(|target| !target.says_the_same(fact)))
+    };
+    let both = |identity: &Identity, class: &'static str, hint: String, parts: Vec<Identity>| {
+        let mut disagreement = Disagreement::about(identity, class, hint);
+        disagreement.source_roots.clone_from(&parts);
+        disagreement.roots = parts;
+        disagreement
+    };
     for fact in merged.catalog.iter() {
         if fact.kind == Kind::Constraint && fact.text("type") == "primary" {
             let Some(table) = &fact.parent else { continue };
-            if let Some(other) = primary.insert(table, &fact.identity) {
-                found.push(simple(
-                    &fact.identity,
-                    "S13",
-                    format!("Both sides gave {table} a primary key: {other} and {}. Keep one.", fact.identity),
-                ));
+            if let Some(other) = primary.insert(table, fact) {
+                let (ours, theirs) = by_side(aligned, &[other, fact]);
+                let hint = format!("Both sides gave {table} a primary key: {} and {}. Keep one.", other.identity, fact.identity);
+                let mut disagreement = Disagreement::about(&fact.identity, "S13", hint);
+                (disagreement.roots, disagreement.source_roots) = (ours, theirs);
+                found.push(disagreement);
             }
             for column in fact
                 .depends_on
@@ -119,105 +238,212 @@ fn keys_and_values(merged: &Merged) -> Vec<Disagreement> {
                 .filter_map(|needed| merged.catalog.get(needed))
                 .filter(|needed| needed.kind == Kind::Column)
             {
-                if column.parent.as_ref() == Some(table) && !column.flag("not_null") {
-                    found.push(simple(
-                        &column.identity,
-                        "C21",
-                        format!(
-                            "{} is part of a primary key on one side and may be null on the other.",
-                            column.identity
-                        ),
-                    ));
+                if column.parent.as_ref() == Some(table)
+                    && !column.flag("not_null")
+                    && !settled(&column.identity)
+                    && !tried(&[column, fact])
+                {
+                    let hint =
+                        format!("{} is part of a primary key on one side and may be null on the other.", column.identity);
+                    let parts = vec![column.identity.clone(), fact.identity.clone()];
+                    found.push(both(&column.identity, "S15", hint, parts));
                 }
             }
         }
-        if fact.kind == Kind::Default
-            && let Some(column) = fact
-                .parent
-                .as_ref()
-                .and_then(|column| merged.catalog.get(column))
-                .filter(|column| column.kind == Kind::Column)
+        let column = match fact.kind {
+            Kind::Default => fact.parent.as_ref(),
+            Kind::OwnedBy => fact.depends_on.iter().find(|needed| needed.kind_word() == "column"),
+            _ => None,
+        };
+        if let Some(column) =
+            column.and_then(|column| merged.catalog.get(column)).filter(|column| column.kind == Kind::Column)
         {
             let other = column.fields.get("identity").is_some_and(|identity| !identity.is_null())
-                || column.optional("generated").is_some();
-            if other {
-                found.push(simple(
-                    &column.identity,
-                    "C21",
-                    format!(
-                        "{} got a default on one side and became identity or generated on the other.",
-                        column.identity
-                    ),
-                ));
+                || column.optional("generated").is_some() && fact.kind == Kind::Default;
+            // A sequence that an identity column owns beside its own was so before.
+            if other && !tried(&[column, fact]) && (differs(&column.identity) || differs(&fact.identity)) && !settled(&column.identity)
+                && !found.iter().any(|known: &Disagreement| known.identity == column.identity)
+            {
+                let hint = format!(
+                    "{} got a default or a sequence on one side and became identity or generated on the other.",
+                    column.identity
+                );
+                let parts = vec![column.identity.clone(), fact.identity.clone(), Identity::new(Kind::Default, column.identity.path())];
+                found.push(both(&column.identity, "C21", hint, parts));
             }
         }
     }
     found
 }
 
-/// Access that becomes wider, and new dependents over a type that changes.
-fn hazards(aligned: &Aligned, merged: &mut Merged) {
+/// A foreign key of one side over a key that the other side gave other columns.
+fn keys_under_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut found = Vec::new();
-    let mut add = |class: &str, object: &Identity, detail: &str| {
-        found.push(Hazard { class: class.to_owned(), object: object.to_string(), detail: detail.to_owned() })
+    for reference in merged.catalog.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign") {
+        let keys = reference
+            .depends_on
+            .iter()
+            .filter(|needed| matches!(needed.kind_word(), "constraint" | "index"))
+            .filter_map(|needed| merged.catalog.get(needed));
+        for key in keys {
+            let sides = [&aligned.target, &aligned.source];
+            let tried = sides.into_iter().any(|side| {
+                side.get(&reference.identity).is_some_and(|known| known.says_the_same(reference))
+                    && side.get(&key.identity).is_some_and(|known| known.says_the_same(key))
+            });
+            if tried {
+                continue;
+            }
+            let hint = format!(
+                "{} refers to {}, which the other side changed since. Keep the key as it was, or refer to another one.",
+                reference.identity, key.identity
+            );
+            let mut disagreement = Disagreement::about(&reference.identity, "C2", hint);
+            let of_source = !aligned.target.contains(&reference.identity);
+            let (new, old) = if of_source { (&reference.identity, &key.identity) } else { (&key.identity, &reference.identity) };
+            disagreement.roots = vec![new.clone()];
+            disagreement.source_roots = vec![old.clone()];
+            found.push(disagreement);
+        }
+    }
+    found
+}
+
+/// Partitions of both sides that would hold the same rows.
+fn bounds(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let unchanged = |link: &Identity| {
+        aligned.target.get(link).zip(merged.catalog.get(link)).is_some_and(|(old, new)| old.says_the_same(new))
     };
-    for new in merged.catalog.iter() {
-        let old = aligned.target.get(&new.identity);
-        if old.is_some_and(|old| old.says_the_same(new)) {
+    super::partitions::overlaps(&merged.catalog)
+        .into_iter()
+        .filter(|(left, right)| !(unchanged(left) && unchanged(right)))
+        .map(|(left, right)| {
+            let hint = format!("{left} and {right} would hold the same rows. Change the bounds of one of them.");
+            let facts: Vec<&Fact> = [&left, &right].into_iter().filter_map(|link| merged.catalog.get(link)).collect();
+            let (ours, theirs) = by_side(aligned, &facts);
+            let mut found = Disagreement::about(&left, "C18", hint);
+            (found.roots, found.source_roots) = if ours.is_empty() { (vec![left, right.clone()], vec![right]) } else { (ours, theirs) };
+            found
+        })
+        .collect()
+}
+
+/// A label that one side removed and something of the other side still says.
+fn labels_in_use(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    for new in merged.catalog.iter().filter(|fact| fact.kind == Kind::Enum) {
+        let labels = new.list("labels");
+        let gone: Vec<&str> = [&aligned.base_of_target, &aligned.base_of_source, &aligned.target, &aligned.source]
+            .into_iter()
+            .filter_map(|catalog| catalog.get(&new.identity))
+            .flat_map(|old| old.list("labels"))
+            .filter(|label| !labels.contains(label))
+            .collect();
+        if gone.is_empty() {
             continue;
         }
-        match new.kind {
-            Kind::RowSecurity
-                if old.is_some_and(|old| {
-                    old.flag("enabled") && !new.flag("enabled") || old.flag("forced") && !new.flag("forced")
-                }) =>
-            {
-                add("access", &new.identity, "row security becomes weaker on this table");
+        let said: Vec<String> =
+            gone.iter().map(|label| format!("{}::{}", crate::ddl::literal(label), new.identity.path())).collect();
+        let user = merged.catalog.iter().find(|fact| {
+            fact.depends_on.contains(&new.identity) || fact.parent.as_ref().is_some_and(|parent| {
+                merged.catalog.get(parent).is_some_and(|parent| parent.depends_on.contains(&new.identity))
+            })
+        } && fact.fields.values().filter_map(serde_json::Value::as_str).any(|text| said.iter().any(|label| text.contains(label))));
+        if let Some(user) = user {
+            let hint = format!("{} still uses a label that the other side removed from {}. Keep the label, or change what uses it.", user.identity, new.identity);
+            let mut disagreement = Disagreement::about(&new.identity, "C9", hint);
+            disagreement.source_roots = vec![new.identity.clone()];
+            disagreement.dependents = vec![user.identity.clone()];
+            if aligned.source.get(&new.identity).is_some_and(|enumeration| !gone.iter().all(|label| enumeration.list("labels").contains(label))) {
+                // The branch removed it: the parent's user goes with the branch's choice.
+                disagreement.source_roots.push(user.identity.clone());
+            } else {
+                disagreement.roots.push(user.identity.clone());
             }
-            Kind::Function if new.flag("security_definer") && !old.is_some_and(|old| old.flag("security_definer")) => {
-                add("access", &new.identity, "this function runs with its owner's rights");
-            }
-            Kind::Policy if new.flag("permissive") => {
-                add("access", &new.identity, "a permissive policy is added or changed")
-            }
-            Kind::Grant
-                if old.is_none()
-                    && matches!(new.text("grantee"), "anon" | "public")
-                    && new.parent.as_ref().is_some_and(|parent| aligned.target.contains(parent)) =>
-            {
-                add("access", &new.identity, "anonymous users get this privilege on an object that exists");
-            }
-            Kind::View
-                if old.is_some_and(|old| {
-                    old.list("options").contains(&"security_invoker=true")
-                        && !new.list("options").contains(&"security_invoker=true")
-                }) =>
-            {
-                add("access", &new.identity, "this view stops using its reader's rights");
-            }
-            Kind::Column if old.is_some_and(|old| old.text("type") != new.text("type")) => {
-                let added = merged.catalog.iter().any(|fact| {
-                    fact.depends_on.contains(&new.identity)
-                        && !aligned.base.contains(&fact.identity)
-                        && aligned.target.contains(&fact.identity)
-                });
-                if added {
-                    add(
-                        "untested",
-                        &new.identity,
-                        "its type changes under something that the parent added; only the rehearsal can tell whether both fit",
-                    );
-                }
-            }
-            _ => {}
+            found.push(disagreement);
         }
     }
-    for old in aligned
+    found
+}
+
+/// The same index or unique constraint, added on both sides under different names, is kept once.
+fn duplicates(aligned: &Aligned, merged: &mut Merged) {
+    let equal = |fact: &Fact| -> Option<String> {
+        let unique = fact.kind == Kind::Index || fact.kind == Kind::Constraint && fact.text("type") == "unique";
+        let name = fact.identity.last();
+        let said: Vec<String> = fact
+            .fields
+            .iter()
+            .map(|(field, value)| format!("{field}={}", value.to_string().replace(&format!(" {name} ON "), " ON ")))
+            .collect();
+        unique.then(|| format!("{:?} {} {}", fact.parent, fact.kind.word(), said.join(", ")))
+    };
+    let new = |fact: &&Fact, base: &Catalog, other: &Catalog| !base.contains(&fact.identity) && !other.contains(&fact.identity);
+    let theirs: HashMap<String, &Fact> = aligned
         .target
         .iter()
-        .filter(|old| old.kind == Kind::Policy && !old.flag("permissive") && !merged.catalog.contains(&old.identity))
-    {
-        add("access", &old.identity, "a restrictive policy is dropped");
+        .filter(|fact| new(fact, &aligned.base_of_target, &aligned.source))
+        .filter_map(|fact| Some((equal(fact)?, fact)))
+        .collect();
+    let needed: HashSet<&Identity> = aligned.source.iter().flat_map(|fact| &fact.depends_on).collect();
+    let mut dropped = Vec::new();
+    for fact in aligned.source.iter().filter(|fact| new(fact, &aligned.base_of_source, &aligned.target)) {
+        let Some(kept) = equal(fact).and_then(|said| theirs.get(&said)) else { continue };
+        let detail = if needed.contains(&fact.identity) {
+            format!("{} is the same under another name; both stay, because something needs this one", kept.identity)
+        } else {
+            dropped.push(fact.identity.clone());
+            format!("{} is the same under another name; only that one is kept", kept.identity)
+        };
+        merged.hazards.push(Hazard::new("duplicate", fact.identity.to_string(), detail).rule("C19"));
     }
-    merged.hazards.extend(found);
+    for identity in dropped {
+        merged.catalog.remove(&identity);
+    }
+}
+
+/// Objects that the source made have its default privileges; on the target they shall have the merged ones.
+fn default_privileges(aligned: &Aligned, merged: &mut Merged) {
+    let entries = |catalog: &Catalog| {
+        catalog.iter().filter(|fact| fact.kind == Kind::DefaultPrivilege).map(Fact::hash).collect::<Vec<_>>()
+    };
+    if entries(&aligned.source) == entries(&merged.catalog) {
+        return;
+    }
+    let (was, shall) = (DefaultPrivileges::of(&aligned.source), DefaultPrivileges::of(&merged.catalog));
+    let (mut added, mut taken, mut changed) = (Vec::new(), Vec::new(), Vec::new());
+    for object in merged.catalog.iter() {
+        let new = !aligned.target.contains(&object.identity) && !aligned.base_of_target.contains(&object.identity);
+        if !new {
+            continue;
+        }
+        let (before, after) = (was.initial_grants(object, true), shall.initial_grants(object, true));
+        let come: Vec<_> = after
+            .iter()
+            .filter(|grant| !before.iter().any(|known| known.identity == grant.identity))
+            .filter(|grant| !merged.catalog.contains(&grant.identity))
+            .cloned()
+            .collect();
+        let gone: Vec<_> = before
+            .iter()
+            .filter(|grant| !after.iter().any(|known| known.identity == grant.identity))
+            .filter(|grant| merged.catalog.get(&grant.identity).is_some_and(|held| held.says_the_same(grant)))
+            .map(|grant| grant.identity.clone())
+            .collect();
+        if !come.is_empty() || !gone.is_empty() {
+            changed.push(object.identity.clone());
+        }
+        added.extend(come);
+        taken.extend(gone);
+    }
+    for identity in changed {
+        let detail = "the parent's default privileges changed; it gets those in force there now, and what the branch granted itself";
+        merged.hazards.push(Hazard::new("access", identity.to_string(), detail).rule("C20"));
+    }
+    for grant in added {
+        merged.catalog.insert(grant);
+    }
+    for identity in taken {
+        merged.catalog.remove(&identity);
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::families::{self, Families};
 use super::{Step, Unsupported};
-use crate::catalog::{Catalog, Fact, Identity, Kind};
+use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind};
 use crate::ddl::{self, Change};
 
 /// The outcome: sets of identities of the old catalog.
@@ -13,29 +14,30 @@ pub(super) struct Closure {
     pub(super) gone: HashSet<Identity>,
     /// Changed in place.
     pub(super) altered: HashSet<Identity>,
-    /// Enums made anew under the same name.
-    pub(super) rebuilt_enums: HashSet<Identity>,
-    /// Columns whose type is rebuilt under them.
-    pub(super) retyped_by_enum: HashSet<Identity>,
+    /// Types and collations made anew under the same name.
+    pub(super) rebuilt: HashSet<Identity>,
+    /// Columns whose type or collation is rebuilt under them.
+    pub(super) moved: HashSet<Identity>,
     pub(super) unsupported: Vec<Unsupported>,
 }
 
 struct Search<'a> {
     from: &'a Catalog,
     to: &'a Catalog,
+    families: &'a Families,
     dependents: HashMap<&'a Identity, Vec<&'a Fact>>,
     found: Closure,
     queue: Vec<Identity>,
 }
 
-pub(super) fn compute(from: &Catalog, to: &Catalog, data: &[Step]) -> Closure {
+pub(super) fn compute(from: &Catalog, to: &Catalog, families: &Families, data: &[Step]) -> Closure {
     let mut dependents: HashMap<&Identity, Vec<&Fact>> = HashMap::new();
     for fact in from.iter() {
         for needed in fact.depends_on.iter().chain(&fact.parent) {
             dependents.entry(needed).or_default().push(fact);
         }
     }
-    let mut search = Search { from, to, dependents, found: Closure::default(), queue: Vec::new() };
+    let mut search = Search { from, to, families, dependents, found: Closure::default(), queue: Vec::new() };
     search.seed(data);
     while let Some(identity) = search.queue.pop() {
         search.spread(&identity);
@@ -46,7 +48,7 @@ pub(super) fn compute(from: &Catalog, to: &Catalog, data: &[Step]) -> Closure {
     }
     let gone = &search.found.gone;
     search.found.altered.retain(|identity| !gone.contains(identity));
-    search.found.retyped_by_enum.retain(|identity| !gone.contains(identity));
+    search.found.moved.retain(|identity| !gone.contains(identity));
     search.found
 }
 
@@ -59,23 +61,47 @@ impl Search<'_> {
                 self.remove(old);
                 continue;
             };
-            if old.says_the_same(new) || old.kind == Kind::Grant {
+            if let Some(reason) = self.families.refusal(old, new, to) {
+                self.found.unsupported.push(Unsupported::about(&old.identity, reason));
                 continue;
             }
+            let expected = self.families.expected(old, new, from, to);
+            if expected.as_ref().unwrap_or(old).says_the_same(new) || old.kind == Kind::Grant {
+                continue;
+            }
+            if old.optional("of").is_some()
+                && old.optional("of") != new.optional("of")
+                && self.families.stays_attached(old, from)
+                && families::whole(old, from).is_some_and(|whole| !to.contains(&whole.identity) || new.optional("of").is_none())
+            {
+                self.go(&old.identity);
+                continue;
+            }
+            let old = expected.as_ref().unwrap_or(old);
             if old.kind == Kind::Enum {
                 let additions = ddl::enum_additions(&old.identity, &old.list("labels"), &new.list("labels"));
                 if additions.is_none() || new_labels.contains(&old.identity) {
-                    self.found.rebuilt_enums.insert(old.identity.clone());
-                    self.go(&old.identity);
+                    self.rebuild(&old.identity);
                 } else {
                     self.found.altered.insert(old.identity.clone());
+                }
+                continue;
+            }
+            if old.kind == Kind::Attribute && self.holds_values(old.parent.as_ref()) {
+                // Postgres changes no attribute under a column of the type.
+                if let Some(composite) = &old.parent {
+                    self.rebuild(composite);
                 }
                 continue;
             }
             match ddl::alter(old, new, to) {
                 Change::InPlace(_) => {
                     self.found.altered.insert(old.identity.clone());
+                    if old.kind == Kind::Trigger {
+                        self.go_copies(&old.identity);
+                    }
                 }
+                Change::Replace if old.kind.rebuildable() => self.rebuild(&old.identity),
                 Change::Replace => self.go(&old.identity),
                 Change::Impossible(reason) => self.found.unsupported.push(Unsupported::about(&old.identity, reason)),
             }
@@ -99,6 +125,46 @@ impl Search<'_> {
         }
     }
 
+    /// A trigger's state reaches its copies on partitions, so what they say of it is said again.
+    fn go_copies(&mut self, trigger: &Identity) {
+        let copies: Vec<Identity> = self
+            .dependents
+            .get(trigger)
+            .into_iter()
+            .flatten()
+            .filter(|fact| fact.kind == Kind::Trigger)
+            .map(|fact| fact.identity.clone())
+            .collect();
+        for copy in copies {
+            self.go(&copy);
+        }
+    }
+
+    /// Makes a type anew: what stands on it moves over or is made anew too.
+    fn rebuild(&mut self, identity: &Identity) {
+        self.found.rebuilt.insert(identity.clone());
+        self.go(identity);
+    }
+
+    /// True when a column is of the type, or another type holds it.
+    fn holds_values(&self, identity: Option<&Identity>) -> bool {
+        let dependents = identity.and_then(|identity| self.dependents.get(identity));
+        dependents.into_iter().flatten().any(|dependent| {
+            Some(&dependent.identity) != identity
+                && dependent.parent.as_ref() != identity
+                && matches!(dependent.kind, Kind::Column | Kind::Attribute | Kind::Domain | Kind::Range)
+        })
+    }
+
+    /// The type to be rebuilt because it holds one that is.
+    fn holder(dependent: &Fact) -> Option<Identity> {
+        match dependent.kind {
+            Kind::Attribute => dependent.parent.clone(),
+            Kind::Domain | Kind::Range => Some(dependent.identity.clone()),
+            _ => None,
+        }
+    }
+
     /// Postgres refuses to use a label in the transaction that added it, so such an enum is made anew.
     fn new_labels_in_use(&self, data: &[Step]) -> HashSet<Identity> {
         let mut out = HashSet::new();
@@ -107,14 +173,21 @@ impl Search<'_> {
             let known = old.list("labels");
             for label in new.list("labels").into_iter().filter(|label| !known.contains(label)) {
                 let literal = ddl::literal(label);
-                let used =
-                    data.iter().any(|step| step.sql.contains(&literal)) || self.said_anew(&literal, &new.identity);
+                let used = self.retyped_to(&new.identity)
+                    || data.iter().any(|step| step.sql.contains(&literal)) || self.said_anew(&literal, &new.identity);
                 if used {
                     out.insert(new.identity.clone());
                 }
             }
         }
         out
+    }
+
+    /// True when a column gets this type in the same plan, since its rows may hold any label.
+    fn retyped_to(&self, identity: &Identity) -> bool {
+        self.to.iter().filter(|fact| fact.kind == Kind::Column && fact.depends_on.contains(identity)).any(|new| {
+            self.from.get(&new.identity).is_some_and(|old| old.text("type") != new.text("type"))
+        })
     }
 
     fn said_anew(&self, literal: &str, type_identity: &Identity) -> bool {
@@ -127,6 +200,9 @@ impl Search<'_> {
                 | Kind::Policy
                 | Kind::Trigger
                 | Kind::Column
+                | Kind::Rule
+                | Kind::MaterializedView
+                | Kind::DomainConstraint
                 | Kind::Domain => true,
                 Kind::Function => fact.flag("standard_body") || fact.text("arguments").contains(literal),
                 _ => false,
@@ -144,20 +220,47 @@ impl Search<'_> {
     /// Decides the fate of everything that stands on something that goes.
     fn spread(&mut self, identity: &Identity) {
         let dependents = self.dependents.get(identity).cloned().unwrap_or_default();
-        let rebuilt = self.found.rebuilt_enums.contains(identity);
+        self.spread_to_whole(identity);
+        let rebuilt = self.found.rebuilt.contains(identity);
         for dependent in dependents {
             if self.found.gone.contains(&dependent.identity) {
                 continue;
             }
-            let child = dependent.parent.as_ref() == Some(identity);
+            if dependent.lineage.inherited == Inherited::Only
+                && dependent.parent.as_ref() != Some(identity)
+                && self.families.followed(dependent, self.from).is_none()
+                && self.to.get(&dependent.identity).is_some_and(|new| new.lineage.inherited == Inherited::No)
+            {
+                // It leaves its parent and stays.
+                continue;
+            }
+            let child = dependent.parent.as_ref() == Some(identity)
+                || dependent.lineage.inherited == Inherited::Only && dependent.kind == Kind::Column;
             if child || dependent.kind.recreatable() && !self.lets_go(dependent, identity) || generated(dependent) {
                 self.go(&dependent.identity);
+            } else if rebuilt && identity.kind_word() == "range" && Self::holder(dependent).is_some() {
+                let reason = format!("it holds values of {identity}, which must be made anew");
+                self.found.unsupported.push(Unsupported::about(&dependent.identity, reason));
+            } else if let Some(holder) = Self::holder(dependent).filter(|holder| rebuilt && self.to.contains(holder)) {
+                self.rebuild(&holder);
             } else if dependent.kind == Kind::Column && rebuilt {
-                self.found.retyped_by_enum.insert(dependent.identity.clone());
+                self.found.moved.insert(dependent.identity.clone());
             } else if !self.lets_go(dependent, identity) {
                 let reason = format!("it uses {identity}, which is dropped or must be made anew");
                 self.found.unsupported.push(Unsupported::about(&dependent.identity, reason));
             }
+        }
+    }
+
+    /// A part of a partitioned index only goes together with the whole, as long as its table stays where it is.
+    fn spread_to_whole(&mut self, identity: &Identity) {
+        let Some(part) = self.from.get(identity) else { return };
+        let table_goes = part.parent.as_ref().is_some_and(|table| self.found.gone.contains(table));
+        if let Some(whole) = families::whole(part, self.from)
+            && !table_goes
+            && self.families.stays_attached(part, self.from)
+        {
+            self.go(&whole.identity.clone());
         }
     }
 
@@ -184,16 +287,32 @@ impl Search<'_> {
                             || old.fields.get("collation") != new.fields.get("collation"))
                 })
             })
-            .chain(&self.found.retyped_by_enum)
+            .chain(&self.found.moved)
             .cloned()
             .collect();
         for column in changed {
+            // Columns of a range type hold text for a while, which other operator classes sort.
+            let parked = self.found.moved.contains(&column)
+                && self.from.get(&column).is_some_and(|column| {
+                    column
+                        .depends_on
+                        .iter()
+                        .any(|needed| needed.kind_word() == "range" && self.found.rebuilt.contains(needed))
+                });
             for dependent in self.dependents.get(&column).cloned().unwrap_or_default() {
                 match dependent.kind {
-                    Kind::View | Kind::Policy | Kind::Trigger | Kind::Function | Kind::Default => {
+                    Kind::View
+                    | Kind::MaterializedView
+                    | Kind::Rule
+                    | Kind::Policy
+                    | Kind::Trigger
+                    | Kind::Function
+                    | Kind::Default => {
                         self.go(&dependent.identity)
                     }
-                    Kind::Constraint if dependent.text("type") == "foreign" => self.go(&dependent.identity),
+                    Kind::Constraint if parked || dependent.text("type") == "foreign" => self.go(&dependent.identity),
+                    Kind::Index | Kind::Statistics if parked => self.go(&dependent.identity),
+                    Kind::PublicationTable if dependent.optional("where").is_some() => self.go(&dependent.identity),
                     Kind::Column if generated(dependent) => self.go(&dependent.identity),
                     Kind::Unmodelled => {
                         let reason = format!("it uses {column}, whose type changes");

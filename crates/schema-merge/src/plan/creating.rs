@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::nodes::{BUILD, Builder, LATE, set_aside};
-use crate::catalog::{Fact, Identity, Kind};
+use super::families;
+use super::nodes::{BUILD, Builder, LATE};
+use crate::catalog::{Fact, Identity, Inherited, Kind};
 use crate::ddl::{self, Change, Piece};
 
 impl<'a> Builder<'a> {
     /// Everything that is made, with columns and simple defaults folded into their table or column.
     pub(super) fn creates(&mut self) {
+        self.create_types();
         let to = self.to;
         let mut columns: HashMap<&Identity, Vec<&Fact>> = HashMap::new();
         for fact in to.iter().filter(|fact| fact.kind == Kind::Column) {
@@ -16,18 +18,23 @@ impl<'a> Builder<'a> {
                 columns.entry(parent).or_default().push(fact);
             }
         }
-        for fact in
-            to.iter().filter(|fact| fact.kind == Kind::Table && self.is_created(&fact.identity)).collect::<Vec<_>>()
-        {
+        for fact in to.iter().filter(|fact| matches!(fact.kind, Kind::Table | Kind::ForeignTable)) {
+            if !self.is_created(&fact.identity) {
+                continue;
+            }
             let mut own = columns.remove(&fact.identity).unwrap_or_default();
             own.sort_by(|left, right| {
                 (left.lineage.position, &left.identity).cmp(&(right.lineage.position, &right.identity))
             });
+            let (own, _, inherits) = self.declared(fact, own);
             let listed: Vec<_> =
                 own.iter().map(|column| (*column, self.default_of(column).filter(|default| inline(default)))).collect();
-            let pieces = self.made_by_owner(fact, ddl::create_table(fact, &listed));
+            let pieces = self.made_by_owner(fact, ddl::create_table(fact, &listed, &inherits));
             let node = self.push(fact, BUILD, fact.lineage.role.clone(), pieces, false);
             self.creating.insert(fact.identity.clone(), node);
+            for link in families::inheritance_of(to, &fact.identity) {
+                self.creating.insert(link.identity.clone(), node);
+            }
             for (column, default) in listed {
                 self.creating.insert(column.identity.clone(), node);
                 self.creating.extend(default.map(|default| (default.identity.clone(), node)));
@@ -36,7 +43,10 @@ impl<'a> Builder<'a> {
         for fact in to.iter() {
             if !self.is_created(&fact.identity)
                 || self.creating.contains_key(&fact.identity)
-                || matches!(fact.kind, Kind::Table | Kind::Grant)
+                || matches!(fact.kind, Kind::Table | Kind::ForeignTable | Kind::Grant)
+                || fact.lineage.inherited == Inherited::Only && fact.kind != Kind::Default
+                || fact.kind == Kind::Default && self.on_inherited(fact)
+                || fact.kind == Kind::Inheritance && fact.parent.as_ref().is_some_and(|table| self.is_created(table))
             {
                 continue;
             }
@@ -46,6 +56,20 @@ impl<'a> Builder<'a> {
                 self.create(fact);
             }
         }
+        self.inherited_parts();
+    }
+
+    /// A default of a new inherited column is made with what the child says of it.
+    fn on_inherited(&self, default: &Fact) -> bool {
+        default.parent.as_ref().is_some_and(|column| {
+            self.is_created(column)
+                && self.to.get(column).is_some_and(|fact| {
+                    fact.lineage.inherited == Inherited::Only
+                        && fact.parent.as_ref().is_some_and(|table| {
+                            !self.is_created(table) || !families::inheritance_of(self.to, table).is_empty()
+                        })
+                })
+        })
     }
 
     fn folded(&self, column: &Identity) -> bool {
@@ -55,20 +79,21 @@ impl<'a> Builder<'a> {
             && self.to.get(column).and_then(|fact| fact.parent.as_ref()).is_some_and(|table| !self.is_created(table))
     }
 
-    fn create(&mut self, fact: &Fact) {
+    pub(super) fn create(&mut self, fact: &Fact) {
         let on_new_table = fact.parent.as_ref().is_some_and(|parent| self.is_created(parent));
-        let pieces = self.made_by_owner(fact, ddl::create(fact));
+        let mut pieces = self.made_by_owner(fact, ddl::create(fact));
         if pieces.is_empty() {
             return;
+        }
+        if self.made_over_parts(fact) {
+            for piece in &mut pieces {
+                piece.sql = piece.sql.replacen(" ON ONLY ", " ON ", 1);
+            }
         }
         let late = self.with_data && !on_new_table && pieces.iter().any(|piece| piece.after_data);
         let node = self.push(fact, if late { LATE } else { BUILD }, fact.lineage.role.clone(), pieces, false);
         self.creating.insert(fact.identity.clone(), node);
-        if self.closure.rebuilt_enums.contains(&fact.identity) {
-            let old = format!("drop type {}.{}", fact.identity.prefix(), set_aside(&fact.identity));
-            let last = self.push(fact, BUILD, fact.lineage.role.clone(), vec![Piece::new(old)], false);
-            self.finishing.push((fact.identity.clone(), last));
-        }
+        self.drop_replaced(fact);
     }
 
     fn default_of(&self, column: &Fact) -> Option<&'a Fact> {
@@ -77,7 +102,7 @@ impl<'a> Builder<'a> {
             .filter(|_| column.optional("generated").is_none())
     }
 
-    fn add_column(&mut self, column: &Fact) {
+    pub(super) fn add_column(&mut self, column: &Fact) {
         let default = self.default_of(column);
         let table = column.identity.prefix();
         let filled_by_data = self.with_data
@@ -103,6 +128,7 @@ impl<'a> Builder<'a> {
         ] {
             bare.fields.insert(field.to_owned(), empty);
         }
+        bare.fields.shift_remove("foreign_options");
         if let Change::InPlace(storage) = ddl::alter(&bare, column, self.to) {
             pieces.extend(storage);
         }
@@ -120,9 +146,9 @@ impl<'a> Builder<'a> {
     }
 
     /// Makes an object as its owner, or as the session's role where the owner may not create there.
-    fn made_by_owner(&mut self, fact: &Fact, mut pieces: Vec<Piece>) -> Vec<Piece> {
+    pub(super) fn made_by_owner(&mut self, fact: &Fact, mut pieces: Vec<Piece>) -> Vec<Piece> {
         let Some(word) = ddl::owner_word(fact.kind).filter(|word| *word != "schema") else { return pieces };
-        if pieces.is_empty() || self.may_create(fact) {
+        if pieces.is_empty() || self.may_create(fact) && !ddl::privileged(fact) {
             return pieces;
         }
         for piece in &mut pieces {
@@ -146,7 +172,7 @@ impl<'a> Builder<'a> {
 /// A default that needs nothing but types and sequences can be written inside `create table`.
 fn inline(default: &Fact) -> bool {
     default.depends_on.iter().all(|needed| {
-        ["sequence:", "enum:", "domain:", "extension:", "column:"].iter().any(|kind| needed.as_str().starts_with(kind))
+        ["sequence:", "enum:", "domain:", "composite:", "range:", "extension:", "column:"].iter().any(|kind| needed.as_str().starts_with(kind))
     })
 }
 

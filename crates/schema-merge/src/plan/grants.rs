@@ -6,8 +6,8 @@ use super::nodes::Builder;
 use crate::catalog::{Fact, Identity, Kind};
 use crate::ddl::{self, Piece};
 
-/// Privileges that go into one statement: object, column or sequence, grantee, way.
-type Group = (Identity, String, String, Way);
+/// Privileges that go into one statement: object, column or sequence, grantee, grantor, way.
+type Group = (Identity, String, String, String, Way);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Way {
@@ -45,7 +45,8 @@ fn differences(builder: &Builder<'_>, held: &HashMap<Identity, Fact>) -> BTreeMa
     let mut put = |fact: &Fact, way: Way| {
         let Some(parent) = fact.parent.clone() else { return };
         let part = format!("{}{}", fact.text("on"), fact.text("column"));
-        groups.entry((parent, part, fact.text("grantee").to_owned(), way)).or_default().push(fact.clone());
+        let (grantee, grantor) = (fact.text("grantee").to_owned(), fact.text("grantor").to_owned());
+        groups.entry((parent, part, grantee, grantor, way)).or_default().push(fact.clone());
     };
     let mut stripped = Vec::new();
     for fact in held.values() {
@@ -84,22 +85,51 @@ fn differences(builder: &Builder<'_>, held: &HashMap<Identity, Fact>) -> BTreeMa
     groups
 }
 
+/// Who grants what they were granted: a grant option comes before the grants made with it, and goes after them.
+#[derive(Default)]
+struct PassedOn {
+    by: HashMap<(Identity, String, bool), Vec<usize>>,
+    to: HashMap<(Identity, String, bool), Vec<usize>>,
+}
+
+impl PassedOn {
+    fn note(&mut self, table: &Identity, grantee: String, grantor: String, way: Way, node: usize) {
+        let gives = matches!(way, Way::Give | Way::GiveWithOption);
+        if !grantor.is_empty() {
+            self.by.entry((table.clone(), grantor, gives)).or_default().push(node);
+        }
+        self.to.entry((table.clone(), grantee, gives)).or_default().push(node);
+    }
+
+    fn edges(&self) -> Vec<(usize, usize)> {
+        let mut edges = Vec::new();
+        for (key, made) in &self.by {
+            for held in self.to.get(key).into_iter().flatten() {
+                edges.extend(made.iter().map(|node| if key.2 { (*held, *node) } else { (*node, *held) }));
+            }
+        }
+        edges
+    }
+}
+
 fn add_nodes(builder: &mut Builder<'_>, groups: BTreeMap<Group, Vec<Fact>>) {
     let mut on_schema: HashMap<Identity, Vec<usize>> = HashMap::new();
     let mut takes: HashMap<Identity, Vec<usize>> = HashMap::new();
     let mut gives = Vec::new();
-    for ((parent, _, _, way), mut facts) in groups {
+    let mut passed_on = PassedOn::default();
+    for ((parent, _, grantee, grantor, way), mut facts) in groups {
         facts.sort_by(|left, right| left.identity.cmp(&right.identity));
         let privileges: Vec<&str> = facts.iter().map(|fact| fact.text("privilege")).collect();
         let mut sample = facts[0].clone();
         sample.lineage.role = builder.to.get(&parent).and_then(|object| object.lineage.role.clone());
+        let by = Some(grantor.clone()).filter(|role| !role.is_empty()).or_else(|| sample.lineage.role.clone());
         let sql = match way {
             Way::Give | Way::GiveWithOption => ddl::grant_statement(&privileges, &sample, builder.to),
             Way::Take => ddl::revoke_statement(&privileges, &sample, false, builder.to),
             Way::TakeOption => ddl::revoke_statement(&privileges, &sample, true, builder.to),
         };
         let Some(sql) = sql else { continue };
-        let node = builder.push(&sample, 1, sample.lineage.role.clone(), vec![Piece::new(sql)], false);
+        let node = builder.push(&sample, 1, by, vec![Piece::new(sql)], false);
         let before = [builder.creating.get(&parent), builder.altering.get(&parent)];
         let owner_change = builder
             .to
@@ -107,27 +137,31 @@ fn add_nodes(builder: &mut Builder<'_>, groups: BTreeMap<Group, Vec<Fact>>) {
             .and_then(|object| object.parent.as_ref())
             .and_then(|table| builder.altering.get(table));
         builder.edges.extend(before.into_iter().flatten().chain(owner_change).map(|first| (*first, node)));
-        if parent.as_str().starts_with("schema:") {
+        if makes_possible(&parent) {
             on_schema.entry(parent.clone()).or_default().push(node);
         }
         let table = builder.to.get(&parent).and_then(|object| object.parent.clone()).unwrap_or(parent);
+        passed_on.note(&table, grantee, grantor, way, node);
         match way {
             Way::Take | Way::TakeOption => takes.entry(table).or_default().push(node),
             Way::Give | Way::GiveWithOption => gives.push((table, node)),
         }
     }
+    builder.edges.extend(passed_on.edges());
     for (table, node) in gives {
         builder.edges.extend(takes.get(&table).into_iter().flatten().map(|first| (*first, node)));
     }
     let created: Vec<(Identity, usize)> =
         builder.creating.iter().map(|(identity, node)| (identity.clone(), *node)).collect();
     for (identity, node) in created {
-        let schema = builder
-            .to
-            .get(&identity)
-            .and_then(|fact| fact.depends_on.iter().find(|needed| needed.as_str().starts_with("schema:")).cloned());
-        for first in schema.and_then(|schema| on_schema.get(&schema)).into_iter().flatten() {
-            builder.edges.push((*first, node));
-        }
+        let needed = builder.to.get(&identity).into_iter().flat_map(|fact| &fact.depends_on);
+        let before: Vec<usize> =
+            needed.filter(|needed| makes_possible(needed)).filter_map(|needed| on_schema.get(needed)).flatten().copied().collect();
+        builder.edges.extend(before.into_iter().map(|first| (first, node)));
     }
+}
+
+/// Objects whose owners need a privilege on it to make them.
+fn makes_possible(identity: &Identity) -> bool {
+    ["schema:", "foreign_server:", "foreign_data_wrapper:"].iter().any(|kind| identity.as_str().starts_with(kind))
 }

@@ -4,15 +4,24 @@
 //! statements ([`nodes`], [`grants`]), and one graph orders them ([`graph`]): tear-down follows the dependencies of the old state,
 //! building those of the new one. Nothing cascades; dependents come back with owner, grants and comments because those are facts.
 
+mod attaching;
 mod closure;
+mod conversion;
 mod creating;
+mod cycles;
+mod families;
+mod generators;
 mod grants;
 mod graph;
+mod keeping;
 mod nodes;
+mod sequences;
+mod types;
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Catalog, Identity};
+use crate::shadow::Shadow;
 
 /// What a plan cannot do; a plan with any of these must not run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +75,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// When not empty the steps do not lead to the wanted catalog.
     pub unsupported: Vec<Unsupported>,
+    /// What is kept for an undo, where the plan was asked to keep.
+    pub shadow: Option<Shadow>,
 }
 
 /// Plans the way from one catalog to another. Running the steps in one transaction leads to a catalog that says what `to` says.
@@ -75,15 +86,30 @@ pub fn two_way(from: &Catalog, to: &Catalog) -> Plan {
 
 /// Like [`two_way`], with data statements run after new structure is there and before old structure goes and constraints close.
 pub fn with_data(from: &Catalog, to: &Catalog, data: &[Step]) -> Plan {
-    let closure = closure::compute(from, to, data);
-    let mut builder = nodes::Builder::new(from, to, closure, !data.is_empty());
+    let (from, to) = (families::spelled_out(from), families::spelled_out(to));
+    let families = families::Families::of(&from, &to);
+    let closure = closure::compute(&from, &to, &families, data);
+    let mut builder = nodes::Builder::new(&from, &to, families, closure, !data.is_empty());
     builder.drops();
     builder.creates();
     builder.alters();
+    builder.raise_sequences();
+    builder.attach_indexes();
+    builder.carry_generators();
     grants::plan(&mut builder);
     builder.edges();
+    builder.link_edges();
+    builder.break_circles();
     builder.data(data);
     builder.finish()
 }
 
-pub(crate) use nodes::relation_name;
+/// Like [`with_data`], with what would be dropped moved into a shadow schema of this name instead.
+pub(crate) fn keeping(from: &Catalog, to: &Catalog, data: &[Step], keep_in: Option<&str>) -> Plan {
+    let plan = with_data(from, to, data);
+    let Some(name) = keep_in else { return plan };
+    let (steps, shadow) = keeping::keep(from, to, plan.steps, name);
+    Plan { steps, shadow: Some(shadow), ..plan }
+}
+
+pub(crate) use nodes::{relation_name, widens};

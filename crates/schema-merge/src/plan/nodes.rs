@@ -3,10 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::closure::Closure;
+use super::conversion;
+use super::families::Families;
 use super::graph;
 use super::{Plan, Step, Unsupported};
 use crate::access::DefaultPrivileges;
-use crate::catalog::{Catalog, Fact, Identity, Kind, quote_identifier, unquote_identifier};
+use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind, quote_identifier, unquote_identifier};
 use crate::ddl::{self, Change, Piece};
 
 /// One unit of work; its pieces run together.
@@ -25,6 +27,7 @@ pub(super) struct Node {
 pub(super) struct Builder<'a> {
     pub(super) from: &'a Catalog,
     pub(super) to: &'a Catalog,
+    pub(super) families: Families,
     pub(super) closure: Closure,
     pub(super) defaults: DefaultPrivileges<'a>,
     pub(super) nodes: Vec<Node>,
@@ -32,25 +35,36 @@ pub(super) struct Builder<'a> {
     pub(super) dropping: HashMap<Identity, usize>,
     pub(super) creating: HashMap<Identity, usize>,
     pub(super) altering: HashMap<Identity, usize>,
+    /// Parts of partitioned indexes with the node that attaches them.
+    pub(super) attaching: HashMap<Identity, usize>,
     /// Objects made by the session's role and handed over, so that their first grants are only the owner's.
     pub(super) handed_over: HashSet<Identity>,
-    /// Rebuilt enums with the node that drops what they were.
+    /// Rebuilt types with the node that drops what they were.
     pub(super) finishing: Vec<(Identity, usize)>,
+    /// Columns that hold text while their range type is made anew, with the node that makes them so.
+    pub(super) parking: Vec<(Identity, usize)>,
     unsupported: Vec<Unsupported>,
     pub(super) with_data: bool,
 }
 
-const DROP: u8 = 0;
+pub(super) const DROP: u8 = 0;
 pub(super) const BUILD: u8 = 1;
 const DATA: u8 = 2;
 pub(super) const LATE: u8 = 3;
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(from: &'a Catalog, to: &'a Catalog, mut closure: Closure, with_data: bool) -> Self {
+    pub(super) fn new(
+        from: &'a Catalog,
+        to: &'a Catalog,
+        families: Families,
+        mut closure: Closure,
+        with_data: bool,
+    ) -> Self {
         let unsupported = std::mem::take(&mut closure.unsupported);
         Self {
             from,
             to,
+            families,
             closure,
             defaults: DefaultPrivileges::of(from),
             nodes: Vec::new(),
@@ -58,8 +72,10 @@ impl<'a> Builder<'a> {
             dropping: HashMap::new(),
             creating: HashMap::new(),
             altering: HashMap::new(),
+            attaching: HashMap::new(),
             handed_over: HashSet::new(),
             finishing: Vec::new(),
+            parking: Vec::new(),
             unsupported,
             with_data,
         }
@@ -92,8 +108,12 @@ impl<'a> Builder<'a> {
     /// Everything that goes, either by a statement or with its parent.
     pub(super) fn drops(&mut self) {
         let mut gone: Vec<&Fact> = self.from.iter().filter(|fact| self.closure.gone.contains(&fact.identity)).collect();
-        gone.sort_by_key(|fact| (depth(self.from, fact), &fact.identity));
+        gone.sort_by_key(|fact| (depth(self.from, fact), self.families.generation(fact), &fact.identity));
         for fact in gone {
+            if let Some(node) = self.follows_in_drop(fact) {
+                self.dropping.extend(node.map(|node| (fact.identity.clone(), node)));
+                continue;
+            }
             let parent_node = fact.parent.as_ref().and_then(|parent| self.dropping.get(parent)).copied();
             if let Some(node) = parent_node.filter(|_| !self.explicit(fact)) {
                 self.dropping.insert(fact.identity.clone(), node);
@@ -101,15 +121,13 @@ impl<'a> Builder<'a> {
             }
             let removed = !self.to.contains(&fact.identity);
             let destructive = removed
-                && matches!(fact.kind, Kind::Table | Kind::Column | Kind::Sequence | Kind::Schema | Kind::Extension)
+                && matches!(fact.kind, Kind::Table | Kind::Column | Kind::Attribute | Kind::Sequence | Kind::Schema | Kind::Extension)
+                || !removed && fact.kind == Kind::Table
                 || !removed && fact.kind == Kind::Column && fact.optional("generated").is_none()
-                || fact.kind == Kind::Enum
-                    && self
-                        .to
-                        .get(&fact.identity)
-                        .is_none_or(|new| fact.list("labels").iter().any(|label| !new.list("labels").contains(label)));
-            let piece = if self.closure.rebuilt_enums.contains(&fact.identity) {
-                Some(Piece::new(format!("alter type {} rename to {}", fact.identity.path(), set_aside(&fact.identity))))
+                || self.loses(fact);
+            let word = if fact.kind == Kind::Collation { "collation" } else { "type" };
+            let piece = if self.closure.rebuilt.contains(&fact.identity) && fact.kind != Kind::Range {
+                Some(Piece::new(format!("alter {word} {} rename to {}", fact.identity.path(), free_name(self.from, &fact.identity))))
             } else {
                 ddl::drop(fact)
             };
@@ -124,8 +142,12 @@ impl<'a> Builder<'a> {
 
     /// Dropped by name even though its parent goes too, because what it stands on goes as well and orders could cross.
     fn explicit(&self, fact: &Fact) -> bool {
+        if Self::silent_part(fact) {
+            return false;
+        }
         match fact.kind {
             Kind::OwnedBy => true,
+            Kind::Partition => self.referenced(fact),
             Kind::Constraint | Kind::Policy | Kind::Trigger | Kind::Default | Kind::Index => {
                 fact.depends_on.iter().any(|needed| {
                     self.closure.gone.contains(needed)
@@ -140,28 +162,37 @@ impl<'a> Builder<'a> {
     /// Everything that changes in place.
     pub(super) fn alters(&mut self) {
         let (from, to) = (self.from, self.to);
-        let mut changed: Vec<_> = self.closure.altered.union(&self.closure.retyped_by_enum).cloned().collect();
+        let mut changed: Vec<_> = self.closure.altered.union(&self.closure.moved).cloned().collect();
         changed.sort();
         for identity in changed {
             let (Some(old), Some(new)) = (from.get(&identity), to.get(&identity)) else { continue };
             let mut pieces = Vec::new();
-            if self.closure.retyped_by_enum.contains(&identity) && old.text("type") == new.text("type") {
-                pieces.push(Piece::new(ddl::retype(new, old.text("type"), true)));
+            if self.closure.moved.contains(&identity) && old.text("type") == new.text("type") {
+                match conversion::retype(new, from, to) {
+                    Ok(piece) => pieces.push(piece),
+                    Err(reason) => self.unsupported.push(Unsupported::about(&identity, reason)),
+                }
             }
             if old.kind == Kind::Enum {
                 let additions =
                     ddl::enum_additions(&identity, &old.list("labels"), &new.list("labels")).unwrap_or_default();
                 pieces.extend(additions.into_iter().map(Piece::new));
             }
+            let expected = self.families.expected(old, new, from, to);
+            let old = expected.as_ref().unwrap_or(old);
             if let Change::InPlace(changes) = ddl::alter(old, new, to) {
                 pieces.extend(changes);
             }
             self.alter(old, new, pieces);
+            self.park(&identity);
         }
     }
 
     fn alter(&mut self, old: &Fact, new: &Fact, pieces: Vec<Piece>) {
-        let destructive = old.kind == Kind::Column && !widens(old.text("type"), new.text("type"));
+        let was_enum = self.from.contains(&Identity::new(Kind::Enum, old.text("type")));
+        let destructive = old.kind == Kind::Column
+            && !widens(old.text("type"), new.text("type"))
+            && !(was_enum && matches!(new.text("type"), "text" | "character varying"));
         // An object's own change runs as its old owner, a part's change after the whole has changed hands.
         let role = if new.parent.is_none() { old.lineage.role.clone() } else { new.lineage.role.clone() };
         let (late, early): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|piece| self.with_data && piece.after_data);
@@ -183,7 +214,7 @@ impl<'a> Builder<'a> {
                 let (drop, alter) = (self.dropping.get(needed), self.altering.get(needed));
                 edges.extend(going.zip(drop).map(|(first, then)| (*first, *then)));
                 edges.extend(going.zip(alter).map(|(first, then)| (*first, *then)));
-                if !self.closure.rebuilt_enums.contains(needed) {
+                if !self.closure.rebuilt.contains(needed) {
                     edges.extend(changing.zip(drop).map(|(first, then)| (*first, *then)));
                 }
             }
@@ -191,6 +222,10 @@ impl<'a> Builder<'a> {
         for new in self.to.iter() {
             let (creating, altering) = (self.creating.get(&new.identity), self.altering.get(&new.identity));
             for needed in new.depends_on.iter().chain(&new.parent) {
+                if let Some((part, whole)) = creating.zip(self.creating.get(needed)).filter(|_| self.found_by_whole(new, needed)) {
+                    edges.push((*part, *whole));
+                    continue;
+                }
                 for first in [self.creating.get(needed), self.altering.get(needed)].into_iter().flatten() {
                     edges.extend(creating.map(|then| (*first, *then)));
                     edges.extend(altering.map(|then| (*first, *then)));
@@ -199,27 +234,25 @@ impl<'a> Builder<'a> {
             edges.extend(self.dropping.get(&new.identity).zip(creating).map(|(first, then)| (*first, *then)));
         }
         edges.extend(self.name_edges());
-        for (enumeration, last) in &self.finishing {
-            edges.extend(self.creating.get(enumeration).map(|first| (*first, *last)));
-            for old in self.from.iter().filter(|old| old.depends_on.contains(enumeration)) {
-                let done = [self.dropping.get(&old.identity), self.altering.get(&old.identity)];
-                edges.extend(done.into_iter().flatten().map(|first| (*first, *last)));
-            }
-        }
+        edges.extend(self.finishing_edges());
+        edges.extend(self.parking_edges());
         self.edges.extend(edges.into_iter().filter(|(first, then)| first != then));
     }
 
-    /// A name must be free before something else takes it.
+    /// A name must be free before something else takes it; a column that stops or begins to be identity frees or takes one too.
     fn name_edges(&self) -> Vec<(usize, usize)> {
+        let name = |catalog: &Catalog, identity: &Identity| catalog.get(identity).and_then(relation_name);
+        let changed = |identity: &&Identity| name(self.from, identity) != name(self.to, identity);
+        let altering = || self.altering.iter().filter(|(identity, _)| changed(identity));
         let mut freed: HashMap<String, Vec<usize>> = HashMap::new();
-        for (identity, node) in &self.dropping {
-            if let Some(name) = self.from.get(identity).and_then(relation_name) {
+        for (identity, node) in self.dropping.iter().chain(altering()) {
+            if let Some(name) = name(self.from, identity) {
                 freed.entry(name).or_default().push(*node);
             }
         }
         let mut edges = Vec::new();
-        for (identity, node) in &self.creating {
-            if let Some(name) = self.to.get(identity).and_then(relation_name) {
+        for (identity, node) in self.creating.iter().chain(altering()) {
+            if let Some(name) = name(self.to, identity) {
                 edges.extend(freed.get(&name).into_iter().flatten().map(|first| (*first, *node)));
             }
         }
@@ -255,6 +288,18 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// A column or check that a child only inherits is no fact of the catalogs, so its table stands for it.
+    fn shown(&self, subject: &Identity) -> Identity {
+        let mut shown = subject.clone();
+        while let Some(fact) = [self.to, self.from].into_iter().find_map(|catalog| catalog.get(&shown)) {
+            match &fact.parent {
+                Some(parent) if fact.lineage.inherited == Inherited::Only => shown = parent.clone(),
+                _ => break,
+            }
+        }
+        shown
+    }
+
     /// Sorts the nodes and takes their statements.
     pub(super) fn finish(mut self) -> Plan {
         let keys: Vec<_> = self.nodes.iter().map(|node| (node.phase, node.kind, node.subject.clone())).collect();
@@ -272,7 +317,7 @@ impl<'a> Builder<'a> {
                 steps.push(Step {
                     sql: piece.sql.clone(),
                     role,
-                    subject: node.subject.clone(),
+                    subject: self.shown(&node.subject),
                     destructive: node.destructive,
                     data: false,
                 });
@@ -282,47 +327,80 @@ impl<'a> Builder<'a> {
             (&left.kind, &left.schema, &left.name).cmp(&(&right.kind, &right.schema, &right.name))
         });
         self.unsupported.dedup();
-        Plan { steps, unsupported: self.unsupported }
+        Plan { steps, unsupported: self.unsupported, shadow: None }
     }
 }
 
 fn depth(catalog: &Catalog, fact: &Fact) -> usize {
     let (mut depth, mut current) = (0, fact);
-    while let Some(parent) = current.parent.as_ref().and_then(|parent| catalog.get(parent)) {
+    // A catalog read from a file may say anything, so the walk is bounded.
+    while let Some(parent) = current.parent.as_ref().and_then(|parent| catalog.get(parent)).filter(|_| depth < 16) {
         depth += 1;
         current = parent;
     }
     depth
 }
 
-/// The name an old enum carries while columns move over.
-pub(super) fn set_aside(identity: &Identity) -> String {
-    let name: String = unquote_identifier(identity.last()).chars().take(50).collect();
-    quote_identifier(&format!("{name}__replaced"))
+/// A name like an object's own for it to stand aside under, short enough not to be cut.
+pub(crate) fn set_aside(identity: &Identity) -> String {
+    quote_identifier(&format!("{}__replaced", shortened(identity)))
+}
+
+fn shortened(identity: &Identity) -> String {
+    let mut name = unquote_identifier(identity.last());
+    while name.len() > 48 {
+        name.pop();
+    }
+    name
+}
+
+/// The name an old type carries while columns move over: free in its schema.
+pub(super) fn free_name(catalog: &Catalog, identity: &Identity) -> String {
+    let taken: HashSet<&str> = catalog.iter().map(|fact| fact.identity.path()).collect();
+    let used = |candidate: &String| taken.contains(format!("{}.{candidate}", identity.prefix()).as_str());
+    let (mut candidate, mut count) = (set_aside(identity), 0_u32);
+    while used(&candidate) {
+        count += 1;
+        candidate = quote_identifier(&format!("{}__replaced{count}", shortened(identity)));
+    }
+    candidate
 }
 
 /// The name a fact takes among relations and types of its schema; an identity column takes one for its sequence.
 pub(crate) fn relation_name(fact: &Fact) -> Option<String> {
     match fact.kind {
-        Kind::Table | Kind::View | Kind::Sequence | Kind::Index | Kind::Enum | Kind::Domain => {
+        Kind::Table | Kind::ForeignTable | Kind::View | Kind::MaterializedView | Kind::Sequence | Kind::Index | Kind::Enum | Kind::Domain | Kind::Composite | Kind::Range => {
             Some(fact.identity.path().to_owned())
         }
         Kind::Column => Some(fact.fields.get("identity")?.get("sequence")?.as_str()?.to_owned()),
         Kind::Constraint if matches!(fact.text("type"), "primary" | "unique" | "exclusion") => {
             Some(format!("{}.{}", fact.identity.names()[0], fact.identity.last()))
         }
+        // Routines share names among each other, not with relations.
+        Kind::Function | Kind::Aggregate => Some(format!("routine {}", fact.identity.path())),
         _ => None,
     }
 }
 
 /// True when every value of the old type is kept by the new one.
-fn widens(from: &str, to: &str) -> bool {
+pub(crate) fn widens(from: &str, to: &str) -> bool {
     if from == to {
         return true;
     }
     let rank = |name: &str| ["smallint", "integer", "bigint", "numeric"].iter().position(|known| *known == name);
     if let (Some(old), Some(new)) = (rank(from), rank(to)) {
         return old < new;
+    }
+    let digits = |name: &str| -> Option<(u32, u32)> {
+        let (precision, scale) = name.strip_prefix("numeric(")?.strip_suffix(')')?.split_once(',')?;
+        Some((precision.parse().ok()?, scale.parse().ok()?))
+    };
+    match (digits(from), digits(to)) {
+        (Some((precision, scale)), Some((wider, finer))) => {
+            return finer >= scale && wider.saturating_sub(finer) >= precision.saturating_sub(scale);
+        }
+        (Some(_), None) if to == "numeric" => return true,
+        _ => {}
     }
     let length = |name: &str| {
         name.strip_prefix("character varying(")

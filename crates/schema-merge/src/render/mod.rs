@@ -1,5 +1,12 @@
 //! The script a person reads: every statement in execution order under the contract's headings.
 
+mod markdown;
+mod sections;
+mod terminal;
+
+pub use markdown::markdown;
+pub use terminal::terminal;
+
 use crate::merge::qualified;
 use crate::report::{Action, Conflict, DiffResult, MergePlan, Object, ObjectType, Origin, Statement};
 
@@ -29,6 +36,10 @@ pub fn diff_result(plan: &MergePlan, generated_at: &str) -> DiffResult {
         unsupported: plan.unsupported.clone(),
         hazards: plan.hazards.clone(),
         plan_hash: plan.plan_hash.clone(),
+        facts: plan.facts.clone(),
+        segments: plan.segments.clone(),
+        prediction: plan.prediction,
+        rehearsal: None,
     }
 }
 
@@ -121,4 +132,40 @@ fn what(plan: &MergePlan, object: &Object) -> &'static str {
         .iter()
         .find(|change| change.object == *object)
         .map_or("recreate", |change: &_| Action::word(change.action))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Change, Hazard};
+
+    fn diff(name: &str) -> DiffResult {
+        let object = Object {
+            schema: "public".to_owned(),
+            object: name.to_owned(),
+            object_type: ObjectType::Table,
+            kind: "table".to_owned(),
+        };
+        let sql = "create table x (a text default '```')".to_owned();
+        DiffResult {
+            changes: vec![Change { object, action: Action::Add, sql, destructive: false }],
+            hazards: vec![Hazard::new("widened_access", name, "more may read").needs_approval()],
+            rehearsal: Some(serde_json::json!({ "duration_ms": 12.4, "blocking_ms": 3.0, "observer": { "verdict": "agrees" } })),
+            ..diff_result(&crate::merge(&Default::default(), &Default::default(), &Default::default()), "now")
+        }
+    }
+
+    #[test]
+    fn names_cannot_dress_themselves_up() {
+        let diff = diff("\u{1b}[2J`evil`\n# heading");
+        let text = terminal(&diff, false);
+        assert!(!text.contains('\u{1b}') && text.contains("evil"), "{text}");
+        assert!(terminal(&diff, true).contains("\u{1b}[32m"));
+        let page = markdown(&diff);
+        assert!(page.lines().filter(|line| line.starts_with('#')).all(|line| !line.contains("heading")), "{page}");
+        assert!(page.contains("````sql"), "a longer fence than the text holds: {page}");
+        for shown in [text, page] {
+            assert!(shown.contains("Waits for 1 approvals") && shown.contains("writers blocked for 3 ms"), "{shown}");
+        }
+    }
 }

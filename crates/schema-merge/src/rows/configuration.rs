@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{RowsMerged, hash};
+use super::{RowsMerged, Sides, hash, statement};
 use crate::catalog::quote_identifier;
 use crate::ddl::literal;
 use crate::plan::Unsupported;
-use crate::report::{Action, Change, Conflict, FieldConflict, Hazard, Object, ObjectType, Origin, Statement};
+use crate::report::{Action, Change, Conflict, FieldConflict, Hazard, Object, ObjectType};
 use crate::snapshot::ConfigurationRow;
 
 /// A table whose rows merge.
@@ -89,39 +89,30 @@ pub const CONFIGURATION: [ConfigurationTable; 11] = [
     },
 ];
 
-pub(super) fn merge(
-    merged: &mut RowsMerged,
-    base: &[ConfigurationRow],
-    target: &[ConfigurationRow],
-    source: &[ConfigurationRow],
-) {
+pub(super) fn merge(merged: &mut RowsMerged, sides: &Sides<'_, ConfigurationRow>) {
     for table in CONFIGURATION {
         let of =
             |rows: &[ConfigurationRow]| rows.iter().filter(|row| row.table == table.table).cloned().collect::<Vec<_>>();
-        let (old, theirs, ours) = (of(base), of(target), of(source));
+        let (their_base, our_base, theirs, ours) =
+            (of(sides.base_of_target), of(sides.base_of_source), of(sides.target), of(sides.source));
+        let find = |rows: &[ConfigurationRow], key: &Map<String, Value>| rows.iter().find(|other| other.key == *key).cloned();
         for row in &ours {
-            let find = |rows: &[ConfigurationRow]| rows.iter().find(|other| other.key == row.key).cloned();
-            let before = find(&old);
-            let mut there = find(&theirs);
-            if let (None, None, Some(name)) = (&before, &there, table.name) {
+            let before = (find(&their_base, &row.key), find(&our_base, &row.key));
+            let mut there = find(&theirs, &row.key);
+            if let ((None, None), None, Some(name)) = (&before, &there, table.name) {
                 there = theirs
                     .iter()
                     .find(|other| {
                         other.values.get(name) == row.values.get(name)
-                            && !old.iter().any(|known| known.key == other.key)
+                            && !their_base.iter().any(|known| known.key == other.key)
                     })
                     .cloned();
             }
-            one(merged, table, before.as_ref(), there.as_ref(), row);
+            one(merged, table, (before.0.as_ref(), before.1.as_ref()), there.as_ref(), row);
         }
-        for row in old.iter().filter(|row| {
-            theirs.iter().any(|other| other.key == row.key) && !ours.iter().any(|other| other.key == row.key)
-        }) {
-            merged.hazards.push(Hazard {
-                class: "row_kept".to_owned(),
-                object: format!("{} {}", row.table, shown_key(row)),
-                detail: "the branch deleted this row; a merge never deletes configuration, so it stays".to_owned(),
-            });
+        for row in our_base.iter().filter(|row| find(&theirs, &row.key).is_some() && find(&ours, &row.key).is_none()) {
+            let detail = "the branch deleted this row; a merge never deletes configuration, so it stays";
+            merged.hazards.push(Hazard::new("row_kept", format!("{} {}", row.table, shown_key(row)), detail));
         }
     }
 }
@@ -129,7 +120,7 @@ pub(super) fn merge(
 fn one(
     merged: &mut RowsMerged,
     table: ConfigurationTable,
-    base: Option<&ConfigurationRow>,
+    (their_base, our_base): (Option<&ConfigurationRow>, Option<&ConfigurationRow>),
     target: Option<&ConfigurationRow>,
     source: &ConfigurationRow,
 ) {
@@ -137,17 +128,18 @@ fn one(
     let mut clashes = Vec::new();
     let value = |row: Option<&ConfigurationRow>, column: &str| row.and_then(|row| row.values.get(column)).cloned();
     for column in table.columns {
-        let (old, theirs, ours) = (value(base, column), value(target, column), source.values.get(*column).cloned());
-        if theirs == ours || (base.is_some() && ours == old) {
+        let (theirs, ours) = (value(target, column), source.values.get(*column).cloned());
+        let (was_theirs, was_ours) = (value(their_base, column), value(our_base, column));
+        if theirs == ours || our_base.is_some() && ours == was_ours {
             continue;
         }
-        if target.is_none() && base.is_none() || base.is_some() && theirs == old {
+        if target.is_none() && their_base.is_none() || their_base.is_some() && theirs == was_theirs {
             changed.insert((*column).to_owned(), ours.unwrap_or_default());
         } else {
             clashes.push(FieldConflict {
                 fact: format!("{} {}", table.table, shown_key(source)),
                 field: (*column).to_owned(),
-                base: old.unwrap_or_default(),
+                base: was_theirs.or(was_ours).unwrap_or_default(),
                 target: theirs.unwrap_or_default(),
                 source: ours.unwrap_or_default(),
             });
@@ -155,8 +147,15 @@ fn one(
     }
     let object = object(table.table);
     if !clashes.is_empty() {
-        merged.conflicts.push(conflict(object, clashes, [base, target, Some(source)], table, source));
-        return;
+        let names: Vec<String> = clashes.iter().map(|entry| entry.field.clone()).collect();
+        let base = their_base.or(our_base);
+        if !merged.decide(conflict(object.clone(), clashes, [base, target, Some(source)], table, source)) {
+            // What does not clash waits as well: a row is shown and decided as one.
+            return;
+        }
+        for name in names {
+            changed.insert(name.clone(), source.values.get(&name).cloned().unwrap_or_default());
+        }
     }
     if changed.is_empty() {
         return;
@@ -176,7 +175,7 @@ fn one(
         None => (Action::Add, insert(table, source)),
     };
     merged.changes.push(Change { object: object.clone(), action, sql: sql.clone(), destructive: false });
-    merged.statements.push(Statement { sql, role_hint: None, origin: Origin::Rows, object: Some(object) });
+    merged.statements.push(statement(sql, object));
 }
 
 fn warn(
@@ -187,11 +186,7 @@ fn warn(
     changed: &Map<String, Value>,
 ) {
     let mut hazard = |detail: &str| {
-        merged.hazards.push(Hazard {
-            class: "secret".to_owned(),
-            object: format!("{} {}", table.table, shown_key(source)),
-            detail: detail.to_owned(),
-        });
+        merged.hazards.push(Hazard::new("secret", format!("{} {}", table.table, shown_key(source)), detail));
     };
     if table.table == "auth.oauth_configs" && target.is_none() {
         hazard("this provider arrives without its client secret: set it on the parent");
@@ -214,7 +209,6 @@ fn conflict(
     let [base, target, source] = sides.map(|side| side.map(|side| hash(&Value::Object(side.values.clone()))));
     let names: Vec<_> = fields.iter().map(|entry| entry.field.clone()).collect();
     Conflict {
-        object,
         parent_t0_hash: base,
         parent_now_hash: target,
         branch_now_hash: source,
@@ -226,6 +220,7 @@ fn conflict(
         ),
         class: "S28".to_owned(),
         fields,
+        ..Conflict::of(object)
     }
 }
 

@@ -2,21 +2,29 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{RowsMerged, hash};
+use super::{RowsMerged, Sides, hash, statement};
 use crate::ddl::literal;
-use crate::report::{Action, Change, Conflict, FieldConflict, Hazard, Object, ObjectType, Origin, Statement};
+use crate::report::{Action, Change, Conflict, FieldConflict, Hazard, Object, ObjectType};
 use crate::snapshot::EdgeFunction;
 
 const FIELDS: [&str; 4] = ["name", "description", "code", "status"];
 
-pub(super) fn merge(merged: &mut RowsMerged, base: &[EdgeFunction], target: &[EdgeFunction], source: &[EdgeFunction]) {
+pub(super) fn merge(merged: &mut RowsMerged, sides: &Sides<'_, EdgeFunction>) {
     let find = |rows: &[EdgeFunction], slug: &str| rows.iter().find(|row| row.slug == slug).map(fields);
-    for row in source {
-        one(merged, &row.slug, find(base, &row.slug), find(target, &row.slug), fields(row));
+    for row in sides.source {
+        let before = (find(sides.base_of_target, &row.slug), find(sides.base_of_source, &row.slug));
+        one(merged, &row.slug, &before, find(sides.target, &row.slug), fields(row));
     }
-    for row in base.iter().filter(|row| find(target, &row.slug).is_some() && find(source, &row.slug).is_none()) {
-        let detail = "the branch deleted this function; a merge never deletes functions, so it stays".to_owned();
-        merged.hazards.push(Hazard { class: "row_kept".to_owned(), object: format!("functions.{}", row.slug), detail });
+    for row in sides.base_of_source {
+        if find(sides.target, &row.slug).is_some() && find(sides.source, &row.slug).is_none() {
+            if merged.undo && find(sides.target, &row.slug) == Some(fields(row)) {
+                let sql = format!("delete from functions.definitions where slug = {}", literal(&row.slug));
+                merged.take_away(sql, object(&row.slug));
+                continue;
+            }
+            let detail = "the branch deleted this function; a merge never deletes functions, so it stays";
+            merged.hazards.push(Hazard::new("row_kept", format!("functions.{}", row.slug), detail));
+        }
     }
 }
 
@@ -28,7 +36,7 @@ fn fields(row: &EdgeFunction) -> Map<String, Value> {
 fn one(
     merged: &mut RowsMerged,
     slug: &str,
-    base: Option<Map<String, Value>>,
+    (their_base, our_base): &(Option<Map<String, Value>>, Option<Map<String, Value>>),
     target: Option<Map<String, Value>>,
     source: Map<String, Value>,
 ) {
@@ -37,42 +45,42 @@ fn one(
     let value =
         |side: &Option<Map<String, Value>>, field: &str| side.as_ref().and_then(|side| side.get(field)).cloned();
     for field in FIELDS {
-        let (old, theirs, ours) = (value(&base, field), value(&target, field), source.get(field).cloned());
-        if theirs == ours || base.is_some() && ours == old {
+        let (theirs, ours) = (value(&target, field), source.get(field).cloned());
+        let (was_theirs, was_ours) = (value(their_base, field), value(our_base, field));
+        if theirs == ours || our_base.is_some() && ours == was_ours {
             continue;
         }
-        if base.is_none() && target.is_none() || base.is_some() && theirs == old {
+        if their_base.is_none() && target.is_none() || their_base.is_some() && theirs == was_theirs {
             changed.push((field, ours.unwrap_or_default()));
         } else {
             clashes.push(FieldConflict {
                 fact: format!("edge_function:{slug}"),
                 field: field.to_owned(),
-                base: old.unwrap_or_default(),
+                base: was_theirs.or(was_ours).unwrap_or_default(),
                 target: theirs.unwrap_or_default(),
                 source: ours.unwrap_or_default(),
             });
         }
     }
-    let object = Object {
-        schema: "functions".to_owned(),
-        object: slug.to_owned(),
-        object_type: ObjectType::EdgeFunction,
-        kind: "edge_function".to_owned(),
-    };
+    let object = object(slug);
     if !clashes.is_empty() {
-        let hashed = |side: Option<Map<String, Value>>| side.map(|side| hash(&Value::Object(side)));
-        merged.conflicts.push(Conflict {
-            object,
-            parent_t0_hash: hashed(base),
-            parent_now_hash: hashed(target),
-            branch_now_hash: hashed(Some(source)),
+        let hashed = |side: &Option<Map<String, Value>>| side.clone().map(|side| hash(&Value::Object(side)));
+        let names: Vec<String> = clashes.iter().map(|entry| entry.field.clone()).collect();
+        let conflict = Conflict {
+            parent_t0_hash: hashed(if their_base.is_some() { their_base } else { our_base }),
+            parent_now_hash: hashed(&target),
+            branch_now_hash: Some(hash(&Value::Object(source.clone()))),
             hint: format!(
                 "Both sides changed the edge function {slug}. Deploy the version you want to both, or reset the branch."
             ),
             class: "S20".to_owned(),
             fields: clashes,
-        });
-        return;
+            ..Conflict::of(object.clone())
+        };
+        if !merged.decide(conflict) {
+            return;
+        }
+        changed.extend(FIELDS.into_iter().filter(|field| names.iter().any(|name| name == field)).map(|field| (field, source.get(field).cloned().unwrap_or_default())));
     }
     if changed.is_empty() {
         return;
@@ -80,7 +88,16 @@ fn one(
     let (action, sql) =
         if target.is_some() { (Action::Modify, update(slug, &changed)) } else { (Action::Add, insert(slug, &source)) };
     merged.changes.push(Change { object: object.clone(), action, sql: sql.clone(), destructive: false });
-    merged.statements.push(Statement { sql, role_hint: None, origin: Origin::Rows, object: Some(object) });
+    merged.statements.push(statement(sql, object));
+}
+
+fn object(slug: &str) -> Object {
+    Object {
+        schema: "functions".to_owned(),
+        object: slug.to_owned(),
+        object_type: ObjectType::EdgeFunction,
+        kind: "edge_function".to_owned(),
+    }
 }
 
 fn sql_value(value: &Value) -> String {

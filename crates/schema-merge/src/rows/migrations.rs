@@ -4,53 +4,71 @@ use std::cmp::Ordering;
 
 use serde_json::json;
 
-use super::{DEVELOPER_ROLE, RowsMerged, hash};
+use super::{DEVELOPER_ROLE, RowsMerged, Sides, hash, statement};
 use crate::catalog::{Identity, Kind};
 use crate::ddl::literal;
 use crate::plan::{Step, Unsupported};
-use crate::report::{Action, Change, Conflict, FieldConflict, Hazard, Object, ObjectType, Origin, Statement};
+use crate::report::{Action, Change, Conflict, FieldConflict, Hazard, Object, ObjectType};
 use crate::snapshot::Migration;
 
-pub(super) fn merge(merged: &mut RowsMerged, base: &[Migration], target: &[Migration], source: &[Migration]) {
-    let latest = target.iter().map(|row| row.version.as_str()).max_by(|left, right| compare(left, right));
+pub(super) fn merge(merged: &mut RowsMerged, sides: &Sides<'_, Migration>) {
+    let latest = sides.target.iter().map(|row| row.version.as_str()).max_by(|left, right| compare(left, right));
     let find = |rows: &'_ [Migration], version: &str| {
         rows.iter().find(|row| compare(&row.version, version) == Ordering::Equal).cloned()
     };
-    let mut ours: Vec<&Migration> = source.iter().collect();
+    let mut ours: Vec<&Migration> = sides.source.iter().collect();
     ours.sort_by(|left, right| compare(&left.version, &right.version));
     for row in ours {
-        let old = find(base, &row.version);
+        let old = find(sides.base_of_source, &row.version);
         if old.as_ref() == Some(row) {
             continue;
         }
-        match find(target, &row.version) {
+        match find(sides.target, &row.version) {
             Some(theirs) if theirs.statements == row.statements && theirs.name == row.name => {}
             Some(theirs) => {
                 let hint = format!(
                     "Version {} holds different migrations on the two sides. Give the branch's one a newer version.",
                     row.version
                 );
-                merged.conflicts.push(conflict(old.as_ref(), Some(&theirs), row, hint));
+                if merged.decide(conflict(old.as_ref(), Some(&theirs), row, hint)) {
+                    replace(merged, row);
+                }
             }
-            None if latest.is_some_and(|latest| compare(&row.version, latest) != Ordering::Greater) => {
-                let hint = format!(
-                    "Version {} is not newer than the parent's latest ({}). Give it a newer version on the branch.",
-                    row.version,
-                    latest.unwrap_or_default()
-                );
-                merged.conflicts.push(conflict(old.as_ref(), None, row, hint));
+            None => {
+                // The history is a set of versions: what the catalogs say is merged by the catalogs.
+                if latest.is_some_and(|latest| compare(&row.version, latest) != Ordering::Greater) {
+                    let detail = format!(
+                        "it is older than the parent's latest ({}) and is recorded after it",
+                        latest.unwrap_or_default()
+                    );
+                    merged.hazards.push(Hazard::new("order", format!("migration {}", row.version), detail).rule("S27"));
+                }
+                add(merged, row);
             }
-            None => add(merged, row),
         }
     }
-    for row in base.iter().filter(|row| find(source, &row.version).is_none() && find(target, &row.version).is_some()) {
-        let detail = "the branch has no record of this migration any more; the parent's stays".to_owned();
-        merged.hazards.push(Hazard {
-            class: "row_kept".to_owned(),
-            object: format!("migration {}", row.version),
-            detail,
-        });
+    for row in sides.base_of_source {
+        if find(sides.source, &row.version).is_none() && find(sides.target, &row.version).is_some() {
+            if merged.undo && find(sides.target, &row.version).as_ref() == Some(row) {
+                let sql = format!("delete from system.custom_migrations where version = {}", literal(&row.version));
+                merged.take_away(sql, object(row));
+                continue;
+            }
+            let detail = "the branch has no record of this migration any more; the parent's stays";
+            merged.hazards.push(Hazard::new("row_kept", format!("migration {}", row.version), detail));
+        }
     }
+}
+
+/// The statements of later migrations that changed rows, for a person.
+pub(super) fn data_statements(before: &[Migration], after: &[Migration]) -> Vec<String> {
+    let new = after.iter().filter(|row| !before.iter().any(|old| compare(&old.version, &row.version) == Ordering::Equal));
+    new.flat_map(|row| {
+        row.statements.iter().enumerate().filter(|(_, statement)| classify(statement) == Class::Data).map(|(index, _)| {
+            format!("what statement {} of migration {} did to rows stays done", index + 1, row.version)
+        })
+    })
+    .collect()
 }
 
 /// Numeric order of digit strings of any length.
@@ -73,7 +91,6 @@ fn conflict(base: Option<&Migration>, target: Option<&Migration>, source: &Migra
     let hashed = |row: Option<&Migration>| row.map(|row| hash(&value(row)));
     let shown = |row: Option<&Migration>| row.map(|row| json!(row.statements)).unwrap_or_default();
     Conflict {
-        object: object(source),
         parent_t0_hash: hashed(base),
         parent_now_hash: hashed(target),
         branch_now_hash: hashed(Some(source)),
@@ -86,7 +103,22 @@ fn conflict(base: Option<&Migration>, target: Option<&Migration>, source: &Migra
             target: shown(target),
             source: shown(Some(source)),
         }],
+        ..Conflict::of(object(source))
     }
+}
+
+/// Records the source's migration under a version that the target has used. Nothing of it is run again: what it says of structure the
+/// catalogs decide, and its rows may be there already.
+fn replace(merged: &mut RowsMerged, row: &Migration) {
+    let statements: Vec<_> = row.statements.iter().map(|statement| literal(statement)).collect();
+    let sql = format!(
+        "update system.custom_migrations set name = {}, statements = array[{}]::text[] where version = {}",
+        literal(&row.name),
+        statements.join(", "),
+        literal(&row.version),
+    );
+    merged.changes.push(Change { object: object(row), action: Action::Modify, sql: sql.clone(), destructive: false });
+    merged.statements.push(statement(sql, object(row)));
 }
 
 fn add(merged: &mut RowsMerged, row: &Migration) {
@@ -102,11 +134,7 @@ fn add(merged: &mut RowsMerged, row: &Migration) {
                     object.clone(),
                 ));
                 let detail = format!("statement {} changes data and is run again on the parent", index + 1);
-                merged.hazards.push(Hazard {
-                    class: "data_statement".to_owned(),
-                    object: format!("migration {}", row.version),
-                    detail,
-                });
+                merged.hazards.push(Hazard::new("data_statement", format!("migration {}", row.version), detail));
             }
             Class::Refused(reason) => merged.unsupported.push(Unsupported {
                 kind: "migration".to_owned(),
@@ -131,7 +159,7 @@ fn add(merged: &mut RowsMerged, row: &Migration) {
         sql: verbatim.join("\n"),
         destructive: false,
     });
-    merged.statements.push(Statement { sql, role_hint: None, origin: Origin::Rows, object: Some(object) });
+    merged.statements.push(statement(sql, object));
 }
 
 #[derive(Debug, PartialEq, Eq)]

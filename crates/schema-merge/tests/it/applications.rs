@@ -147,7 +147,7 @@ fn statements(script: &str) -> Vec<String> {
     found
 }
 
-fn script(name: &str) -> Option<String> {
+pub(crate) fn script(name: &str) -> Option<String> {
     let path = Path::new(FIXTURES).join(name);
     let text = std::fs::read_to_string(&path).ok();
     if text.is_none() {

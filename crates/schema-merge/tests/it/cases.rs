@@ -1,210 +1,235 @@
 //! Folders of cases: `base.sql` on all three sides, then `source.sql` and `target.sql` on theirs, and what the merge must say.
-//! `BLESS=1` writes the verdicts as they are.
+//!
+//! `BLESS=1` writes the verdicts as they are, `CASE=word` runs those whose name has the word, `SHOW=1` prints the plans.
+//! `merged.sql`, where there is one, leads from the target to the wanted result; otherwise running both sides' scripts one after
+//! the other does, as far as they can run so.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use schema_merge::plan::two_way;
-use schema_merge::{Catalog, Kind, MergePlan, Snapshot, merge, render};
-use serde_json::{Value, json};
+use schema_merge::{MergePlan, render};
+use serde_json::{Map, Value, json};
 
-use crate::cluster::Cluster;
-use crate::database::{apply, catalog, connect, copy, describe, drop, prepare, run_as_developer, snapshot_of};
+use crate::cluster::{Cluster, other_versions};
+use crate::database::{connect, copy, drop, merged, prepare, run_as_developer, snapshot_of, try_run_as_developer};
+use crate::{laws, proof};
+
+/// Cases run side by side, each with databases of its own.
+const WORKERS: usize = 3;
+
+/// On other major versions one case in so many is run, unless all are wished.
+const ONE_IN: usize = 12;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_merges_as_expected_and_the_plan_leads_where_it_says() {
-    let cluster = Cluster::start().await;
-    prepare(&cluster, "prelude").await;
     let only = std::env::var("CASE").ok();
-    let mut failures = Vec::new();
-    let mut count = 0;
-    for folder in folders() {
-        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
-            continue;
-        }
-        count += 1;
-        for problem in run_case(&cluster, &folder).await {
-            failures.push(format!("{name}: {problem}"));
-        }
-    }
-    println!("{count} cases");
-    assert!(failures.is_empty(), "{} problem(s)\n{}", failures.len(), failures.join("\n"));
-    assert!(only.is_some() || count >= 40, "only {count} cases");
+    let (count, failures) = run_all(Cluster::start().await, only.as_deref(), 1).await;
+    assert!(failures.is_empty(), "{} problem(s) in {}", failures.len(), failures.join(", "));
+    assert!(only.is_some() || count >= 400, "only {count} cases");
 }
 
-fn folders() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cases");
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cases_merge_as_expected_on_other_major_versions() {
+    let installations = other_versions();
+    assert!(
+        installations.len() == 2 || std::env::var_os("CI").is_none(),
+        "`.ci/install test` installs two versions more"
+    );
+    let one_in = if std::env::var_os("HEARTH_ALL_VERSIONS").is_some() { 1 } else { ONE_IN };
+    let only = std::env::var("CASE").ok();
+    let mut failures = Vec::new();
+    for installation in installations {
+        let (_, found) = run_all(Cluster::of(Some(installation)).await, only.as_deref(), one_in).await;
+        failures.extend(found);
+    }
+    assert!(failures.is_empty(), "{} problem(s) in {}", failures.len(), failures.join(", "));
+}
+
+/// Runs one in so many of the cases; returns how many, and their problems.
+async fn run_all(cluster: Cluster, only: Option<&str>, one_in: usize) -> (usize, Vec<String>) {
+    let cluster = Arc::new(cluster);
+    let version = cluster.version().await;
+    prepare(&cluster, "prelude").await;
+    let folders: VecDeque<_> = chosen(&cluster, version, only).await.into_iter().step_by(one_in).collect();
+    let count = folders.len();
+    let queue = Arc::new(Mutex::new(folders));
+    let mut workers = tokio::task::JoinSet::new();
+    for worker in 0..WORKERS {
+        let (cluster, queue) = (cluster.clone(), queue.clone());
+        workers.spawn(async move {
+            let mut failures = Vec::new();
+            loop {
+                let next = queue.lock().expect("a worker panics only outside").pop_front();
+                let Some(folder) = next else { return failures };
+                for problem in run_case(&cluster, worker, &folder).await {
+                    println!("{} on {version}: {problem}", name_of(&folder));
+                    failures.push(name_of(&folder).to_owned());
+                }
+            }
+        });
+    }
+    let mut failures: Vec<String> = workers.join_all().await.concat();
+    failures.sort();
+    println!("{count} cases on Postgres {version}");
+    (count, failures)
+}
+
+fn name_of(folder: &Path) -> &str {
+    folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// All cases, except those for which the server lacks an extension or is too old.
+async fn chosen(cluster: &Cluster, version: u32, only: Option<&str>) -> Vec<PathBuf> {
+    let client = connect(cluster, "postgres").await;
+    let query = "select coalesce(array_agg(name::text), '{}') from pg_available_extensions";
+    let available: Vec<String> = client.query_one(query, &[]).await.expect("extensions can be listed").get(0);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut folders: Vec<_> = std::fs::read_dir(root)
         .expect("cases are in the repository")
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
+        .filter(|path| path.is_dir() && only.is_none_or(|only| name_of(path).contains(only)))
+        .filter(|path| {
+            let needed: Value = expectation(path).get("requires").cloned().unwrap_or_default();
+            let extension = needed.get("extension").and_then(Value::as_str);
+            extension.is_none_or(|name| available.iter().any(|known| known == name))
+                && needed.get("version").and_then(Value::as_u64).is_none_or(|least| u64::from(version) >= least)
+        })
         .collect();
     folders.sort();
     folders
 }
 
-async fn run_case(cluster: &Cluster, folder: &Path) -> Vec<String> {
-    let script = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
-    copy(cluster, "base", "prelude").await;
-    run_as_developer(cluster, "base", &script("base.sql")).await;
-    for side in ["target", "source"] {
-        copy(cluster, side, "base").await;
-        run_as_developer(cluster, side, &script(&format!("{side}.sql"))).await;
+async fn run_case(cluster: &Cluster, worker: usize, folder: &Path) -> Vec<String> {
+    let [source, target, wanted] = ["source", "target", "wanted"].map(|side| format!("{side}{worker}"));
+    for name in [&source, &target, &wanted] {
+        drop(cluster, name).await;
     }
-    let base = snapshot_of(cluster, "base").await;
-    let target = snapshot_of(cluster, "target").await;
-    let source = snapshot_of(cluster, "source").await;
-    let plan = merge(&base, &target, &source);
-    let mut problems = verdict_problems(folder, &plan);
+    let script = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+    // The database of the base becomes the source: one copy less.
+    copy(cluster, &source, "prelude").await;
+    if let Err(error) = try_run_as_developer(cluster, &source, &script("base.sql")).await {
+        return vec![format!("base.sql: {error}")];
+    }
+    let base = snapshot_of(cluster, &source).await;
+    copy(cluster, &target, &source).await;
+    for (database, file) in [(&target, "target.sql"), (&source, "source.sql")] {
+        if let Err(error) = try_run_as_developer(cluster, database, &script(file)).await {
+            return vec![format!("{file}: {error}")];
+        }
+    }
+    let (theirs, ours) = (snapshot_of(cluster, &target).await, snapshot_of(cluster, &source).await);
+    let plan = merged(&base, &theirs, &ours);
     if std::env::var("SHOW").is_ok() {
         println!("{}", render::rendered_sql(&plan, "now"));
     }
-    problems.extend(laws(&base, &target, &source, &plan));
-    if !plan.blocked() {
-        let statements = plan.statements.iter().map(|statement| (statement.sql.clone(), statement.role_hint.clone()));
-        problems.extend(proof(cluster, statements, &plan.predicted, "merge").await);
+    let mut problems = verdict_problems(folder, &plan);
+    problems.extend(laws::broken(&base.catalog, &theirs.catalog, &ours.catalog, &plan));
+    let foreseen = expectation(folder).get("fails").and_then(Value::as_str).map(|code| format!("[{code}]"));
+    let as_foreseen = |problem: &String| foreseen.as_ref().is_some_and(|code| problem.contains(code));
+    let both_ways = proof::there_and_back(cluster, &target, &theirs.catalog, &ours.catalog).await;
+    problems.extend(both_ways.into_iter().filter(|problem| !as_foreseen(problem)));
+    if plan.blocked() {
+        return problems;
     }
-    let direct = two_way(&target.catalog, &source.catalog);
-    if direct.unsupported.is_empty() {
-        let statements = direct.steps.iter().map(|step| (step.sql.clone(), step.role.clone()));
-        problems.extend(proof(cluster, statements, &source.catalog, "two-way").await);
+    let by_hand = script("merged.sql");
+    if !by_hand.is_empty() {
+        copy(cluster, &wanted, &target).await;
+        run_as_developer(cluster, &wanted, &by_hand).await;
     }
-    for name in ["source", "target", "base"] {
-        drop(cluster, name).await;
+    let rows = proof::row_counts(cluster, &target).await;
+    let dump = cluster.dump(&target).await;
+    if let Err(error) = proof::apply_merge(cluster, &target, &plan).await {
+        if !as_foreseen(&error) {
+            problems.push(format!("merge: {error}"));
+        }
+        return problems;
+    }
+    problems.extend(proof::unexplained(cluster, &target, dump, &theirs.catalog, &plan.predicted).await);
+    problems.extend(proof::lost_rows(&rows, &proof::row_counts(cluster, &target).await, &plan));
+    let observed = if by_hand.is_empty() {
+        proof::replayed(cluster, &source, &script("target.sql"), &ours.catalog, &plan).await
+    } else {
+        Ok(wanted)
+    };
+    match observed {
+        Ok(other) => problems.extend(proof::same_schema(cluster, &target, &other, &plan.predicted).await),
+        Err(error) => problems.push(error),
     }
     problems
 }
 
-/// Runs the statements on the target, reads the catalog in the same transaction and takes everything back.
-async fn proof(
-    cluster: &Cluster,
-    statements: impl Iterator<Item = (String, Option<String>)>,
-    expected: &Catalog,
-    what: &str,
-) -> Vec<String> {
-    let mut client = connect(cluster, "target").await;
-    let transaction = client.transaction().await.expect("a transaction can begin");
-    if let Err(error) = apply(&transaction, statements).await {
-        return vec![format!("{what}: {error}")];
-    }
-    let reached = catalog(&transaction).await;
-    if let Err(error) = transaction.rollback().await {
-        return vec![format!("{what}: {}", describe(&error))];
-    }
-    if reached.hash() == expected.hash() {
-        Vec::new()
-    } else {
-        vec![format!(
-            "{what} leads elsewhere (predicted, reached):\n    {}",
-            expected.differences(&reached).join("\n    ")
-        )]
-    }
-}
-
-fn verdict(plan: &MergePlan) -> Value {
+fn verdict(plan: &MergePlan) -> Map<String, Value> {
     let name =
         |schema: &str, object: &str| if schema.is_empty() { object.to_owned() } else { format!("{schema}.{object}") };
-    let changes: Vec<_> = plan
-        .changes
-        .iter()
-        .map(|change| {
-            let loss = if change.destructive { ", destructive" } else { "" };
-            format!(
-                "{} {} ({}{loss})",
-                change.object.kind,
-                name(&change.object.schema, &change.object.object),
-                change.action.word()
-            )
-        })
-        .collect();
-    let conflicts: Vec<_> = plan
-        .conflicts
-        .iter()
-        .map(|conflict| {
-            format!(
-                "{} {} {}",
-                conflict.class,
-                conflict.object.kind,
-                name(&conflict.object.schema, &conflict.object.object)
-            )
-        })
-        .collect();
-    let unsupported: Vec<_> =
-        plan.unsupported.iter().map(|entry| format!("{} {}", entry.kind, name(&entry.schema, &entry.name))).collect();
-    let word = if !conflicts.is_empty() {
+    let sorted = |mut list: Vec<String>| {
+        list.sort();
+        json!(list)
+    };
+    let changes = plan.changes.iter().map(|change| {
+        let loss = if change.destructive { ", destructive" } else { "" };
+        let object = name(&change.object.schema, &change.object.object);
+        format!("{} {object} ({}{loss})", change.object.kind, change.action.word())
+    });
+    let conflicts = plan.conflicts.iter().map(|conflict| {
+        format!(
+            "{} {} {}",
+            conflict.class,
+            conflict.object.kind,
+            name(&conflict.object.schema, &conflict.object.object)
+        )
+    });
+    let unsupported =
+        plan.unsupported.iter().map(|entry| format!("{} {}", entry.kind, name(&entry.schema, &entry.name)));
+    let word = if !plan.conflicts.is_empty() {
         "conflict"
-    } else if !unsupported.is_empty() {
+    } else if !plan.unsupported.is_empty() {
         "unsupported"
     } else {
         "clean"
     };
-    json!({ "verdict": word, "changes": changes, "conflicts": conflicts, "unsupported": unsupported })
+    let mut seen = Map::new();
+    seen.insert("verdict".to_owned(), json!(word));
+    seen.insert("changes".to_owned(), sorted(changes.collect()));
+    seen.insert("conflicts".to_owned(), sorted(conflicts.collect()));
+    seen.insert("unsupported".to_owned(), sorted(unsupported.collect()));
+    seen
+}
+
+fn expectation(folder: &Path) -> Value {
+    let text = std::fs::read_to_string(folder.join("expected.json")).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 fn verdict_problems(folder: &Path, plan: &MergePlan) -> Vec<String> {
-    let path = folder.join("expected.json");
-    let seen = verdict(plan);
+    let mut seen = verdict(plan);
+    let expected = expectation(folder);
+    // Hazards are named where a case is about them: each class must be among those of the plan.
+    let wanted: Vec<&str> =
+        expected.get("hazards").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let lacking: Vec<_> =
+        wanted.iter().filter(|class| !plan.hazards.iter().any(|hazard| hazard.class == **class)).collect();
+    let mut problems = Vec::new();
+    if !lacking.is_empty() {
+        let there: Vec<_> = plan.hazards.iter().map(|hazard| &hazard.class).collect();
+        problems.push(format!("expected hazards {lacking:?} but saw {there:?}"));
+    }
+    // A case about a conflict need not say what else would change: what it leaves out is not looked at.
+    if let Value::Object(expected) = &expected {
+        seen.retain(|key, _| expected.contains_key(key));
+        for kept in ["hazards", "fails", "requires"] {
+            if let Some(value) = expected.get(kept) {
+                seen.insert(kept.to_owned(), value.clone());
+            }
+        }
+    }
+    let seen = Value::Object(seen);
     if std::env::var("BLESS").is_ok() {
         let text = serde_json::to_string_pretty(&seen).expect("a verdict is plain JSON");
-        std::fs::write(path, text + "\n").expect("a verdict can be written");
-        return Vec::new();
+        std::fs::write(folder.join("expected.json"), text + "\n").expect("a verdict can be written");
+    } else if expected != seen {
+        problems.push(format!("expected {expected}\n    but saw  {seen}"));
     }
-    let expected: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap_or_default()).unwrap_or_default();
-    if expected == seen { Vec::new() } else { vec![format!("expected {expected}\n    but saw {seen}")] }
-}
-
-fn with_catalog(catalog: &Catalog) -> Snapshot {
-    Snapshot { catalog: catalog.clone(), ..Snapshot::default() }
-}
-
-/// What must hold for any three catalogs.
-fn laws(base: &Snapshot, target: &Snapshot, source: &Snapshot, plan: &MergePlan) -> Vec<String> {
-    let mut broken = Vec::new();
-    let mut law = |holds: bool, name: &str| {
-        if !holds {
-            broken.push(format!("broken law: {name}"));
-        }
-    };
-    let [base, target, source] = [base, target, source].map(|side| with_catalog(&side.catalog));
-    law(two_way(&target.catalog, &target.catalog).steps.is_empty(), "plan(X→X) is empty");
-    let nothing = merge(&base, &target, &base);
-    law(
-        nothing.statements.is_empty() && nothing.predicted_hash == target.catalog.hash() && !nothing.blocked(),
-        "merge(B,T,B)=T",
-    );
-    let fast_forward = merge(&base, &base, &source);
-    law(fast_forward.blocked() || fast_forward.predicted_hash == source.catalog.hash(), "merge(B,B,S)=S");
-    law(fast_forward.conflicts.is_empty(), "merge(B,B,S) has no conflict");
-    let converged = merge(&base, &source, &source);
-    law(converged.statements.is_empty() && !converged.blocked(), "merge(B,S,S)=S");
-    let mirrored = merge(&base, &source, &target);
-    let unmodelled = |side: &Snapshot| {
-        side.catalog
-            .iter()
-            .filter(|fact| fact.kind == Kind::Unmodelled)
-            .map(schema_merge::Fact::hash)
-            .collect::<Vec<_>>()
-    };
-    let modelled = [&target, &source].iter().all(|side| unmodelled(side) == unmodelled(&base));
-    law(
-        !modelled || mirrored.blocked() == plan.blocked(),
-        &format!("blocking is symmetric, but mirrored: {:?} {:?}", mirrored.conflicts, mirrored.unsupported),
-    );
-    if !plan.blocked() {
-        if mirrored.unsupported.is_empty() {
-            law(
-                mirrored.predicted_hash == plan.predicted_hash || enums_differ(&mirrored.predicted, &plan.predicted),
-                "merge(B,T,S) and merge(B,S,T) lead to the same",
-            );
-        }
-        let again = merge(&base, &with_catalog(&plan.predicted), &source);
-        law(again.statements.is_empty() && !again.blocked(), "merging twice is a no-op");
-    }
-    broken
-}
-
-/// Labels that both sides added at one place keep the target's order, and a comment keeps the target's text.
-fn enums_differ(left: &Catalog, right: &Catalog) -> bool {
-    left.differences(right).iter().all(|line| line.starts_with("~ enum:") || line.starts_with("~ comment:"))
+    problems
 }

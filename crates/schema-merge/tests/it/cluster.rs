@@ -1,4 +1,6 @@
 //! A private Postgres cluster on a unix socket, gone when dropped.
+//!
+//! `HEARTH_TEST_POSTGRES` names the folder of the installation to use; otherwise it is the oldest one of the system.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
@@ -12,14 +14,44 @@ pub(crate) const SUPERUSER: &str = "tester";
 /// Postgres refuses root, so root lends the cluster to `nobody`.
 const NOBODY: u32 = 65534;
 
+/// Free bytes that a cluster needs at most.
+const ROOM: u64 = 3 << 30;
+
+/// Nothing here needs to outlive a crash.
+const SETTINGS: [&str; 10] = [
+    "listen_addresses=",
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "max_wal_size=4GB",
+    "max_connections=60",
+    "autovacuum=off",
+    "jit=off",
+];
+
 pub(crate) struct Cluster {
     folder: tempfile::TempDir,
+    programs: Option<PathBuf>,
     process: Child,
 }
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        Self::of(std::env::var_os("HEARTH_TEST_POSTGRES").map(PathBuf::from)).await
+    }
+
+    /// A cluster of this installation.
+    pub(crate) async fn of(installation: Option<PathBuf>) -> Self {
+        let folder = folder();
+        let programs = installation.map(|installation| {
+            // Where only root may look, another user can run nothing.
+            let copied = Command::new("cp").arg("-RL").arg(&installation).arg(folder.path().join("postgres")).status();
+            assert!(copied.is_ok_and(|status| status.success()), "{} cannot be copied", installation.display());
+            folder.path().join("postgres/bin")
+        });
+        let command = |name: &str, root: bool| command(programs.as_deref(), name, root);
         let root = std::fs::metadata(folder.path()).expect("the folder was just made").uid() == 0;
         if root {
             chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root may give a folder away");
@@ -39,12 +71,12 @@ impl Cluster {
             .arg(&data)
             .arg("-k")
             .arg(folder.path())
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=40", "-c", "autovacuum=off"])
+            .args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .expect("postgres can be run");
-        let cluster = Self { folder, process };
+        let cluster = Self { folder, programs: programs.clone(), process };
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             match cluster.config("postgres").connect(tokio_postgres::NoTls).await {
@@ -53,6 +85,32 @@ impl Cluster {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// The major version.
+    pub(crate) async fn version(&self) -> u32 {
+        let (client, connection) =
+            self.config("postgres").connect(tokio_postgres::NoTls).await.expect("the cluster answers");
+        tokio::spawn(connection);
+        let row = client.query_one("select current_setting('server_version_num')::int / 10000", &[]).await;
+        row.expect("the version can be read").get::<_, i32>(0).unsigned_abs()
+    }
+
+    /// The schema of a database as `pg_dump` sees it.
+    pub(crate) async fn dump(&self, database: &str) -> Result<String, String> {
+        let mut dump = tokio::process::Command::new(binary(self.programs.as_deref(), "pg_dump"));
+        dump.args(["--schema-only", "--username", SUPERUSER, "--dbname", database, "--host"]).arg(self.folder.path());
+        let output = dump.output().await.map_err(|error| error.to_string())?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    /// Where its socket is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn config(&self, database: &str) -> tokio_postgres::Config {
@@ -70,8 +128,31 @@ impl Drop for Cluster {
     }
 }
 
-fn command(name: &str, root: bool) -> Command {
-    let mut command = Command::new(binary(name));
+/// The folder in which `.ci/install` keeps what it fetched.
+pub(crate) fn tools() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    variable("HEARTH_TOOLS")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("hearth-ci")))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache/hearth-ci")))
+}
+
+/// Installations of other major versions, as `.ci/install test` lays them out.
+pub(crate) fn other_versions() -> Vec<PathBuf> {
+    let installations =
+        tools().into_iter().flat_map(|cache| ["16", "18"].map(|version| cache.join("postgres").join(version)));
+    installations.filter(|installation| installation.join("bin/postgres").exists()).collect()
+}
+
+/// In memory where there is room, because a test makes and drops many databases.
+fn folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let room = rustix::fs::statvfs(memory).is_ok_and(|volume| volume.f_bavail * volume.f_frsize > ROOM);
+    let made = if room { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a temporary folder can be made")
+}
+
+fn command(programs: Option<&Path>, name: &str, root: bool) -> Command {
+    let mut command = Command::new(binary(programs, name));
     if root {
         command.uid(NOBODY).gid(NOBODY);
     }
@@ -79,7 +160,10 @@ fn command(name: &str, root: bool) -> Command {
     command
 }
 
-fn binary(name: &str) -> PathBuf {
+fn binary(programs: Option<&Path>, name: &str) -> PathBuf {
+    if let Some(folder) = programs {
+        return folder.join(name);
+    }
     let mut versions: Vec<PathBuf> =
         std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     versions.sort();

@@ -1,6 +1,6 @@
 //! Databases for tests: made from scripts, read as catalogs, changed by plans.
 
-use schema_merge::{Catalog, Snapshot, extract, rows};
+use schema_merge::{Base, Catalog, MergePlan, Options, Snapshot, extract, merge_with, rows};
 use tokio_postgres::{Client, GenericClient, NoTls};
 
 use crate::cluster::Cluster;
@@ -18,7 +18,7 @@ pub(crate) async fn connect(cluster: &Cluster, database: &str) -> Client {
 pub(crate) async fn copy(cluster: &Cluster, name: &str, template: &str) {
     let admin = connect(cluster, "postgres").await;
     admin
-        .batch_execute(&format!("create database {name} template {template}"))
+        .batch_execute(&format!("create database {name} template {template} strategy file_copy"))
         .await
         .expect("the database can be copied");
     if template != "template0" {
@@ -51,27 +51,58 @@ pub(crate) async fn run_as_developer(cluster: &Cluster, name: &str, script: &str
 
 /// Runs a script, committing where it says `-- next`.
 pub(crate) async fn run(cluster: &Cluster, name: &str, script: &str) {
+    if let Err(error) = try_run(cluster, name, script).await {
+        panic!("a script failed on {name}: {error}");
+    }
+}
+
+/// Like [`run_as_developer`], for scripts that may fail.
+pub(crate) async fn try_run_as_developer(cluster: &Cluster, name: &str, script: &str) -> Result<(), String> {
+    try_run(cluster, name, &format!("set role project_admin;\n-- next\n{script}")).await
+}
+
+pub(crate) async fn try_run(cluster: &Cluster, name: &str, script: &str) -> Result<(), String> {
     let client = connect(cluster, name).await;
+    let mut outcome = Ok(());
     for part in script.split("-- next\n") {
-        if let Err(error) = client.batch_execute(part).await {
-            panic!("a script failed on {name}: {}", describe(&error));
+        outcome = client.batch_execute(part).await.map_err(|error| describe(&error));
+        if outcome.is_err() {
+            break;
         }
     }
-    close(cluster, client, name).await;
+    disconnected(cluster, client, name).await;
+    outcome
 }
 
 /// Waits until a connection is gone, because a template may have none.
-async fn close(cluster: &Cluster, client: Client, name: &str) {
+pub(crate) async fn disconnected(cluster: &Cluster, client: Client, name: &str) {
     std::mem::drop(client);
+    closed(cluster, name).await;
+}
+
+/// Ends every connection to a database.
+pub(crate) async fn closed(cluster: &Cluster, name: &str) {
     let admin = connect(cluster, "postgres").await;
     let query = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where datname = $1";
     admin.query_one(query, &[&name]).await.expect("connections can be closed");
 }
 
 pub(crate) fn describe(error: &tokio_postgres::Error) -> String {
-    error
-        .as_db_error()
-        .map_or_else(|| error.to_string(), |error| format!("{error} {:?} {:?}", error.detail(), error.where_()))
+    error.as_db_error().map_or_else(
+        || error.to_string(),
+        |error| format!("{error} [{}] {:?} {:?}", error.code().code(), error.detail(), error.where_()),
+    )
+}
+
+/// The merge of three sides by somebody who approves of every hazard.
+pub(crate) fn merged(base: &Snapshot, target: &Snapshot, source: &Snapshot) -> MergePlan {
+    let options = Options { approve: vec!["all".to_owned()], ..Options::default() };
+    merge_with(&Base::one(base.clone()), target, source, &options).expect("without resolutions none can be wrong")
+}
+
+/// A snapshot without rows.
+pub(crate) fn with_catalog(catalog: &Catalog) -> Snapshot {
+    Snapshot { catalog: catalog.clone(), ..Snapshot::default() }
 }
 
 pub(crate) async fn catalog(client: &impl GenericClient) -> Catalog {

@@ -51,7 +51,7 @@ async fn reading_and_planning_many_tables() {
     }
 }
 
-fn tables(first: usize, last: usize) -> String {
+pub(crate) fn tables(first: usize, last: usize) -> String {
     (first..=last)
         .map(|n| {
             let parent = if n % 250 > 1 { format!(" references t{}", n - 1) } else { String::new() };

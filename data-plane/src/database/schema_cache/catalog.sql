@@ -3,7 +3,7 @@
 with exposed as (
     select n.oid, n.nspname
     from pg_catalog.pg_namespace n
-    where n.nspname !~ '^pg_'
+    where n.nspname !~ '^(pg|hearth_undo|hearth_redo)_'
       and n.nspname <> 'information_schema'
       and n.nspname <> all ($1::text[])
       and not exists (

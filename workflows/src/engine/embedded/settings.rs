@@ -50,7 +50,9 @@ impl Settings {
             OperationKind::ProjectCreate
             | OperationKind::BranchCreate
             | OperationKind::BranchReset
-            | OperationKind::BranchMerge => self.heavy_concurrency,
+            | OperationKind::BranchMerge
+            | OperationKind::BranchUpdate
+            | OperationKind::BranchMergeUndo => self.heavy_concurrency,
             OperationKind::ProjectDelete
             | OperationKind::ProjectPause
             | OperationKind::ProjectRestore

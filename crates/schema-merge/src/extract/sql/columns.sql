@@ -6,6 +6,7 @@ select coalesce(json_agg(json_build_object(
                                  from pg_collation k join pg_namespace cn on cn.oid = k.collnamespace where k.oid = a.attcollation) end,
          'not_null', a.attnotnull,
          'storage', case when a.attstorage <> t.typstorage then a.attstorage end,
+         'type_storage', t.typstorage,
          'compression', nullif(a.attcompression, ''),
          'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
          -- Some builds of Postgres stamp every column with a WAL position here, which nobody declared.
@@ -17,7 +18,7 @@ select coalesce(json_agg(json_build_object(
               'mode', case a.attidentity when 'a' then 'always' else 'by default' end,
               'sequence', i.sequence, 'type', i.type, 'start', i.seqstart, 'increment', i.seqincrement,
               'minimum', i.seqmin, 'maximum', i.seqmax, 'cache', i.seqcache, 'cycle', i.seqcycle) end,
-         'identity_oid', i.oid::bigint)
+         'identity_oid', i.oid::bigint, 'inherited_only', a.attinhcount > 0 and not a.attislocal, 'foreign_options', a.attfdwoptions)
          order by a.attrelid, a.attnum), '[]'::json)
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid
@@ -32,4 +33,4 @@ left join (
   join pg_sequence q on q.seqrelid = s.oid
   where p.classid = 'pg_class'::regclass and p.refclassid = 'pg_class'::regclass and p.deptype = 'i'
 ) i on i.refobjid = a.attrelid and i.refobjsubid = a.attnum
-where c.relkind = 'r' and c.relnamespace in ({user_schemas}) and a.attnum > 0 and not a.attisdropped
+where c.relkind in ('r', 'p', 'f') and c.relnamespace in ({user_schemas}) and a.attnum > 0 and not a.attisdropped

@@ -1,5 +1,3 @@
 select coalesce(json_agg(json_build_array(d.classoid::bigint, d.objoid::bigint, d.objsubid, d.description)), '[]'::json)
 from pg_description d
 where (d.objoid >= 16384 or d.classoid = 'pg_namespace'::regclass)
-  and d.classoid in ('pg_namespace'::regclass, 'pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass,
-                     'pg_constraint'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass)

@@ -9,4 +9,4 @@ select coalesce(json_agg(json_build_object(
          order by p.oid), '[]'::json)
 from pg_policy p
 join pg_class c on c.oid = p.polrelid
-where c.relkind = 'r' and (c.relnamespace in ({user_schemas}) or c.oid in ({open_tables}))
+where c.relkind in ('r', 'p') and (c.relnamespace in ({user_schemas}) or c.oid in ({open_tables}))

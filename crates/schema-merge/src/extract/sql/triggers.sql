@@ -1,8 +1,11 @@
 select coalesce(json_agg(json_build_object(
          'oid', t.oid::bigint, 'relation', t.tgrelid::bigint, 'name', quote_ident(t.tgname),
-         'enabled', t.tgenabled, 'definition', pg_get_triggerdef(t.oid))
+         'enabled', t.tgenabled, 'definition', case when t.tgparentid = 0 then pg_get_triggerdef(t.oid) end,
+         'of', nullif(t.tgparentid, 0)::bigint, 'of_enabled', p.tgenabled)
          order by t.oid), '[]'::json)
 from pg_trigger t
 join pg_class c on c.oid = t.tgrelid
-where not t.tgisinternal and t.tgparentid = 0 and c.relkind in ('r', 'v')
+left join pg_trigger p on p.oid = t.tgparentid
+-- A copy on a partition is said only where its state is not that of the trigger it is copied from.
+where not t.tgisinternal and (t.tgparentid = 0 or p.tgenabled <> t.tgenabled) and c.relkind in ('r', 'v', 'p', 'f')
   and (c.relnamespace in ({user_schemas}) or c.oid in ({open_tables}))

@@ -1,0 +1,1 @@
+drop view v; drop aggregate total(int); create aggregate total(int) (sfunc = int4pl, stype = int, initcond = '100'); create view v as select total(a) as a from t; comment on aggregate total(int) is 't';

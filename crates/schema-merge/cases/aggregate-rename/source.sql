@@ -1,0 +1,1 @@
+alter aggregate total(int) rename to summed;

@@ -1,0 +1,1 @@
+create type pair as (a int, b int); create function to_text(pair) returns text language sql immutable as $$ select $1.a || ',' || $1.b $$; create type other as (a int, b int); create function to_int(other) returns int language sql immutable as 'select $1.a'; create cast (other as int) with function to_int(other);

@@ -1,0 +1,1 @@
+create collation plain (provider = libc, locale = 'C'); comment on collation plain is 'bytes'; create table t (a text collate plain); create index t_a on t (a collate plain desc); create domain d as text collate plain;

@@ -1,0 +1,1 @@
+create collation plain (provider = libc, locale = 'C');

@@ -1,0 +1,1 @@
+alter collation plain rename to raw;

@@ -1,0 +1,1 @@
+create table t (x text); insert into t values ('a'), ('b');

@@ -1,0 +1,1 @@
+alter table t alter a set default nextval('s'), alter b set default upper('x' || 'y'), alter c set default array['a', 'it''s'], alter d set default now() + interval '1 day', alter e drop default, alter f set default (2 + 2) * 2, alter g set default '{"a": 1}';

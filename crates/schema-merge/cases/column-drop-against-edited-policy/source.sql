@@ -1,0 +1,1 @@
+drop policy p on notes; alter table notes drop column score;

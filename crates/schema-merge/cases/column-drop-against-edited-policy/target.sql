@@ -1,0 +1,1 @@
+alter policy p on notes using (score > 1);

@@ -1,0 +1,1 @@
+alter table notes add constraint c check (score > 0);

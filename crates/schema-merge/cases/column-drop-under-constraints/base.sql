@@ -1,0 +1,1 @@
+create table p (id int primary key); create table t (id int primary key, x int unique references p check (x > 0), y int, constraint both_ok check (x > y)); create index t_xy on t (x, y); create policy q on t using (x = 1);

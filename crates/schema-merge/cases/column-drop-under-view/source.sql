@@ -1,0 +1,1 @@
+drop view v; alter table notes drop column body; create view v as select id, title from notes; grant select on v to anon; create trigger g instead of update on v for each row execute function system.update_updated_at();

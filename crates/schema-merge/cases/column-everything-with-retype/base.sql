@@ -1,0 +1,1 @@
+create table t (id int primary key, a varchar(20) default 'x', b text collate "C", c text); alter table t alter a set storage external, alter a set statistics 20, alter b set (n_distinct = 4), alter c set storage main;

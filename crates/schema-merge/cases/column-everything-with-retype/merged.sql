@@ -1,0 +1,1 @@
+alter table t alter a type text, alter b type varchar(30) collate "POSIX", alter c type varchar(9); alter table t alter a set storage external; alter table t alter b set statistics 5; alter table t alter c set compression pglz; alter table t alter c set default 'c'::text;

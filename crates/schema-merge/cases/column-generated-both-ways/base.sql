@@ -1,0 +1,1 @@
+create table t (id int primary key, a int, b int generated always as (a * 2) stored, c int, d int generated always as (a + 1) stored); insert into t (id, a, c) values (1, 2, 3); create index t_d on t (d);

@@ -1,0 +1,1 @@
+alter table t alter b drop expression; alter table t drop column c, add column c int generated always as (a * 3) stored; drop index t_d; alter table t drop column d, add column d int generated always as (a + 2) stored; create index t_d on t (d);

@@ -1,0 +1,1 @@
+alter table t drop column b; alter table t add column b int generated always as (a + 3) stored;

@@ -1,0 +1,1 @@
+grant select (b) on t to anon;

@@ -1,0 +1,1 @@
+alter table t alter id set increment by 20;

@@ -1,0 +1,1 @@
+alter table notes alter score set default 3;

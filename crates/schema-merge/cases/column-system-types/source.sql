@@ -1,0 +1,1 @@
+create table t (a bit(3), b bit varying(5), c money, d interval day to second(3), e time(2) with time zone, f numeric(10,3)[], g int[][], h xml, i tsvector, j box, k cidr, l int8multirange, m "char", n name, o oid, p regclass, q pg_lsn, r uuid default gen_random_uuid(), s bytea default '\x00', t float4);

@@ -1,0 +1,1 @@
+alter table p alter id type uuid using gen_random_uuid();

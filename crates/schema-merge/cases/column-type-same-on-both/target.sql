@@ -1,0 +1,1 @@
+alter table t alter a type pg_catalog.text using a::text;

@@ -1,0 +1,1 @@
+alter table t alter a type jsonb using a::jsonb; create index t_a on t using gin (a);

@@ -1,0 +1,1 @@
+create table t (a text); insert into t values ('{x,y}');

@@ -1,0 +1,1 @@
+create table notes (id bigint generated always as identity primary key, title text not null, body text, score integer default 0); create function top() returns int language sql begin atomic select max(score) from notes; end; create function rows() returns setof notes language sql as 'select * from public.notes';

@@ -1,0 +1,1 @@
+create policy p on notes using (score > 3); create index notes_score on notes (score) where score > 0; alter table notes add column twice int generated always as (score * 2) stored; create view v as select score from notes; comment on view v is 'v'; grant select on v to anon;

@@ -1,0 +1,1 @@
+create table t (a point); insert into t values ('(1,2)');

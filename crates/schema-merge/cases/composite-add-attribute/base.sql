@@ -1,0 +1,1 @@
+create type address as (street text, zip text); create table t (a address); insert into t values (row('s', 'z'));

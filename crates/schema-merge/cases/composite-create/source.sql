@@ -1,0 +1,1 @@
+create type address as (street text collate "C", zip varchar(10), at timestamptz); comment on type address is 'where'; comment on column address.zip is 'code'; grant usage on type address to anon; create table t (a address, b address[]);

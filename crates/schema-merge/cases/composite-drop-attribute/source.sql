@@ -1,0 +1,1 @@
+alter type address drop attribute zip;

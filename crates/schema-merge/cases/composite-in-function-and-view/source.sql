@@ -1,0 +1,1 @@
+create type pair as (a int, b text); create function make(a int) returns pair language sql as $$ select row(a, 'x')::pair $$; create function make_all() returns setof pair language sql as $$ select make(1) $$; create view v as select (make(1)).b as b;

@@ -1,0 +1,1 @@
+alter table t add constraint ok check (a > 1);

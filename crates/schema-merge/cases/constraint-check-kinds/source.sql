@@ -1,0 +1,1 @@
+alter table t validate constraint later; alter table t add constraint n check (a < 100) not valid; alter table t add constraint own check (b <> '') no inherit; alter table t add constraint f check (ok(b)); alter table t add constraint both_ok check (a > 1 or b ~ '^[a-z]+\d$'); alter table t add check (b in ('x', 'y') and a is not distinct from 5 and a between 1 and 9);

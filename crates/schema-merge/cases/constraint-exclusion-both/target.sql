@@ -1,0 +1,1 @@
+alter table r add constraint x exclude using gist (during with =);

@@ -1,0 +1,1 @@
+alter table c1 drop constraint f; alter table c1 add constraint f foreign key (a, b) references p on delete cascade on update set null deferrable; alter table c2 add constraint f foreign key (a, b) references p match full on delete restrict on update set default; alter table c3 add constraint f foreign key (a, b) references p on delete set null (b) not valid;

@@ -1,0 +1,1 @@
+alter table c alter constraint f deferrable initially deferred;

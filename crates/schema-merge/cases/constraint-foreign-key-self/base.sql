@@ -1,0 +1,1 @@
+create table t (id int primary key, up int constraint f references t); create table a (id int primary key, b int); create table b (id int primary key, a int references a); alter table a add constraint a_b foreign key (b) references b;

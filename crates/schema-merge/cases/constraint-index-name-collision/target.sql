@@ -1,0 +1,1 @@
+create index t_a on t (b);

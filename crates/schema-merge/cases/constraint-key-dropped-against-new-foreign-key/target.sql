@@ -1,0 +1,1 @@
+create table c (p_id int references p);

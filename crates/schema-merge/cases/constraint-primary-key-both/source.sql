@@ -1,0 +1,1 @@
+alter table t add primary key (a, b);

@@ -1,0 +1,1 @@
+alter table a add constraint a_key primary key (x) include (y); alter table b drop constraint b_pkey; alter table c drop constraint c_key; alter table c add constraint c_key primary key (y, x); alter table d rename constraint d_old to d_new;

@@ -1,0 +1,1 @@
+create table p (id int primary key); create table t (id int primary key, p int constraint t_p references p, a int, constraint one unique (a), constraint two check (a > 0)); alter table t add constraint later check (a < 99) not valid; alter table t add constraint other foreign key (a) references p not valid;

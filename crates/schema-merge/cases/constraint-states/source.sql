@@ -1,0 +1,1 @@
+alter table t alter constraint t_p deferrable initially deferred; alter table t validate constraint later; alter table t validate constraint other; alter table t drop constraint one, add constraint one unique (a) deferrable; alter table t drop constraint two, add constraint two check (a > 0) no inherit; comment on constraint t_p on t is 'p'; comment on index one is 'i';

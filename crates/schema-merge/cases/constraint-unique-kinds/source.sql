@@ -1,0 +1,1 @@
+alter table t add constraint u1 unique (a), add constraint u2 unique (a, b) deferrable, add constraint u3 unique nulls not distinct (c), add constraint u4 unique (d) include (a), add constraint u5 unique (b) deferrable initially deferred;

@@ -1,0 +1,1 @@
+alter table c add column x int;

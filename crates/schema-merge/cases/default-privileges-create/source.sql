@@ -1,0 +1,1 @@
+alter default privileges in schema public grant select on tables to anon; alter default privileges in schema public grant usage on sequences to anon; alter default privileges revoke execute on functions from public; alter default privileges grant usage on schemas to anon; alter default privileges revoke usage on types from public;

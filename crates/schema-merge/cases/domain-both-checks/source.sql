@@ -1,0 +1,1 @@
+alter domain d add constraint a check (value > 0);

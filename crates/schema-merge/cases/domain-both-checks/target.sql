@@ -1,0 +1,1 @@
+alter domain d add constraint b check (value < 10);

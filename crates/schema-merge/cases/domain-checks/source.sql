@@ -1,0 +1,1 @@
+alter domain d drop constraint odd; alter domain d rename constraint low to positive; alter domain d drop constraint high; alter domain d add constraint high check (value < 1000); alter domain d add constraint later check (value <> 13) not valid;

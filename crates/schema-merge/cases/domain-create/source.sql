@@ -1,0 +1,1 @@
+create domain email as text collate "C" default 'a@b' not null constraint has_at check (value like '%@%') check (length(value) < 200); comment on domain email is 'mail'; comment on constraint has_at on domain email is 'at'; grant usage on domain email to anon; create table t (e email);

@@ -1,0 +1,1 @@
+alter domain a set not null; alter domain b drop not null;

@@ -1,0 +1,1 @@
+reset role; alter domain d owner to tester;

@@ -1,0 +1,1 @@
+alter domain d rename to positive;

@@ -1,0 +1,1 @@
+alter domain d add constraint positive check (value > 0);

@@ -1,0 +1,1 @@
+create type level as enum ('low', 'high');

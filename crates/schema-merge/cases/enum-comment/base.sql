@@ -1,0 +1,1 @@
+create type level as enum ('low'); comment on type level is 'a';

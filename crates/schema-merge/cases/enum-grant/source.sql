@@ -1,0 +1,1 @@
+revoke usage on type level from public; grant usage on type level to authenticated;

@@ -1,0 +1,1 @@
+reset role; alter type level owner to tester;

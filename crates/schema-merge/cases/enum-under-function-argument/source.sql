@@ -1,0 +1,1 @@
+alter type level rename to grade;

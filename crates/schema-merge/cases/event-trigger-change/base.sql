@@ -1,0 +1,1 @@
+create function ddl() returns event_trigger language plpgsql as 'begin null; end'; reset role; create event trigger a on ddl_command_end execute function ddl(); create event trigger b on ddl_command_end execute function ddl(); create event trigger c on ddl_command_end execute function ddl();

@@ -1,0 +1,1 @@
+reset role; create event trigger watch on ddl_command_end when tag in ('COMMENT') execute function ddl(); comment on event trigger watch is 'w'; create event trigger off on sql_drop execute function ddl(); alter event trigger off disable;

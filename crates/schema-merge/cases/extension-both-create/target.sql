@@ -1,0 +1,1 @@
+create extension citext; create table b (c citext);

@@ -1,0 +1,1 @@
+comment on extension citext is 'ours';

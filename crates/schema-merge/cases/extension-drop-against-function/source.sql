@@ -1,0 +1,1 @@
+alter table notes add column token text default encode(gen_random_bytes(8), 'hex');

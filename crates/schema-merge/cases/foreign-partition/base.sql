@@ -1,0 +1,1 @@
+reset role; create foreign data wrapper w; create server s foreign data wrapper w; create table public.parts (a int not null, b text) partition by list (a); create table public.parts_1 partition of public.parts for values in (1);

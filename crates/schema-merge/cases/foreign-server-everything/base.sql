@@ -1,0 +1,1 @@
+reset role; create foreign data wrapper w options (debug 'true'); create foreign data wrapper gone; create server s type 'old' version '1' foreign data wrapper w options (host 'h', port '1'); create server t foreign data wrapper w; grant usage on foreign server s to anon;

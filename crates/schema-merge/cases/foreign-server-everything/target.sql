@@ -1,0 +1,1 @@
+reset role; create server mine foreign data wrapper w;

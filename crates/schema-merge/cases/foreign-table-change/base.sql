@@ -1,0 +1,1 @@
+reset role; create foreign data wrapper w; create server s foreign data wrapper w options (host 'h', port '1'); create foreign table public.f (id int, a text, b text) server s options (t 'u', x 'y'); create foreign table public.g (id int) server s;

@@ -1,0 +1,1 @@
+reset role; alter server s options (set host 'hh', drop port, add user 'u'); alter foreign table public.f options (set t 'uu', drop x, add z '1'); alter foreign table public.f add column c int options (k 'v'), drop column b, alter a type varchar(10); drop foreign table public.g;

@@ -1,0 +1,1 @@
+reset role; drop foreign table public.f;

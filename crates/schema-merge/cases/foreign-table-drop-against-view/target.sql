@@ -1,0 +1,1 @@
+reset role; create view public.v as select id from public.f;

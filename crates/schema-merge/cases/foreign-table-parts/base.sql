@@ -1,0 +1,1 @@
+reset role; create foreign data wrapper w; create server s foreign data wrapper w; create foreign table public.f (id int not null, a text default 'x', b text options (k 'v', l 'w')) server s; create function public.log() returns trigger language plpgsql as 'begin return new; end';

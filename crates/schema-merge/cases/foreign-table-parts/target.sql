@@ -1,0 +1,1 @@
+reset role; alter foreign table public.f add column e int;

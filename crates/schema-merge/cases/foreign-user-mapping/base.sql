@@ -1,0 +1,1 @@
+reset role; create foreign data wrapper w; create server s foreign data wrapper w; create user mapping for project_admin server s options (user 'u', password 'one'); create user mapping for anon server s options (user 'a');

@@ -1,0 +1,1 @@
+reset role; alter user mapping for project_admin server s options (set password 'two''s', add "dbName" 'x', set user 'uu'); create user mapping for public server s options (password 'three'); drop user mapping for anon server s;

@@ -1,0 +1,1 @@
+reset role; comment on server s is 'theirs';

@@ -1,0 +1,1 @@
+drop policy p on t; drop view v; drop function f(int, int); create function f(x int, y int) returns boolean language sql as 'select true'; create view v as select f(1, 2) as x; create policy p on t using (f(a, 1));

@@ -1,0 +1,1 @@
+alter function a() immutable parallel safe; alter function b() cost 50 rows 10; alter function c(int) called on null input; alter function d() security invoker; alter function d() reset search_path; alter function d() set statement_timeout = '5s'; alter function e(int) stable parallel restricted;

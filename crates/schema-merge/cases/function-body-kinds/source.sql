@@ -1,0 +1,1 @@
+create function a() returns text language sql as $f$ select $$quote's \ here$$ $f$; create function b() returns int language sql return 1 + 1; create function c() returns void language plpgsql as $x$ begin execute $y$ select 1 -- $$ $y$; end $x$; create function d() returns text language sql as 'select ''grüße 漢字''';

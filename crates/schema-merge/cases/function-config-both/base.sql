@@ -1,0 +1,1 @@
+create function f() returns int language sql set work_mem = '4MB' as 'select 1';

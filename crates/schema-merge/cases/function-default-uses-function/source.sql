@@ -1,0 +1,1 @@
+create function next_code() returns text language sql as $$ select 'c' $$; create table t (id int, code text default next_code()); create function g(x text default next_code()) returns text language sql as 'select x';

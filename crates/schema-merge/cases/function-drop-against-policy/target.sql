@@ -1,0 +1,1 @@
+create policy p on notes using (ok());

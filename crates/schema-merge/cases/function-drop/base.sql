@@ -1,0 +1,1 @@
+create table notes (id bigint generated always as identity primary key, title text not null, body text, score integer default 0); create function g() returns trigger language plpgsql as 'begin return new; end'; create trigger g before update on notes for each row execute function g(); create function f() returns int language sql as 'select 1';

@@ -1,0 +1,1 @@
+drop trigger g on notes; drop function g(); drop function f();

@@ -1,0 +1,1 @@
+create function a(int) returns boolean language sql as 'select true';

@@ -1,0 +1,1 @@
+create view v as select f(1) as x;

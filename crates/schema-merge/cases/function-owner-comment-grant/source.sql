@@ -1,0 +1,1 @@
+reset role; comment on function f(int) is 'x'; revoke execute on function f(int) from public; grant execute on function f(int) to authenticated with grant option; alter function f(int) owner to tester;

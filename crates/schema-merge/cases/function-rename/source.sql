@@ -1,0 +1,1 @@
+alter function f(int) rename to g;

@@ -1,0 +1,1 @@
+drop function f(int); create function f(a int) returns text language sql as $$ select 'x' $$; comment on function f(int) is 'x'; revoke execute on function f(int) from public; grant execute on function f(int) to anon;

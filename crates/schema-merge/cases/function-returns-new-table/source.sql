@@ -1,0 +1,1 @@
+create table t (id int); create function all_t() returns setof t language sql as 'select * from public.t'; create function can(t) returns boolean language sql as 'select true'; create policy p on t using (can(t));

@@ -1,0 +1,1 @@
+create function touch() returns trigger language plpgsql as 'begin new.at = now(); return new; end'; create table t (id int, at timestamptz); create trigger touch before update on t for each row execute function touch();

@@ -1,0 +1,1 @@
+revoke all on notes, v from anon; revoke all on sequence s from anon; revoke all on schema app from anon; grant execute on procedure p() to anon; revoke all on function f() from public; revoke all on type e from public; revoke all on domain d from public;

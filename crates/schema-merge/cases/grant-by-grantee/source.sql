@@ -1,0 +1,1 @@
+reset role; set role authenticated; grant select on public.notes to anon;

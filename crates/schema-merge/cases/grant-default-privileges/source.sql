@@ -1,0 +1,1 @@
+alter default privileges in schema public revoke insert on tables from authenticated; alter default privileges in schema public grant execute on functions to anon; alter default privileges revoke execute on functions from public; create table t (id int); create function f() returns int language sql as 'select 1';

@@ -1,0 +1,1 @@
+grant select on m to anon; grant select on notes to anon;

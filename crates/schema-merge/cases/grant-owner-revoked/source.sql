@@ -1,0 +1,1 @@
+revoke delete, truncate on notes from project_admin;

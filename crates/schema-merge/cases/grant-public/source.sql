@@ -1,0 +1,1 @@
+grant select on notes to public;

@@ -1,0 +1,1 @@
+create index i on public.t using btree (a asc nulls last);

@@ -1,0 +1,1 @@
+create table t (a int, b int); create index i on t (a);

@@ -1,0 +1,1 @@
+drop index i; create index i on t (a, b);

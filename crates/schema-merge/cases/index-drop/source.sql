@@ -1,0 +1,1 @@
+drop index i; drop index j;

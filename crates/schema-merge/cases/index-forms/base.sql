@@ -1,0 +1,1 @@
+create table t (a text, b int, c jsonb, d tsrange, e text[], f int);

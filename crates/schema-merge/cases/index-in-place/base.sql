@@ -1,0 +1,1 @@
+create table t (id int primary key, a text, b int); create index plain on t (a); create index expr on t (lower(a), (b + 1)) with (fillfactor = 80); create index part on t (b) where b > 0; create unique index uniq on t (a) include (b);

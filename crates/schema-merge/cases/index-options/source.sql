@@ -1,0 +1,1 @@
+alter index i reset (fillfactor); alter index j set (fillfactor = 60);

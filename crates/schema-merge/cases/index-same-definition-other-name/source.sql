@@ -1,0 +1,1 @@
+create index one on t (a);

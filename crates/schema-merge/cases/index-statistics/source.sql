@@ -1,0 +1,1 @@
+alter index i alter column 1 set statistics 500;

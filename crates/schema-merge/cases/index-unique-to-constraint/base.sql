@@ -1,0 +1,1 @@
+create table t (a int); create unique index u on t (a);

@@ -1,0 +1,1 @@
+alter table t add constraint u unique using index u;

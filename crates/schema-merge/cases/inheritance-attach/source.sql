@@ -1,0 +1,1 @@
+alter table a inherit people; alter table b no inherit people;

@@ -1,0 +1,1 @@
+create table people (id int not null, name text default 'n');

@@ -1,0 +1,1 @@
+create table people (id int, name text not null, constraint named check (name <> ''));

@@ -1,0 +1,1 @@
+create index people_i on people (id);

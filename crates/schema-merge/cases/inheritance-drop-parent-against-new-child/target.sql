@@ -1,0 +1,1 @@
+create table staff (x int) inherits (people);

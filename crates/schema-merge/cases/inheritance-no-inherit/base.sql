@@ -1,0 +1,1 @@
+create table people (id int, name text default 'n' not null, constraint named check (name <> '')); create table staff (salary int) inherits (people); create table boss (car text) inherits (staff); alter table people add constraint own check (id > 0) no inherit;

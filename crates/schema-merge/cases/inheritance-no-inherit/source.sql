@@ -1,0 +1,1 @@
+alter table staff no inherit people; alter table staff alter name drop default, drop constraint named; alter table people drop constraint own; alter table people add constraint mine check (id >= 0) no inherit;

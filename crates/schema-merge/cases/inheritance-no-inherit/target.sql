@@ -1,0 +1,1 @@
+comment on column boss.name is 'who';

@@ -1,0 +1,1 @@
+alter table staff alter name set default 's', alter born set not null, alter name set statistics 9; alter table people alter name set not null; alter table guests alter id set default 7; comment on column staff.name is 'x'; grant update (born) on staff to authenticated;

@@ -1,0 +1,1 @@
+create table people (id int); create table staff (salary int) inherits (people);

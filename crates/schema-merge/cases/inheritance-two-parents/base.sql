@@ -1,0 +1,1 @@
+create table a (id int, x int); create table b (id int, y int);

@@ -1,0 +1,1 @@
+create table c (z int) inherits (a, b);

@@ -1,0 +1,1 @@
+grant select on m to authenticated; create index m_b on m (b);

@@ -1,0 +1,1 @@
+create materialized view m as select id, title from notes; create unique index m_id on m (id); create index m_title on m (title); comment on materialized view m is 'm'; comment on column m.title is 't'; grant select on m to anon; create materialized view e with (fillfactor = 80) as select 1 as one with no data; alter materialized view m alter column title set statistics 500;

@@ -1,0 +1,1 @@
+create table notes (id bigint generated always as identity primary key, title text not null, body text, score integer default 0); create materialized view m as select id from notes; create unique index m_id on m (id); comment on materialized view m is 'm'; grant select on m to anon; create view v as select id from m;

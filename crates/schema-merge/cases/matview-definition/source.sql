@@ -1,0 +1,1 @@
+drop view v; drop materialized view m; create materialized view m as select id, score from notes where score > 0; create unique index m_id on m (id); comment on materialized view m is 'm'; grant select on m to anon; create view v as select id from m;

@@ -1,0 +1,1 @@
+drop view v; drop materialized view n; drop materialized view m;

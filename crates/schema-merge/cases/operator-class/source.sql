@@ -1,0 +1,1 @@
+reset role; create function public.cmp(int, int) returns int language sql immutable as 'select ($2 > $1)::int - ($1 > $2)::int'; create operator class public.backwards for type int using btree as operator 1 >, operator 2 >=, operator 3 =, operator 4 <=, operator 5 <, function 1 public.cmp(int, int); create table public.t (a int); create index t_a on public.t (a public.backwards);

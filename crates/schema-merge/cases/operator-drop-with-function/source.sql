@@ -1,0 +1,1 @@
+drop operator <<< (point, point); drop function lt(point, point);

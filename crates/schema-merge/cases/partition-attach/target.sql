@@ -1,0 +1,1 @@
+create index parts_b on parts (b);

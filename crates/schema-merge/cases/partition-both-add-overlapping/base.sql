@@ -1,0 +1,1 @@
+create table parts (a int) partition by range (a);

@@ -1,0 +1,1 @@
+create table parts_x partition of parts default;

@@ -1,0 +1,1 @@
+create table parts_y partition of parts default;

@@ -1,0 +1,1 @@
+alter table parts_1 alter b set not null;

@@ -1,0 +1,1 @@
+create table parts (a int not null, b int) partition by range (a); create table parts_1 partition of parts for values from (0) to (10); alter table parts add constraint gone check (b <> 5); alter table parts_1 add constraint both_have check (b > 0); alter table parts_1 add constraint own check (a < 9);

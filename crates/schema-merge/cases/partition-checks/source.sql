@@ -1,0 +1,1 @@
+alter table parts add constraint both_have check (b > 0); alter table parts drop constraint gone; alter table parts_1 drop constraint own; alter table parts add constraint small check (b < 1000); comment on constraint small on parts is 'small';

@@ -1,0 +1,1 @@
+create table parts (a int, b text) partition by range (a, lower(b)); create table parts_low partition of parts for values from (minvalue, minvalue) to (10, maxvalue); create table parts_high partition of parts for values from (10, maxvalue) to (maxvalue, maxvalue);

@@ -1,0 +1,1 @@
+create table parts (id int, n int) partition by hash (id); create table parts_0 partition of parts for values with (modulus 2, remainder 0); create table parts_1 partition of parts for values with (modulus 2, remainder 1);

@@ -1,0 +1,1 @@
+create table parts (region text, n int) partition by list (region); create table parts_eu partition of parts for values in ('de', 'fr'); create table parts_none partition of parts for values in (null);

@@ -1,0 +1,1 @@
+create table parts (a int not null, b int default 1, c text) partition by range (a); create table parts_1 partition of parts for values from (0) to (10); create table parts_2 partition of parts for values from (10) to (20); create index parts_b on parts (b); alter table parts add constraint positive check (a >= 0); alter table parts add primary key (a);

@@ -1,0 +1,1 @@
+alter table parts detach partition parts_1; alter table parts_1 alter b type bigint, drop column c, add column own text not null default 'x', drop constraint positive; drop index parts_b; alter table parts_1 rename to old_parts;

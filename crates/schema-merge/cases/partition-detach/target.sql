@@ -1,0 +1,1 @@
+alter table parts_2 add check (b <> '');

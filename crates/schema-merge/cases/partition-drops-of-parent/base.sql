@@ -1,0 +1,1 @@
+create table parts (a int not null, b text not null default 'x' check (b <> '')) partition by list (a); create table parts_1 partition of parts for values in (1); create table parts_2 partition of parts for values in (2); create index parts_b on parts (b);

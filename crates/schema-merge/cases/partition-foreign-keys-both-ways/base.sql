@@ -1,0 +1,1 @@
+create table kinds (id int primary key); create table parts (a int not null, kind int, primary key (a)) partition by range (a); create table parts_1 partition of parts for values from (0) to (10); create table notes (id int primary key, a int);

@@ -1,0 +1,1 @@
+alter table parts add constraint parts_kind foreign key (kind) references kinds on delete cascade; alter table notes add constraint notes_a foreign key (a) references parts (a) on update cascade deferrable;

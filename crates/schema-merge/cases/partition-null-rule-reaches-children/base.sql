@@ -1,0 +1,1 @@
+create table parts (a int not null, b int, c int not null) partition by range (a); create table parts_1 partition of parts for values from (0) to (10); alter table parts_1 alter b set not null;

@@ -1,0 +1,1 @@
+alter table parts alter b set not null, alter c drop not null;

@@ -1,0 +1,1 @@
+alter table parts_1 alter b set default 'one', alter c set not null, alter d set storage external, alter c set statistics 77, alter d set (n_distinct = 5); comment on column parts_1.b is 'first'; grant select (b) on parts_1 to anon; alter table parts_2 alter c drop not null, alter d drop default;

@@ -1,0 +1,1 @@
+alter table parts enable row level security; alter table parts_1 enable row level security; create policy p on parts using (b > 0); create policy q on parts_1 using (b > 1); grant select on parts to anon;

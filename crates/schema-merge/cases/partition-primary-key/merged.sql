@@ -1,0 +1,1 @@
+alter table parts add constraint parts_key primary key (a);

@@ -1,0 +1,1 @@
+create table parts (a int not null) partition by range (a); create table parts_low partition of parts for values from (0) to (10); create table parts_high partition of parts for values from (10) to (20); create table parts_rest partition of parts default; create index parts_a on parts (a);

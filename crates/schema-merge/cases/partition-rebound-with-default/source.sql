@@ -1,0 +1,1 @@
+alter table parts detach partition parts_low; alter table parts detach partition parts_high; alter table parts attach partition parts_low for values from (10) to (15); alter table parts attach partition parts_high for values from (0) to (10); create table parts_mid partition of parts for values from (15) to (20);

@@ -1,0 +1,1 @@
+comment on table parts_rest is 'the rest';

@@ -1,0 +1,1 @@
+create table parts (a int, b int) partition by list (a); create table parts_1 partition of parts for values in (1) partition by range (b); create table parts_1_low partition of parts_1 for values from (0) to (10); create index parts_b on parts (b);

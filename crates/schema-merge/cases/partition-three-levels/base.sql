@@ -1,0 +1,1 @@
+create table logs (day date not null, kind text not null, id int not null, note text) partition by range (day); create table logs_2025 partition of logs for values from ('2025-01-01') to ('2026-01-01') partition by list (kind); create table logs_2025_a partition of logs_2025 for values in ('a');

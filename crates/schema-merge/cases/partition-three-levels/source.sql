@@ -1,0 +1,1 @@
+alter table logs add constraint logs_key primary key (day, kind, id); create index logs_note on logs (lower(note)) include (id) where note is not null; alter table logs add constraint logs_once unique (id, day, kind); comment on index logs_note is 'found by note'; create statistics logs_stats on day, kind from logs_2025_a;

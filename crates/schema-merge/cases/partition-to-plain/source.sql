@@ -1,0 +1,1 @@
+drop table t; create table t (a int not null, b text);

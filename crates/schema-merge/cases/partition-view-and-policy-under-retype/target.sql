@@ -1,0 +1,1 @@
+comment on view part is 'kept';

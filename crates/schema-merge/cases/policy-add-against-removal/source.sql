@@ -1,0 +1,1 @@
+create policy b on notes for select using (score < 5);

@@ -1,0 +1,1 @@
+drop policy a on notes;

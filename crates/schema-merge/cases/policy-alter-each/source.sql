@@ -1,0 +1,1 @@
+alter policy a on notes to anon; alter policy b on notes using (score > 1) with check (score > 2); drop policy c on notes; create policy c on notes for update using (true); drop policy d on notes; create policy d on notes as restrictive using (true);

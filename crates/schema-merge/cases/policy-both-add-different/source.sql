@@ -1,0 +1,1 @@
+create policy a on notes for select using (score > 1);

@@ -1,0 +1,1 @@
+alter policy a on notes using (score > 1);

@@ -1,0 +1,1 @@
+create view mine as select id from notes where score > 1; create function ok(bigint) returns boolean language sql stable as 'select true'; create policy p on notes using (id in (select id from mine) and ok(id));

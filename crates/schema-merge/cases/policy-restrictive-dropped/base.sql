@@ -1,0 +1,1 @@
+create table notes (id bigint generated always as identity primary key, title text not null, body text, score integer default 0); create policy a on notes as restrictive using (score > 1); create policy b on notes using (true);

@@ -1,0 +1,1 @@
+alter policy a on notes to authenticated;

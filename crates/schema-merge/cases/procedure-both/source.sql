@@ -1,0 +1,1 @@
+create or replace procedure p() language sql as 'select 2';

@@ -1,0 +1,1 @@
+create or replace procedure p(a int) language plpgsql as 'begin commit; end'; drop procedure q(); create procedure r(inout x int, y text default 'z') language plpgsql as 'begin x := 1; end'; comment on procedure p(int) is 'x'; revoke execute on procedure p(int) from public; grant execute on procedure p(int) to anon;

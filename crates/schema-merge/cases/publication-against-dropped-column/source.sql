@@ -1,0 +1,1 @@
+reset role; create publication p for table public.t (id, a);

@@ -1,0 +1,1 @@
+reset role; alter publication p add table public.t;

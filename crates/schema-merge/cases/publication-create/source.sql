@@ -1,0 +1,1 @@
+reset role; create publication p1 for table public.t (id, a) where (id > 1), public.u with (publish = 'insert, update'); create publication p2 for tables in schema app; create publication p3 for all tables with (publish_via_partition_root = true); comment on publication p1 is 'p';

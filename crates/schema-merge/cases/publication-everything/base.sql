@@ -1,0 +1,1 @@
+reset role; create schema s; create table public.t (id int primary key, a text, b int); create table public.u (id int primary key, a text); create table s.v (id int primary key); create publication p for table public.t (id, a); create publication q for table public.u with (publish = 'insert');

@@ -1,0 +1,1 @@
+reset role; alter publication p add table s.v; create publication mine;

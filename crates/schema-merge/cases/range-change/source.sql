@@ -1,0 +1,1 @@
+drop type span; create type span as range (subtype = numeric);

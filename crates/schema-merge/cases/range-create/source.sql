@@ -1,0 +1,1 @@
+create function float_gap(float8, float8) returns float8 language sql immutable as 'select $1 - $2'; create type span as range (subtype = float8, subtype_diff = float_gap, multirange_type_name = spans); comment on type span is 'a span'; create table t (s span, exclude using gist (s with &&));

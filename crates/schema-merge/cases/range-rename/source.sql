@@ -1,0 +1,1 @@
+alter type span rename to extent;

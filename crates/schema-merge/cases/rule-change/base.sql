@@ -1,0 +1,1 @@
+create table notes (id bigint generated always as identity primary key, title text not null, body text, score integer default 0); create rule a as on update to notes do instead nothing; create rule b as on delete to notes do instead nothing; create rule c as on insert to notes do instead nothing; create rule d as on insert to notes where new.score = 1 do instead nothing;

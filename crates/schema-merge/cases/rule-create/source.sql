@@ -1,0 +1,1 @@
+create rule r as on insert to notes where new.score > 10 do also (insert into log values ('a'); insert into log values ('b')); create rule none as on delete to v do instead nothing; comment on rule r on notes is 'r';

@@ -1,0 +1,1 @@
+create table t (id int, a text); create table log (id int); create view v as select id, a from t; create rule keep as on delete to t do instead nothing; create rule note as on insert to t do also insert into log values (new.id); create rule through as on insert to v do instead insert into t values (new.id, new.a); create rule gone as on update to t do also notify x;

@@ -1,0 +1,1 @@
+create or replace rule keep as on delete to t where old.id > 3 do instead nothing; alter table t disable rule note; drop rule gone on t; create or replace rule through as on insert to v do instead insert into t values (new.id, upper(new.a)) returning t.id, t.a; comment on rule through on v is 'writes through'; alter rule keep on t rename to keeps;

@@ -1,0 +1,1 @@
+create schema app; grant usage on schema app to anon;

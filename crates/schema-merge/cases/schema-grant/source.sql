@@ -1,0 +1,1 @@
+grant usage on schema app to authenticated with grant option;

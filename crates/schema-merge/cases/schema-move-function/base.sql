@@ -1,0 +1,1 @@
+create schema lib; create function f(a int) returns int language sql as 'select a';

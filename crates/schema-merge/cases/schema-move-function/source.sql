@@ -1,0 +1,1 @@
+alter function f(int) set schema lib;

@@ -1,0 +1,1 @@
+reset role; alter schema app owner to tester;

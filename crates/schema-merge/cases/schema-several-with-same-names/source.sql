@@ -1,0 +1,1 @@
+alter table b.t add column x int;

@@ -1,0 +1,1 @@
+alter table a.t add column x text;

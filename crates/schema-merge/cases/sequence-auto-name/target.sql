@@ -1,0 +1,1 @@
+create table u (id serial); create sequence t_id_seq1;

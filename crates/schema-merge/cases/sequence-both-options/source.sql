@@ -1,0 +1,1 @@
+alter sequence s increment by 3;

@@ -1,0 +1,1 @@
+create sequence s as integer increment by -2 minvalue -100 maxvalue 50 start with 40 cache 7 cycle; comment on sequence s is 'numbers'; grant usage, select on sequence s to anon; create unlogged sequence u;

@@ -1,0 +1,1 @@
+create sequence s; create sequence r as smallint; select nextval('s');

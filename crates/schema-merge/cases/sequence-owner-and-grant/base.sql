@@ -1,0 +1,1 @@
+create sequence s; grant usage on sequence s to anon;

@@ -1,0 +1,1 @@
+create statistics s1 on a, b from t;

@@ -1,0 +1,1 @@
+create table a_rather_long_table_name_for_what_it_holds (id serial primary key, a_rather_long_column_name_for_what_it_is int unique check (a_rather_long_column_name_for_what_it_is > 0), parent int references a_rather_long_table_name_for_what_it_holds, exclude using btree (parent with =));

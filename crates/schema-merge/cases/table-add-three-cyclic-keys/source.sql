@@ -1,0 +1,1 @@
+create table a (id int primary key, c_id int); create table b (id int primary key, a_id int references a, b_id int references b); create table c (id int primary key, b_id int references b); alter table a add foreign key (c_id) references c deferrable initially deferred; create view v as select a.id from a join c on c.id = a.c_id;

@@ -1,0 +1,1 @@
+alter table a cluster on a_y; alter table b set without cluster;

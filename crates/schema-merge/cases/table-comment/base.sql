@@ -1,0 +1,1 @@
+create table notes (id bigint generated always as identity primary key, title text not null, body text, score integer default 0); create index notes_i on notes (title); create policy p on notes using (true); create trigger g before update on notes for each row execute function system.update_updated_at();

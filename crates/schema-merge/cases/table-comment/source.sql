@@ -1,0 +1,1 @@
+comment on table notes is 'a'; comment on column notes.title is 'b'; comment on constraint notes_pkey on notes is 'c'; comment on index notes_i is 'd'; comment on trigger g on notes is 'e'; comment on policy p on notes is 'f';

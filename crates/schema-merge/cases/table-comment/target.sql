@@ -1,0 +1,1 @@
+comment on column notes.body is 'z';

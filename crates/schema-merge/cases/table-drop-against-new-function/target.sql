@@ -1,0 +1,1 @@
+create function f(n notes) returns text language sql as 'select n.title';

@@ -1,0 +1,1 @@
+create index notes_i on notes (title);

@@ -1,0 +1,1 @@
+create table notes (id bigint generated always as identity primary key, title text not null, body text, score integer default 0); create view v as select id from notes; create view w as select * from v; create function f(n notes) returns text language sql as 'select n.title'; create table m (id int); create policy p on m using (exists (select 1 from notes n where n.id = m.id));

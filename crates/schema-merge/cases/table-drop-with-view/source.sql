@@ -1,0 +1,1 @@
+drop policy p on m; drop function f(notes); drop view w; drop view v; drop table notes;

@@ -1,0 +1,1 @@
+revoke update on notes from anon;

@@ -1,0 +1,1 @@
+grant trigger on notes to authenticated;

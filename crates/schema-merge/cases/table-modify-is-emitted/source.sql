@@ -1,0 +1,1 @@
+alter table order_items add column sku text not null default ''; alter table order_items alter qty set not null; alter table order_items alter price type numeric(12,2); alter table order_items drop column old; alter table order_items add check (qty > 0);

@@ -1,0 +1,1 @@
+alter table t set (fillfactor = 80);

@@ -1,0 +1,1 @@
+alter table t reset (fillfactor);

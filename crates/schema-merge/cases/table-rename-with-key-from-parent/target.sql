@@ -1,0 +1,1 @@
+create table likes (note_id bigint references notes); create view titles as select title from notes; create policy p on notes using (score > 0); create trigger g before update on notes for each row execute function system.update_updated_at();

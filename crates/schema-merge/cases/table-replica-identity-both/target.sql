@@ -1,0 +1,1 @@
+alter table a replica identity nothing;

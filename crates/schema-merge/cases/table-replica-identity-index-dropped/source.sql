@@ -1,0 +1,1 @@
+drop index a_id;

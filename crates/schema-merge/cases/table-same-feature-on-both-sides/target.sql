@@ -1,0 +1,1 @@
+create table tags (id uuid not null default gen_random_uuid() primary key, name character varying(30) default 'x'::varchar not null); create function tag_count() returns int8 stable language sql as 'select count(*) from public.tags'; alter table tags enable row level security; create policy r on tags as permissive for select to public using (true);

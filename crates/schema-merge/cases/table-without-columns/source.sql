@@ -1,0 +1,1 @@
+alter table empty add column a int; create table also_empty ();

@@ -1,0 +1,1 @@
+create text search dictionary plain (template = simple); create text search configuration a (parser = default); alter text search configuration a add mapping for word with plain; create text search configuration b (copy = simple); create text search configuration c (copy = simple);

@@ -1,0 +1,1 @@
+create text search dictionary plain (template = simple, stopwords = english); create text search configuration ours (copy = english); alter text search configuration ours alter mapping for asciiword with plain, english_stem; comment on text search configuration ours is 'o'; create table t (a text); create index t_a on t using gin (to_tsvector('ours', a));

@@ -1,0 +1,1 @@
+create text search configuration ours (copy = simple); create table t (a text);

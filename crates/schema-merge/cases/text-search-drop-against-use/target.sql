@@ -1,0 +1,1 @@
+create index t_a on t using gin (to_tsvector('ours'::regconfig, a));

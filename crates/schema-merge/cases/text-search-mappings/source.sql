@@ -1,0 +1,1 @@
+alter text search dictionary plain (accept = false); alter text search configuration a add mapping for email with simple; alter text search configuration b rename to bb; drop text search configuration c;

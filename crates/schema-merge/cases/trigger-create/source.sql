@@ -1,0 +1,1 @@
+create trigger a before insert or update of title, body or delete on notes for each row when (pg_trigger_depth() < 1) execute function log('x', 'it''s', '1'); create trigger b after update on notes referencing old table as o new table as n for each statement execute function log(); create trigger c after truncate on notes for each statement execute function log();

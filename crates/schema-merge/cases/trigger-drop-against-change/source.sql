@@ -1,0 +1,1 @@
+drop trigger a on notes;

@@ -1,0 +1,1 @@
+create table notes (id bigint generated always as identity primary key, title text not null, body text, score integer default 0); create trigger a before update on notes for each row execute function system.update_updated_at();

@@ -1,0 +1,1 @@
+alter trigger a on notes rename to b;

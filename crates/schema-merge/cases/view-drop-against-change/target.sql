@@ -1,0 +1,1 @@
+create or replace view a as select id, title from notes;

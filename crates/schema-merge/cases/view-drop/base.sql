@@ -1,0 +1,1 @@
+create table notes (id bigint generated always as identity primary key, title text not null, body text, score integer default 0); create view a as select id from notes; create view b as select id from a; create view c as select a.id from a join b using (id);

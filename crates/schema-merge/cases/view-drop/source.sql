@@ -1,0 +1,1 @@
+drop view c; drop view b; drop view a;

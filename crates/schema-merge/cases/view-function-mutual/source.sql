@@ -1,0 +1,1 @@
+create view a as select id, score from notes; create function total() returns bigint language sql begin atomic select sum(score) from a; end; create view b as select total() as total; create function again() returns setof b language sql as 'select * from public.b'; create view c as select * from again();

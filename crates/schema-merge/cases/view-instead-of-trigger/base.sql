@@ -1,0 +1,1 @@
+create table notes (id bigint generated always as identity primary key, title text not null, body text, score integer default 0); create view v as select id, title from notes; create function ins() returns trigger language plpgsql as 'begin return new; end'; create trigger g instead of insert on v for each row execute function ins();

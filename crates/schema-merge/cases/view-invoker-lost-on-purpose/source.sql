@@ -1,0 +1,1 @@
+alter view a reset (security_invoker);

@@ -1,0 +1,1 @@
+create table a (id int); create view v as select id from a;

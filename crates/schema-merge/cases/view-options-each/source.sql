@@ -1,0 +1,1 @@
+create or replace view a with (security_invoker = true) as select id, title from notes; alter view b reset (security_barrier); create or replace view c as select id from notes; alter view d set (check_option = cascaded);

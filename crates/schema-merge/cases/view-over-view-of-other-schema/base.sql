@@ -1,0 +1,1 @@
+create schema api; create table "Order Items" (id int, "Unit Price" numeric);

@@ -1,0 +1,1 @@
+grant select on w to anon;

@@ -1,0 +1,107 @@
+//! Whether Postgres can convert the values of one type to another, as far as that is known without asking it.
+
+use crate::catalog::{Catalog, Fact, Kind};
+
+/// Casts between Postgres' own types. Any type converts to and from text.
+const CASTS: &[(&str, &[&str])] = &[
+    ("bigint", &["bit", "double precision", "integer", "money", "numeric", "real", "smallint"]),
+    ("bit", &["bigint", "bit varying", "integer"]),
+    ("bit varying", &["bit"]),
+    ("boolean", &["integer"]),
+    ("box", &["circle", "lseg", "point", "polygon"]),
+    ("cidr", &["inet"]),
+    ("circle", &["box", "point", "polygon"]),
+    ("date", &["timestamp with time zone", "timestamp without time zone"]),
+    ("daterange", &["datemultirange"]),
+    ("double precision", &["bigint", "integer", "numeric", "real", "smallint"]),
+    ("inet", &["cidr"]),
+    ("int4range", &["int4multirange"]),
+    ("int8range", &["int8multirange"]),
+    ("integer", &["bigint", "bit", "boolean", "double precision", "money", "numeric", "real", "smallint"]),
+    ("interval", &["time without time zone"]),
+    ("json", &["jsonb"]),
+    ("jsonb", &["bigint", "boolean", "double precision", "integer", "json", "numeric", "real", "smallint"]),
+    ("lseg", &["point"]),
+    ("macaddr", &["macaddr8"]),
+    ("macaddr8", &["macaddr"]),
+    ("money", &["numeric"]),
+    ("numeric", &["bigint", "double precision", "integer", "money", "real", "smallint"]),
+    ("numrange", &["nummultirange"]),
+    ("path", &["polygon"]),
+    ("point", &["box"]),
+    ("polygon", &["box", "circle", "path", "point"]),
+    ("real", &["bigint", "double precision", "integer", "numeric", "smallint"]),
+    ("smallint", &["bigint", "double precision", "integer", "numeric", "real"]),
+    ("time with time zone", &["time without time zone"]),
+    ("time without time zone", &["interval", "time with time zone"]),
+    (
+        "timestamp with time zone",
+        &["date", "time with time zone", "time without time zone", "timestamp without time zone"],
+    ),
+    ("timestamp without time zone", &["date", "time without time zone", "timestamp with time zone"]),
+    ("tsrange", &["tsmultirange"]),
+    ("tstzrange", &["tstzmultirange"]),
+    ("bytea", &[]),
+    ("uuid", &[]),
+    ("xml", &[]),
+    ("tsvector", &[]),
+    ("tsquery", &[]),
+    ("line", &[]),
+];
+
+const TEXTS: [&str; 5] = ["text", "character varying", "character", "name", "bpchar"];
+
+/// False when there surely is no cast; a type that is not Postgres' own may have any.
+pub(crate) fn castable(from: &str, to: &str, catalog: &Catalog) -> bool {
+    let (from, to) = (plain(from), plain(to));
+    if from == to || TEXTS.contains(&from.as_str()) || TEXTS.contains(&to.as_str()) {
+        return true;
+    }
+    if let Some((from, to)) = from.strip_suffix("[]").zip(to.strip_suffix("[]")) {
+        return castable(from, to, catalog);
+    }
+    let known = |name: &str| {
+        CASTS.iter().any(|(known, casts)| *known == name || casts.contains(&name)) || name.ends_with("[]")
+    };
+    let listed = CASTS.iter().any(|(known, casts)| *known == from && casts.contains(&to.as_str()));
+    listed || !known(&from) || !known(&to) || catalog.iter().any(|fact| made_by_user(fact, &from, &to))
+}
+
+fn made_by_user(fact: &Fact, from: &str, to: &str) -> bool {
+    fact.kind == Kind::Cast && fact.identity.path().contains(from) && fact.identity.path().contains(to)
+}
+
+/// The type's name without its length or precision.
+fn plain(name: &str) -> String {
+    match name.split_once('(').and_then(|(start, rest)| Some((start, rest.split_once(')')?.1))) {
+        Some((start, rest)) => format!("{start}{rest}"),
+        None => name.to_owned(),
+    }
+}
+
+/// True when both are columns of one table, but not the same one: it was dropped and made again.
+pub(crate) fn made_again(from: &Fact, to: &Fact) -> bool {
+    let parts = |fact: &Fact| {
+        let (table, number) = fact.lineage.object.as_deref()?.rsplit_once(':')?;
+        Some((table.to_owned(), number.to_owned()))
+    };
+    parts(from).zip(parts(to)).is_some_and(|(from, to)| from.0 == to.0 && from.1 != to.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn casts_that_surely_do_not_exist_are_refused() {
+        let catalog = Catalog::default();
+        assert!(!castable("integer", "uuid", &catalog));
+        assert!(!castable("point", "inet", &catalog));
+        assert!(castable("numeric(10,2)", "integer", &catalog));
+        assert!(castable("character varying(20)", "uuid", &catalog));
+        assert!(castable("integer[]", "bigint[]", &catalog));
+        assert!(!castable("integer", "integer[]", &catalog));
+        assert!(castable("timestamp(3) without time zone", "date", &catalog));
+        assert!(castable("public.mood", "integer", &catalog));
+    }
+}

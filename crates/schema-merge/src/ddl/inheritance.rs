@@ -1,0 +1,34 @@
+//! Statements that put a table under another and take it out.
+
+use super::Piece;
+use crate::catalog::{Fact, Kind};
+
+/// Attaches a partition, or makes a table inherit.
+pub(crate) fn create(fact: &Fact) -> Piece {
+    let (child, of) = (child(fact), fact.text("of"));
+    Piece::new(match fact.kind {
+        Kind::Partition => format!("alter table {of} attach partition {child} {}", fact.text("bound")),
+        _ => format!("alter table {child} inherit {of}"),
+    })
+}
+
+/// Detaches a partition, or makes a table no longer inherit.
+pub(crate) fn drop(fact: &Fact) -> Piece {
+    let (child, of) = (child(fact), fact.text("of"));
+    Piece::new(match fact.kind {
+        Kind::Partition => format!("alter table {of} detach partition {child}"),
+        _ => format!("alter table {child} no inherit {of}"),
+    })
+}
+
+/// `inherits (…)` of a new table.
+pub(crate) fn clause(links: &[&Fact]) -> String {
+    if links.is_empty() {
+        return String::new();
+    }
+    format!(" inherits ({})", links.iter().map(|link| link.text("of")).collect::<Vec<_>>().join(", "))
+}
+
+fn child(fact: &Fact) -> &str {
+    fact.parent.as_ref().map(crate::catalog::Identity::path).unwrap_or_default()
+}

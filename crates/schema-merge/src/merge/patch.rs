@@ -1,0 +1,58 @@
+//! Copies parts of one catalog over the same parts of another: how decisions and stand-ins are put into effect.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::catalog::{Catalog, Fact, Identity};
+
+/// What hangs on each fact.
+fn children(catalog: &Catalog) -> HashMap<&Identity, Vec<&Fact>> {
+    let mut children: HashMap<&Identity, Vec<&Fact>> = HashMap::new();
+    for fact in catalog.iter() {
+        if let Some(parent) = &fact.parent {
+            children.entry(parent).or_default().push(fact);
+        }
+    }
+    children
+}
+
+/// A fact and everything that hangs on it.
+pub(super) fn subtree(catalog: &Catalog, root: &Identity) -> Vec<Identity> {
+    let children = children(catalog);
+    let mut found = Vec::new();
+    let mut queue: Vec<&Identity> = catalog.get(root).map(|fact| &fact.identity).into_iter().collect();
+    while let Some(identity) = queue.pop() {
+        found.push(identity.clone());
+        queue.extend(children.get(identity).into_iter().flatten().map(|fact| &fact.identity));
+    }
+    found
+}
+
+/// Makes a subtree in one catalog what it is in another. What the copied facts need and the receiver lacks comes along, except what is
+/// named; where the giver has nothing the subtree goes.
+pub(super) fn copy(from: &Catalog, into: &mut Catalog, root: &Identity, except: &[Identity]) {
+    for identity in subtree(into, root) {
+        if !from.contains(&identity) {
+            into.remove(&identity);
+        }
+    }
+    let mut queue = subtree(from, root);
+    let mut seen: HashSet<Identity> = queue.iter().cloned().collect();
+    while let Some(identity) = queue.pop() {
+        let Some(fact) = from.get(&identity) else { continue };
+        let needed: Vec<Identity> = fact
+            .parent
+            .iter()
+            .chain(&fact.depends_on)
+            .filter(|needed| !into.contains(needed) && !except.contains(needed) && !seen.contains(*needed))
+            .cloned()
+            .collect();
+        for identity in needed {
+            for part in subtree(from, &identity) {
+                if seen.insert(part.clone()) {
+                    queue.push(part);
+                }
+            }
+        }
+        into.insert(fact.clone());
+    }
+}

@@ -1,0 +1,158 @@
+//! A schema-only dump as entries that can be compared.
+
+use std::collections::BTreeMap;
+
+use super::Part;
+use crate::extract::settled;
+
+/// What tells an entry from every other: type, schema and name, as the dump's headers have them.
+pub(super) type Key = (String, String, String);
+
+/// One entry of a dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Owner and body, without what may be in any order or in any form.
+    pub(super) text: String,
+    /// The object it is about.
+    pub(super) anchor: Anchor,
+    /// What it says of it.
+    pub(super) part: Part,
+}
+
+/// The object that an entry is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Anchor {
+    /// Something in a schema: schema and name, quoted as in SQL.
+    Object(String, String),
+    /// Something without a schema, by type.
+    Other(String),
+}
+
+/// Types of entries about things whose names do not tell where they are.
+const OTHERS: [&str; 15] = [
+    "CAST",
+    "CONVERSION",
+    "DATABASE",
+    "DEFAULT ACL",
+    "EVENT TRIGGER",
+    "EXTENSION",
+    "FOREIGN DATA WRAPPER",
+    "OPERATOR",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+    "PUBLICATION",
+    "SCHEMA",
+    "SERVER",
+    "TRANSFORM",
+    "USER MAPPING",
+];
+
+/// The entries of a dump.
+pub(super) fn entries(dump: &str) -> BTreeMap<Key, Entry> {
+    let mut found: BTreeMap<Key, Vec<&str>> = BTreeMap::new();
+    let mut current: Option<Key> = None;
+    for line in dump.lines() {
+        if let Some(key) = header(line) {
+            let owner = line.rsplit("; Owner: ").next().filter(|_| line.contains("; Owner: ")).unwrap_or_default();
+            found.entry(key.clone()).or_default().push(owner);
+            current = Some(key);
+        } else if let Some(key) = current.as_ref().filter(|_| !noise(line)) {
+            found.entry(key.clone()).or_default().push(line);
+        }
+    }
+    found.into_iter().map(|(key, lines)| (key.clone(), entry(&key, lines))).collect()
+}
+
+/// `-- Name: notes; Type: TABLE; Schema: public; Owner: ann`
+fn header(line: &str) -> Option<Key> {
+    let rest = line.strip_prefix("-- Name: ")?;
+    let (name, rest) = rest.rsplit_once("; Type: ")?;
+    let (word, rest) = rest.split_once("; Schema: ")?;
+    let schema = rest.split_once("; Owner: ").map_or(rest, |(schema, _)| schema);
+    Some((word.to_owned(), schema.to_owned(), name.to_owned()))
+}
+
+fn noise(line: &str) -> bool {
+    line.is_empty()
+        || line.starts_with("--")
+        || line.starts_with("SET default_")
+        || line.starts_with("\\restrict ")
+        || line.starts_with("\\unrestrict ")
+}
+
+fn entry(key: &Key, mut lines: Vec<&str>) -> Entry {
+    let word = key.0.as_str();
+    let anchor = anchor(word, &lines[1.min(lines.len())..]);
+    match word {
+        "TABLE" | "FOREIGN TABLE" => {
+            // Columns have no order here, so the comma between them says nothing.
+            for line in &mut lines {
+                *line = line.trim_end_matches(',');
+            }
+            lines.sort_unstable();
+        }
+        "ACL" | "DEFAULT ACL" => lines.sort_unstable(),
+        _ => {}
+    }
+    Entry { text: settled(&lines.join("\n")), anchor, part: Part::of_entry(word) }
+}
+
+fn anchor(word: &str, body: &[&str]) -> Anchor {
+    let other = || Anchor::Other(word.to_owned());
+    if OTHERS.contains(&word) {
+        return other();
+    }
+    body.iter().find_map(|line| first_qualified(line)).map_or_else(other, |(schema, name)| Anchor::Object(schema, name))
+}
+
+/// The first `schema.name` of a line, both quoted as they are there.
+fn first_qualified(line: &str) -> Option<(String, String)> {
+    let mut rest = line;
+    loop {
+        let start = rest.find(|character: char| character == '"' || character == '_' || character.is_alphabetic())?;
+        rest = &rest[start..];
+        let first = identifier(rest)?;
+        let after = &rest[first.len()..];
+        if let Some(second) = after.strip_prefix('.').and_then(identifier) {
+            return Some((first.to_owned(), second.to_owned()));
+        }
+        rest = after;
+    }
+}
+
+/// The identifier that a text begins with.
+fn identifier(text: &str) -> Option<&str> {
+    if let Some(inner) = text.strip_prefix('"') {
+        let mut end = 0;
+        loop {
+            end += inner[end..].find('"')?;
+            if inner[end + 1..].starts_with('"') {
+                end += 2;
+            } else {
+                return Some(&text[..end + 2]);
+            }
+        }
+    }
+    let end = text
+        .find(|character: char| !(character.is_alphanumeric() || character == '_' || character == '$'))
+        .unwrap_or(text.len());
+    (end > 0).then(|| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_know_what_they_are_about() {
+        let dump = "SET x = y;\n--\n-- Name: t own rows; Type: POLICY; Schema: public; Owner: ann\n--\n\n\
+                    CREATE POLICY \"own.rows\" ON public.\"T\" USING ((x = other.f()));\n\n\
+                    --\n-- Name: SCHEMA public; Type: ACL; Schema: -; Owner: -\n--\n\nGRANT USAGE ON SCHEMA public TO anon;\n";
+        let entries = entries(dump);
+        let policy = &entries[&("POLICY".to_owned(), "public".to_owned(), "t own rows".to_owned())];
+        assert_eq!(policy.anchor, Anchor::Object("public".to_owned(), "\"T\"".to_owned()));
+        assert!(policy.text.starts_with("ann\nCREATE POLICY"), "{policy:?}");
+        let grants = &entries[&("ACL".to_owned(), "-".to_owned(), "SCHEMA public".to_owned())];
+        assert_eq!((&grants.anchor, grants.part), (&Anchor::Other("ACL".to_owned()), Part::Access));
+    }
+}

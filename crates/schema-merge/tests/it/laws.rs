@@ -1,0 +1,92 @@
+//! What must hold for any three catalogs.
+
+use schema_merge::plan::two_way;
+use schema_merge::{Catalog, Fact, Kind, MergePlan, Snapshot};
+
+use crate::database::{merged, with_catalog};
+
+/// The laws that these catalogs and their merge break.
+pub(crate) fn broken(base: &Catalog, target: &Catalog, source: &Catalog, plan: &MergePlan) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut law = |holds: bool, name: &str| {
+        if !holds {
+            broken.push(format!("broken law: {name}"));
+        }
+    };
+    let [base, target, source] = [base, target, source].map(with_catalog);
+    law(two_way(&target.catalog, &target.catalog).steps.is_empty(), "plan(X→X) is empty");
+    let nothing = merged(&base, &target, &base);
+    law(
+        nothing.statements.is_empty() && nothing.predicted_hash == target.catalog.hash() && !nothing.blocked(),
+        "merge(B,T,B)=T",
+    );
+    let fast_forward = merged(&base, &base, &source);
+    law(fast_forward.blocked() || fast_forward.predicted_hash == source.catalog.hash(), "merge(B,B,S)=S");
+    law(fast_forward.conflicts.is_empty(), &format!("merge(B,B,S) has no conflict, but {:?}", fast_forward.conflicts));
+    let converged = merged(&base, &source, &source);
+    law(converged.statements.is_empty() && !converged.blocked(), "merge(B,S,S)=S");
+    let mirrored = merged(&base, &source, &target);
+    let modelled = [&target, &source].iter().all(|side| unmodelled(side) == unmodelled(&base));
+    law(
+        !modelled || mirrored.blocked() == plan.blocked(),
+        &format!("blocking is symmetric, but mirrored: {:?} {:?}", mirrored.conflicts, mirrored.unsupported),
+    );
+    if !plan.blocked() {
+        if mirrored.unsupported.is_empty() {
+            law(
+                mirrored.predicted_hash == plan.predicted_hash || only_order(&mirrored.predicted, &plan.predicted),
+                "merge(B,T,S) and merge(B,S,T) lead to the same",
+            );
+        }
+        let again = merged(&base, &with_catalog(&plan.predicted), &source);
+        law(again.statements.is_empty() && !again.blocked(), "merging twice is a no-op");
+        law(
+            lost(&base.catalog, &target.catalog, &source.catalog, plan).is_empty(),
+            "every one-sided change is there once",
+        );
+    }
+    broken
+}
+
+fn unmodelled(side: &Snapshot) -> Vec<String> {
+    side.catalog.iter().filter(|fact| fact.kind == Kind::Unmodelled).map(Fact::hash).collect()
+}
+
+/// Labels that both sides added at one place keep the target's order, and a comment keeps the target's text.
+fn only_order(left: &Catalog, right: &Catalog) -> bool {
+    left.differences(right).iter().all(|line| line.starts_with("~ enum:") || line.starts_with("~ comment:"))
+}
+
+/// Facts that one side alone changed and that the merged catalog has otherwise; nothing may be resurrected either.
+///
+/// Renames change identities, so a catalog in which a rename happened is not looked at: the prediction itself is proved elsewhere.
+fn lost(base: &Catalog, target: &Catalog, source: &Catalog, plan: &MergePlan) -> Vec<String> {
+    let renamed = [target, source].iter().any(|side| {
+        side.iter().any(|fact| {
+            fact.lineage.object.is_some()
+                && base.iter().any(|old| old.lineage.object == fact.lineage.object && old.identity != fact.identity)
+        })
+    });
+    if renamed {
+        return Vec::new();
+    }
+    let state = |catalog: &Catalog, fact: &Fact| catalog.get(&fact.identity).map(Fact::hash);
+    let mut lost = Vec::new();
+    for fact in base.iter().chain(target.iter()).chain(source.iter()) {
+        if matches!(fact.kind, Kind::Grant | Kind::Comment) {
+            continue;
+        }
+        let (old, theirs, ours) = (state(base, fact), state(target, fact), state(source, fact));
+        let reached = state(&plan.predicted, fact);
+        let wanted = match (theirs == old, ours == old) {
+            (true, false) => ours,
+            (false, true) | (true, true) => theirs,
+            (false, false) if ours == theirs => theirs,
+            (false, false) => continue,
+        };
+        if reached != wanted {
+            lost.push(fact.identity.to_string());
+        }
+    }
+    lost
+}

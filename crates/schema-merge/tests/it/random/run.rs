@@ -1,0 +1,228 @@
+//! A pair is made, merged and proved.
+
+use std::fmt;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use schema_merge::Catalog;
+use schema_merge::plan::two_way;
+
+use super::edits::Editor;
+use super::inventory::Inventory;
+use crate::cluster::Cluster;
+use crate::database::{apply, catalog, connect, copy, describe, disconnected, drop, merged, with_catalog};
+use crate::{dump, laws, proof};
+
+/// Edits that were made, in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pair {
+    pub(super) base: Vec<String>,
+    pub(super) target: Vec<String>,
+    pub(super) source: Vec<String>,
+    /// The sides worked in different schemas between which nothing goes.
+    pub(super) disjoint: bool,
+    /// Name of the database that the base begins as a copy of.
+    pub(super) foundation: String,
+}
+
+/// What became of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Clean,
+    Conflict,
+    Unsupported,
+}
+
+/// What became of many.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) clean: u64,
+    pub(super) conflicts: u64,
+    unsupported: u64,
+    edits: u64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, pair: &Pair, outcome: Outcome) {
+        self.edits += (pair.base.len() + pair.target.len() + pair.source.len()) as u64;
+        match outcome {
+            Outcome::Clean => self.clean += 1,
+            Outcome::Conflict => self.conflicts += 1,
+            Outcome::Unsupported => self.unsupported += 1,
+        }
+    }
+
+    pub(super) fn join(&mut self, other: Self) {
+        self.clean += other.clean;
+        self.conflicts += other.conflicts;
+        self.unsupported += other.unsupported;
+        self.edits += other.edits;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { clean, conflicts, unsupported, edits } = self;
+        write!(out, "{clean} clean, {conflicts} in conflict, {unsupported} unsupported, {edits} edits")
+    }
+}
+
+fn databases(worker: usize) -> [String; 2] {
+    [format!("random{worker}"), format!("other{worker}")]
+}
+
+/// How many edits a pair is made of: for the base and for each side.
+pub(super) struct Sizes {
+    pub(super) base: std::ops::Range<usize>,
+    pub(super) side: std::ops::Range<usize>,
+}
+
+/// Makes edits on a copy of the foundation; the database is left for nothing else.
+pub(super) async fn generate(cluster: &Cluster, worker: usize, seed: u64, foundation: &str, sizes: &Sizes) -> Pair {
+    let [database, _] = databases(worker);
+    fresh(cluster, &database, foundation).await;
+    let mut rng = StdRng::seed_from_u64(seed);
+    let disjoint = !sizes.base.is_empty() && rng.random_bool(0.25);
+    let mut pair = Pair { disjoint, foundation: foundation.to_owned(), ..Pair::default() };
+    let mut client = connect(cluster, &database).await;
+    let mut size = |range: &std::ops::Range<usize>| if range.is_empty() { 0 } else { rng.random_range(range.clone()) };
+    let (base, target, source) = (size(&sizes.base), size(&sizes.side), size(&sizes.side));
+    let [left, right] = if disjoint { ["\"left\"", "\"right\""] } else { ["", ""] };
+    if disjoint {
+        pair.base = [left, right].map(|schema| format!("create schema {schema}")).to_vec();
+        perform(&client, &pair.base).await;
+        pair.base.extend(some(&client, &mut rng, base, right).await);
+    }
+    pair.base.extend(some(&client, &mut rng, base, left).await);
+    let transaction = client.transaction().await.expect("a transaction can begin");
+    pair.target = some(&transaction, &mut rng, target, left).await;
+    transaction.rollback().await.expect("a transaction can be taken back");
+    let transaction = client.transaction().await.expect("a transaction can begin");
+    pair.source = some(&transaction, &mut rng, source, right).await;
+    transaction.rollback().await.expect("a transaction can be taken back");
+    disconnected(cluster, client, &database).await;
+    pair
+}
+
+async fn fresh(cluster: &Cluster, database: &str, foundation: &str) {
+    drop(cluster, database).await;
+    copy(cluster, database, foundation).await;
+}
+
+/// Makes edits until so many could be made, or four times as many were tried.
+async fn some(client: &impl tokio_postgres::GenericClient, rng: &mut StdRng, count: usize, scope: &str) -> Vec<String> {
+    let in_transaction = client.batch_execute("savepoint before").await.is_ok();
+    let mut made = Vec::new();
+    let mut there = Inventory::read(client).await;
+    for attempt in 0..count * 4 {
+        if made.len() == count {
+            break;
+        }
+        if attempt % 3 == 0 {
+            there = Inventory::read(client).await;
+        }
+        let Some(edit) = (Editor { rng, there: &there, scope }).next() else { continue };
+        if try_edit(client, &edit, in_transaction).await {
+            made.push(edit);
+        }
+    }
+    made
+}
+
+/// Runs one edit as the developer, or takes it back as a whole.
+async fn try_edit(client: &impl tokio_postgres::GenericClient, edit: &str, in_transaction: bool) -> bool {
+    let whole = format!("set role project_admin; set search_path = public; {edit}; reset role");
+    if !in_transaction {
+        let done = client.batch_execute(&whole).await.is_ok();
+        if !done {
+            client.batch_execute("reset role").await.expect("a role can be reset");
+        }
+        return done;
+    }
+    client.batch_execute("savepoint edit").await.expect("a savepoint can be made");
+    let done = client.batch_execute(&whole).await.is_ok();
+    let after = if done { "release savepoint edit" } else { "rollback to savepoint edit; release savepoint edit" };
+    client.batch_execute(after).await.expect("a savepoint can be left");
+    done
+}
+
+async fn perform(client: &impl tokio_postgres::GenericClient, edits: &[String]) {
+    let in_transaction = client.batch_execute("savepoint before").await.is_ok();
+    for edit in edits {
+        try_edit(client, edit, in_transaction).await;
+    }
+}
+
+/// Merges the pair and looks whether every law holds.
+pub(super) async fn check(cluster: &Cluster, worker: usize, pair: &Pair) -> (Vec<String>, Outcome) {
+    let [database, other] = databases(worker);
+    fresh(cluster, &database, &pair.foundation).await;
+    let mut client = connect(cluster, &database).await;
+    perform(&client, &pair.base).await;
+    let base = catalog(&client).await;
+    let transaction = client.transaction().await.expect("a transaction can begin");
+    perform(&transaction, &pair.source).await;
+    let source = catalog(&transaction).await;
+    transaction.rollback().await.expect("a transaction can be taken back");
+    let transaction = client.transaction().await.expect("a transaction can begin");
+    perform(&transaction, &pair.target).await;
+    transaction.commit().await.expect("edits can be committed");
+    let target = catalog(&client).await;
+    disconnected(cluster, client, &database).await;
+
+    let plan = merged(&with_catalog(&base), &with_catalog(&target), &with_catalog(&source));
+    let mut problems = laws::broken(&base, &target, &source, &plan);
+    problems.extend(proof::there_and_back(cluster, &database, &target, &source).await);
+    let outcome = match (plan.conflicts.is_empty(), plan.unsupported.is_empty()) {
+        (true, true) => Outcome::Clean,
+        (false, _) => Outcome::Conflict,
+        (true, false) => Outcome::Unsupported,
+    };
+    if pair.disjoint && outcome == Outcome::Conflict {
+        problems.push(format!("disjoint edits never conflict, but {:?}", plan.conflicts));
+    }
+    if outcome == Outcome::Clean {
+        match proof::apply_merge(cluster, &database, &plan).await {
+            Err(error) => problems.push(format!("merge: {error}")),
+            Ok(()) => match the_other_way(cluster, &other, pair, &plan.predicted).await {
+                Ok(()) => problems.extend(proof::same_schema(cluster, &database, &other, &plan.predicted).await),
+                Err(error) => problems.push(error),
+            },
+        }
+    } else if let Err(error) = observed(cluster, &database, &target).await {
+        problems.push(error);
+    }
+    (problems, outcome)
+}
+
+/// Builds base and source anew elsewhere and plans from there to the merged catalog.
+async fn the_other_way(cluster: &Cluster, database: &str, pair: &Pair, wanted: &Catalog) -> Result<(), String> {
+    fresh(cluster, database, &pair.foundation).await;
+    let mut client = connect(cluster, database).await;
+    perform(&client, &pair.base).await;
+    perform(&client, &pair.source).await;
+    let source = catalog(&client).await;
+    let plan = two_way(&source, wanted);
+    if !plan.unsupported.is_empty() {
+        return Err(format!("no way from the source to the result: {:?}", plan.unsupported));
+    }
+    let transaction = client.transaction().await.map_err(|error| describe(&error))?;
+    let statements: Vec<_> = plan.steps.iter().map(|step| (step.sql.clone(), step.role.clone())).collect();
+    apply(&transaction, statements).await.map_err(|error| format!("from the source to the result: {error}"))?;
+    transaction.commit().await.map_err(|error| describe(&error))?;
+    disconnected(cluster, client, database).await;
+    Ok(())
+}
+
+/// Where nothing is merged, going to the source and back must still leave what `pg_dump` saw.
+async fn observed(cluster: &Cluster, database: &str, target: &Catalog) -> Result<(), String> {
+    let before = cluster.dump(database).await?;
+    let now = catalog(&connect(cluster, database).await).await;
+    let after = cluster.dump(database).await?;
+    let differences = dump::differences(&before, &after);
+    if now.hash() == target.hash() && differences.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("a plan that was taken back left something behind: {differences:?}"))
+    }
+}

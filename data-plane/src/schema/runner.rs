@@ -1,0 +1,269 @@
+//! Runs a plan segment by segment: one transaction each, bound to the catalog it starts from and to the one it must lead to.
+
+use std::time::{Duration, Instant};
+
+use data_plane_contract::schema::{ApplyPlan, ApplyRefused};
+use deadpool_postgres::ClientWrapper;
+use schema_merge::{Catalog, Origin, Segment, Snapshot, Statement};
+use tokio_postgres::error::SqlState;
+
+use super::{meter::Meter, snapshot};
+use crate::http::Error;
+
+/// Differing facts reported at most.
+const MOST_DIFFERENCES: usize = 20;
+
+/// However much has been waited already, every lock is asked for at least this long.
+const LEAST_LOCK_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Why nothing was applied.
+pub(super) enum Failure {
+    /// Answered in the contract's form.
+    Refused(ApplyRefused),
+    /// Something else went wrong.
+    Answered(Error),
+}
+
+impl<E: Into<Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Answered(error.into())
+    }
+}
+
+pub(super) type Result<T> = std::result::Result<T, Failure>;
+
+/// A plan that was run to its end.
+pub(super) struct Completed {
+    /// The catalog it started from, absent when an earlier call had committed it.
+    pub(super) before: Option<Catalog>,
+    /// Everything after it, absent when an earlier call had committed it.
+    pub(super) after: Option<Snapshot>,
+    pub(super) catalog_hash: String,
+    /// The segments with the hashes they led to.
+    pub(super) segments: Vec<Segment>,
+    /// From the first statement of a segment to its end, all segments together.
+    pub(super) blocked: Duration,
+}
+
+/// A plan in the form it is run in.
+pub(super) struct Runner<'a> {
+    plan: &'a ApplyPlan,
+    statements: Vec<Statement>,
+    segments: Vec<Segment>,
+    /// Whether the foretold hashes must be reached.
+    exact: bool,
+}
+
+impl<'a> Runner<'a> {
+    pub(super) fn new(plan: &'a ApplyPlan, exact: bool) -> std::result::Result<Self, Error> {
+        let unreadable = |what: &str, error| Error::invalid_input(format!("{what}: {error}"));
+        let statements: Vec<Statement> =
+            serde_json::from_value(plan.statements.clone()).map_err(|error| unreadable("statements", error))?;
+        let segments: Option<Vec<Segment>> =
+            serde_json::from_value(plan.segments.clone()).map_err(|error| unreadable("segments", error))?;
+        let segments = segments.filter(|segments| !segments.is_empty()).unwrap_or_else(|| {
+            let (expected_hash, predicted_hash) = (plan.expected_hash.clone(), plan.predicted_hash.clone());
+            vec![Segment { number: 0, expected_hash, predicted_hash }]
+        });
+        Ok(Self { plan, statements, segments, exact })
+    }
+
+    /// How many statements there are.
+    pub(super) fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// Runs what is not committed yet. The connection is not to be used for anything else afterwards: statements may have left anything in
+    /// the session, and an unfinished transaction ends with it.
+    pub(super) async fn run(&self, client: &ClientWrapper, mut meter: Option<&mut Meter>) -> Result<Completed> {
+        let mut completed = Completed {
+            before: None,
+            after: None,
+            catalog_hash: String::new(),
+            segments: Vec::new(),
+            blocked: Duration::ZERO,
+        };
+        for position in 0..self.segments.len() {
+            begin(client, self.plan.lock_timeout_ms).await?;
+            if let Some(catalog_hash) = self.committed(client).await? {
+                client.batch_execute("rollback").await?;
+                return Ok(Completed { catalog_hash, before: None, after: None, ..completed });
+            }
+            match self.journaled(client, position).await? {
+                Some(predicted_hash) => {
+                    client.batch_execute("rollback").await?;
+                    completed.segments.push(Segment { predicted_hash, ..self.segments[position].clone() });
+                }
+                None => self.segment(client, position, &mut completed, meter.as_deref_mut()).await?,
+            }
+        }
+        Ok(completed)
+    }
+
+    async fn segment(
+        &self,
+        client: &ClientWrapper,
+        position: usize,
+        completed: &mut Completed,
+        mut meter: Option<&mut Meter>,
+    ) -> Result<()> {
+        let segment = &self.segments[position];
+        let before = snapshot::catalog(client).await?;
+        let expected = match completed.segments.last().filter(|_| !self.exact) {
+            // The segment before led wherever it led.
+            Some(previous) => &previous.predicted_hash,
+            None => &segment.expected_hash,
+        };
+        let catalog_hash = before.hash();
+        if catalog_hash != *expected || (position == 0 && !self.rows_stand(client).await?) {
+            return Err(Failure::Refused(ApplyRefused::TargetChanged { catalog_hash }));
+        }
+        if let Some(meter) = meter.as_deref_mut() {
+            meter.segment_begins(client).await?;
+        }
+        let started = Instant::now();
+        if position == 0 {
+            for sql in &self.plan.forget {
+                client.batch_execute(sql).await.map_err(|error| self.refused(position, 0, &error))?;
+            }
+        }
+        let mut last = 0;
+        for (index, statement) in self.statements.iter().enumerate() {
+            if statement.segment != segment.number {
+                continue;
+            }
+            last = index;
+            let begun = Instant::now();
+            self.execute(client, statement, started)
+                .await
+                .map_err(|error| self.refused(position, index, &error))?;
+            if let Some(meter) = meter.as_deref_mut() {
+                meter.statement_ends(client, index, &statement.sql, begun.elapsed()).await?;
+            }
+        }
+        client
+            .batch_execute("set constraints all immediate; reset role; set local search_path = ''")
+            .await
+            .map_err(|error| self.refused(position, last, &error))?;
+        let after = snapshot::catalog(client).await?;
+        let reached = after.hash();
+        if self.exact && reached != segment.predicted_hash {
+            return Err(Failure::Refused(self.mispredicted(position, &before, &after)));
+        }
+        self.record(client, position, &reached).await?;
+        if position + 1 == self.segments.len() {
+            completed.after = Some(snapshot::with_rows(client, after).await?);
+        }
+        if let Some(meter) = meter {
+            meter.segment_ends(client).await?;
+        }
+        client.batch_execute("notify pgrst, 'reload schema'; commit").await?;
+        completed.blocked += started.elapsed();
+        completed.before.get_or_insert(before);
+        completed.segments.push(Segment { predicted_hash: reached.clone(), ..segment.clone() });
+        completed.catalog_hash = reached;
+        Ok(())
+    }
+
+    /// Whether configuration, edge functions and migrations are what the plan was made for.
+    async fn rows_stand(&self, client: &ClientWrapper) -> Result<bool> {
+        let Some(expected) = &self.plan.rows_hash else { return Ok(true) };
+        Ok(snapshot::with_rows(client, Catalog::default()).await?.rows_hash() == *expected)
+    }
+
+    async fn execute(
+        &self,
+        client: &ClientWrapper,
+        statement: &Statement,
+        started: Instant,
+    ) -> std::result::Result<(), tokio_postgres::Error> {
+        let role = match &statement.role_hint {
+            Some(role) => format!("set local role {}", crate::database::quoted_identifier(role)),
+            None => "reset role".to_owned(),
+        };
+        // Statements that developers wrote read unqualified names as their migration did; ours are qualified.
+        let search_path = if statement.origin == Origin::Data { "public" } else { "''" };
+        // Locks taken before are held while later ones are waited for, so all waiting together is bounded.
+        let budget = Duration::from_millis(u64::from(self.plan.lock_timeout_ms));
+        let left = budget.saturating_sub(started.elapsed()).max(LEAST_LOCK_TIMEOUT).as_millis();
+        let settings = format!("{role}; set local search_path = {search_path}; set local lock_timeout = {left}");
+        client.batch_execute(&settings).await?;
+        client.batch_execute(&statement.sql).await
+    }
+
+    async fn committed(&self, client: &ClientWrapper) -> Result<Option<String>> {
+        let sql = "select catalog_hash from system.branch_merges where operation_id = $1";
+        let row = client.query_opt(sql, &[&self.plan.operation_id.as_uuid()]).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    async fn journaled(&self, client: &ClientWrapper, position: usize) -> Result<Option<String>> {
+        if self.segments.len() == 1 {
+            return Ok(None);
+        }
+        let sql = "select catalog_hash from system.merge_segments where operation_id = $1 and plan_hash = $2 and segment = $3";
+        let row = client
+            .query_opt(sql, &[&self.plan.operation_id.as_uuid(), &self.plan.plan_hash, &self.number(position)])
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    async fn record(&self, client: &ClientWrapper, position: usize, catalog_hash: &str) -> Result<()> {
+        let operation_id = self.plan.operation_id.as_uuid();
+        if position + 1 == self.segments.len() {
+            let sql = "insert into system.branch_merges (operation_id, catalog_hash) values ($1, $2)";
+            client.execute(sql, &[&operation_id, &catalog_hash]).await?;
+        } else {
+            let sql = "insert into system.merge_segments (operation_id, plan_hash, segment, catalog_hash) values ($1, $2, $3, $4)";
+            client
+                .execute(sql, &[&operation_id, &self.plan.plan_hash, &self.number(position), &catalog_hash])
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn number(&self, position: usize) -> i32 {
+        i32::try_from(self.segments[position].number).unwrap_or(i32::MAX)
+    }
+
+    fn mispredicted(&self, position: usize, before: &Catalog, after: &Catalog) -> ApplyRefused {
+        let predicted = &self.segments[position].predicted_hash;
+        let mut differences = vec![format!("the plan leads to {} instead of {predicted}", after.hash())];
+        differences.extend(before.differences(after).into_iter().take(MOST_DIFFERENCES - 1));
+        ApplyRefused::PredictionFailed { differences, committed_segments: count(position) }
+    }
+
+    fn refused(&self, position: usize, index: usize, error: &tokio_postgres::Error) -> Failure {
+        refused(count(position), index, error)
+    }
+}
+
+fn count(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
+}
+
+/// What an error of a statement means.
+pub(super) fn refused(committed_segments: u32, index: usize, error: &tokio_postgres::Error) -> Failure {
+    let Some(database) = error.as_db_error() else {
+        return Failure::Answered(Error::unavailable("apply a merge plan", error));
+    };
+    if [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED].contains(database.code()) {
+        return Failure::Refused(ApplyRefused::Locked);
+    }
+    Failure::Refused(ApplyRefused::StatementFailed {
+        index,
+        sqlstate: database.code().code().to_owned(),
+        message: database.message().to_owned(),
+        committed_segments,
+    })
+}
+
+/// Opens a transaction. Merges and developers' migrations exclude each other.
+pub(super) async fn begin(client: &ClientWrapper, lock_timeout_ms: u32) -> Result<()> {
+    let sql = format!(
+        "begin; set local lock_timeout = {lock_timeout_ms}; set local jit = off; set local search_path = ''; \
+         set local check_function_bodies = off; \
+         select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('system.custom_migrations'))"
+    );
+    client.batch_execute(&sql).await.map_err(|error| refused(0, 0, &error))
+}
