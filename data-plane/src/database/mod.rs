@@ -18,8 +18,10 @@ mod raw_sql;
 mod records;
 mod schema_cache;
 mod tables;
+mod transfer;
 
 pub(crate) use quoting::identifier as quoted_identifier;
+pub(crate) use transfer::describe_table;
 
 use crate::state::App;
 use schema_cache::SchemaCaches;
@@ -57,6 +59,9 @@ pub fn router() -> Router<Arc<App>> {
         .nest("/admin/tables/{table}/records", admin_records)
         .route("/advance/rawsql", post(raw_sql::run_restricted))
         .route("/advance/rawsql/unrestricted", post(raw_sql::run_unrestricted))
+        .route("/advance/export", post(transfer::export))
+        .route("/advance/import", post(transfer::import))
+        .route("/advance/bulk-upsert", post(transfer::bulk_upsert))
         .route("/schemas", get(listings::list_schemas))
         .route("/functions", get(listings::list_functions))
         .route("/indexes", get(listings::list_indexes))
