@@ -18,6 +18,7 @@ mod raw_sql;
 mod records;
 mod schema_cache;
 mod tables;
+pub(crate) mod wire;
 mod transfer;
 
 pub(crate) use quoting::identifier as quoted_identifier;
@@ -30,7 +31,6 @@ use schema_cache::SchemaCaches;
 #[derive(Debug, Default)]
 pub struct Database {
     caches: SchemaCaches,
-    statements: records::Statements,
 }
 
 /// Routes under `/api/database`.
