@@ -9,6 +9,7 @@ pub mod authentication;
 pub mod config;
 mod dashboard;
 pub mod database;
+mod email;
 pub mod encryption;
 pub mod events;
 mod functions;

@@ -45,4 +45,5 @@ pub(super) const FILES: &[File] = files![
     "0012_schema_events",
     "0013_payments_legacy",
     "0014_migration_recording",
+    "0015_oauth_flows",
 ];
