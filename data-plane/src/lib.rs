@@ -7,6 +7,7 @@ pub mod audit;
 pub mod auth;
 pub mod authentication;
 pub mod config;
+mod connections;
 mod dashboard;
 pub mod database;
 mod email;

@@ -2,12 +2,11 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::serve::ListenerExt as _;
 use clock::SharedClock;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, http, metering, migrations, startup, state::App};
+use crate::{config::Config, connections, http, metering, migrations, startup, state::App};
 
 /// Connections unused for this long are closed.
 const CONNECTION_IDLE: Duration = Duration::from_secs(30);
@@ -57,7 +56,9 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error>
     config.check()?;
     let app = App::new(config, clock).map_err(Error::SetUp)?;
     migrations::run(&app.pools, &app.config.postgres_user).await?;
-    startup::prepare(&app).await.map_err(|error| Error::Prepare(error.message().to_owned()))?;
+    let prepare_failed = |error: http::Error| Error::Prepare(error.message().to_owned());
+    startup::let_tenants_in(&app.pools, &app.config).await.map_err(prepare_failed)?;
+    startup::prepare(&app).await.map_err(prepare_failed)?;
 
     let wanted = SocketAddr::new(app.config.host, app.config.port);
     let listen_failed = |cause| Error::Listen { address: wanted, cause };
@@ -65,7 +66,8 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error>
     let address = listener.local_addr().map_err(listen_failed)?;
 
     let stop = CancellationToken::new();
-    let server = tokio::spawn(serve(Arc::clone(&app), listener, stop.clone()));
+    let keep_alive = Duration::from_millis(app.config.keep_alive_timeout_ms);
+    let server = tokio::spawn(connections::serve(listener, http::router(Arc::clone(&app)), keep_alive, stop.clone()));
     let background = tokio::spawn(in_background(Arc::clone(&app), stop.clone()));
     tracing::info!(%address, "serving");
     Ok(Serving { address, app, stop, server, background })
@@ -86,17 +88,6 @@ impl Serving {
             abort.abort();
         }
         self.app.pools.close();
-    }
-}
-
-async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) {
-    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let listener = listener.tap_io(|connection| {
-        let _slower_at_worst = connection.set_nodelay(true);
-    });
-    let outcome = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = outcome {
-        tracing::error!(cause = telemetry::chain(&error), "the listener failed");
     }
 }
 

@@ -54,8 +54,6 @@ pub(super) struct RightCode {
 
 /// A link token as it is stored.
 pub(super) struct StoredToken {
-    /// The address it was sent to.
-    pub(super) email: String,
     /// Where the link leads back to.
     pub(super) redirect_to: Option<String>,
     /// Whether it still works.
@@ -159,12 +157,12 @@ pub(super) async fn find_token(
 ) -> Result<Option<StoredToken>> {
     let row = client
         .query_opt(
-            "select email, redirect_to, consumed_at is null and expires_at > $3 from auth.email_otps
+            "select redirect_to, consumed_at is null and expires_at > $3 from auth.email_otps
              where otp_hash = $1 and purpose = $2 and otp_type = 'HASH_TOKEN'",
             &[&hashed(token), &purpose.as_str(), &now],
         )
         .await?;
-    Ok(row.map(|row| StoredToken { email: row.get(0), redirect_to: row.get(1), valid: row.get(2) }))
+    Ok(row.map(|row| StoredToken { redirect_to: row.get(0), valid: row.get(1) }))
 }
 
 /// Uses a token up; the address it was sent to.

@@ -1,6 +1,6 @@
 //! What the operator says about calls that leave the process: private networks that may be reached, certificates, providers' addresses.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use clap::Args;
 use ipnet::IpNet;
@@ -25,7 +25,7 @@ pub struct Outgoing {
 }
 
 /// Overrides per provider.
-pub type EndpointOverrides = std::sync::Arc<HashMap<String, Endpoints>>;
+type EndpointOverrides = Arc<HashMap<String, Endpoints>>;
 
 /// Addresses of one provider; what is absent stays as built in.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -46,7 +46,7 @@ pub struct Endpoints {
 }
 
 fn endpoints(text: &str) -> Result<EndpointOverrides, String> {
-    serde_json::from_str(text).map(std::sync::Arc::new).map_err(|error| error.to_string())
+    serde_json::from_str(text).map(Arc::new).map_err(|error| error.to_string())
 }
 
 /// Client ids and secrets of sign-in providers that a process on its own is seeded with.
