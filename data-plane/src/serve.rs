@@ -6,7 +6,9 @@ use clock::SharedClock;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, connections, http, metering, migrations, startup, state::App};
+use crate::{
+    advisor, config::Config, connections, database::backups, http, logs, metering, migrations, startup, state::App,
+};
 
 /// Connections unused for this long are closed.
 const CONNECTION_IDLE: Duration = Duration::from_secs(30);
@@ -95,7 +97,10 @@ async fn in_background(app: Arc<App>, stop: CancellationToken) {
     let key = stop.run_until_cancelled(startup::make_signing_key(Arc::clone(&app)));
     let metering = metering::run(Arc::clone(&app), stop.clone());
     let idle = stop.run_until_cancelled(close_idle_connections(&app));
-    tokio::join!(key, metering, idle);
+    let log = logs::write_in_background(Arc::clone(&app), stop.clone());
+    let scans = stop.run_until_cancelled(advisor::run_scheduled(Arc::clone(&app)));
+    let backups = stop.run_until_cancelled(backups::run_scheduled(Arc::clone(&app)));
+    tokio::join!(key, metering, idle, log, scans, backups);
 }
 
 /// Closes connections that nobody uses. Sleeps without a timer while there is none.

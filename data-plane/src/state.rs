@@ -40,6 +40,8 @@ pub struct App {
     pub database: crate::database::Database,
     /// Requests and calls.
     pub activity: Activity,
+    /// The log that administrators read.
+    pub logs: crate::logs::Logs,
     /// Events for dashboards.
     pub events: Events,
     /// Outgoing requests to the platform.
@@ -70,6 +72,7 @@ impl App {
             schema_changes: SchemaChanges::default(),
             database: crate::database::Database::default(),
             activity: Activity::default(),
+            logs: crate::logs::Logs::default(),
             events: Events::default(),
             http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?,
             outbound: outbound(&config)?,

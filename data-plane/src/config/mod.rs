@@ -6,10 +6,12 @@ use clap::Args;
 use ids::ProjectId;
 use secrecy::{ExposeSecret as _, SecretString};
 
+mod advisor;
 mod outgoing;
 mod size;
 mod trust;
 
+pub use advisor::Advisor;
 pub use outgoing::{Endpoints, Outgoing, ProviderSeeds};
 pub use trust::TrustedProxies;
 
@@ -129,6 +131,9 @@ pub struct Config {
     #[arg(long, env = data_plane_contract::BRANCH_VARIABLE)]
     pub branch: Option<String>,
 
+    /// The database advisor.
+    #[command(flatten)]
+    pub advisor: Advisor,
     /// Calls that leave the process.
     #[command(flatten)]
     pub outgoing: Outgoing,
@@ -203,6 +208,12 @@ impl Config {
     #[must_use]
     pub fn part_of_cloud(&self) -> bool {
         self.aws_instance_profile_name.as_deref().is_some_and(|name| !name.trim().is_empty())
+    }
+
+    /// Whether no platform runs the process: it then looks after its own backups.
+    #[must_use]
+    pub fn on_its_own(&self) -> bool {
+        !self.part_of_cloud() && self.platform_token.is_none()
     }
 
     /// How long a drained shutdown may take.

@@ -10,6 +10,7 @@ use axum::{
 };
 
 mod admin_records;
+pub(crate) mod backups;
 mod data_api;
 mod listings;
 mod migrations;
@@ -31,6 +32,7 @@ use schema_cache::SchemaCaches;
 #[derive(Debug, Default)]
 pub struct Database {
     caches: SchemaCaches,
+    backups: backups::Busy,
 }
 
 /// Routes under `/api/database`.
@@ -62,6 +64,7 @@ pub fn router() -> Router<Arc<App>> {
         .route("/advance/export", post(transfer::export))
         .route("/advance/import", post(transfer::import))
         .route("/advance/bulk-upsert", post(transfer::bulk_upsert))
+        .merge(backups::router())
         .route("/schemas", get(listings::list_schemas))
         .route("/functions", get(listings::list_functions))
         .route("/indexes", get(listings::list_indexes))

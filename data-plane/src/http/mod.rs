@@ -44,6 +44,8 @@ pub fn router(app: Arc<App>) -> Router {
         .nest("/functions", crate::functions::router())
         .nest("/usage", crate::usage::router())
         .nest("/logs", crate::logs::router())
+        .nest("/advisor", crate::advisor::router())
+        .nest("/docs", crate::docs::router())
         .nest("/dashboard", crate::dashboard::router())
         .merge(crate::health::router());
     Router::new()

@@ -46,4 +46,5 @@ pub(super) const FILES: &[File] = files![
     "0013_payments_legacy",
     "0014_migration_recording",
     "0015_oauth_flows",
+    "0020_statistics",
 ];
