@@ -3,18 +3,22 @@
 //! `config` is read once; `state::App` holds what handlers share; `http` surrounds every request; each area is a module with a `router()`.
 
 pub mod activity;
+mod advisor;
 pub mod audit;
 pub mod auth;
 pub mod authentication;
 pub mod config;
+mod connections;
 mod dashboard;
 pub mod database;
+mod email;
+mod docs;
 pub mod encryption;
 pub mod events;
 mod functions;
 mod health;
 pub mod http;
-mod logs;
+pub mod logs;
 mod metadata;
 pub mod metering;
 pub mod migrations;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use clock::SystemClock;
-use hearth_data_plane::{config::Config, migrations, pools::Pools, serve};
+use hearth_data_plane::{config::Config, migrations, pools::Pools, serve, startup};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The backend of one project.
@@ -47,6 +47,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if matches!(command, Some(Command::Migrate)) {
         let pools = Pools::new(&config)?;
         migrations::run(&pools, &config.postgres_user).await?;
+        startup::let_tenants_in(&pools, &config).await.map_err(|error| error.message().to_owned())?;
         return Ok(());
     }
     let mut terminate = signal(SignalKind::terminate())?;

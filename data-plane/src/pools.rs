@@ -11,7 +11,7 @@ use sha2::Sha256;
 use tokio::sync::Notify;
 use tokio_postgres::NoTls;
 
-use crate::config::Config;
+use crate::{config::Config, database::wire};
 
 /// Session user of all tenants' SQL.
 pub const TENANT_USER: &str = "authenticator";
@@ -25,6 +25,8 @@ pub struct Pools {
     pub internal: Pool,
     /// For tenants' SQL, as [`TENANT_USER`]; use it through [`crate::transaction`].
     pub tenant: Pool,
+    /// For the data API, as [`TENANT_USER`].
+    pub(crate) records: wire::Pool,
     superuser: tokio_postgres::Config,
     listener: tokio_postgres::Config,
     connected: Arc<Notify>,
@@ -41,7 +43,9 @@ impl Pools {
         let tenant = connection(config, TENANT_USER, Some(&tenant_password));
         let superuser_name = config.superuser.as_deref().unwrap_or(&config.postgres_user);
         let connected = Arc::new(Notify::new());
+        let tell = Arc::clone(&connected);
         Ok(Self {
+            records: wire::pool(tenant.clone(), config.tenant_connections, WAIT_TIMEOUT, move || tell.notify_one())?,
             internal: pool(internal.clone(), config.internal_connections, &connected)?,
             tenant: pool(tenant, config.tenant_connections, &connected)?,
             superuser: connection(config, superuser_name, Some(&config.postgres_password)),
@@ -112,6 +116,8 @@ impl Pools {
             pool.retain(|_, metrics| metrics.last_used() < idle);
             left += pool.status().size;
         }
+        self.records.retain(|_, metrics| metrics.last_used() < idle);
+        left += self.records.status().size;
         left == 0
     }
 
@@ -119,6 +125,7 @@ impl Pools {
     pub fn close(&self) {
         self.internal.close();
         self.tenant.close();
+        self.records.close();
     }
 }
 

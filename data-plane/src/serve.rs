@@ -2,12 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::serve::ListenerExt as _;
 use clock::SharedClock;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, http, metering, migrations, startup, state::App};
+use crate::{
+    advisor, config::Config, connections, database::backups, http, logs, metering, migrations, startup, state::App,
+};
 
 /// Connections unused for this long are closed.
 const CONNECTION_IDLE: Duration = Duration::from_secs(30);
@@ -57,7 +58,9 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error>
     config.check()?;
     let app = App::new(config, clock).map_err(Error::SetUp)?;
     migrations::run(&app.pools, &app.config.postgres_user).await?;
-    startup::prepare(&app).await.map_err(|error| Error::Prepare(error.message().to_owned()))?;
+    let prepare_failed = |error: http::Error| Error::Prepare(error.message().to_owned());
+    startup::let_tenants_in(&app.pools, &app.config).await.map_err(prepare_failed)?;
+    startup::prepare(&app).await.map_err(prepare_failed)?;
 
     let wanted = SocketAddr::new(app.config.host, app.config.port);
     let listen_failed = |cause| Error::Listen { address: wanted, cause };
@@ -65,7 +68,8 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error>
     let address = listener.local_addr().map_err(listen_failed)?;
 
     let stop = CancellationToken::new();
-    let server = tokio::spawn(serve(Arc::clone(&app), listener, stop.clone()));
+    let keep_alive = Duration::from_millis(app.config.keep_alive_timeout_ms);
+    let server = tokio::spawn(connections::serve(listener, http::router(Arc::clone(&app)), keep_alive, stop.clone()));
     let background = tokio::spawn(in_background(Arc::clone(&app), stop.clone()));
     tracing::info!(%address, "serving");
     Ok(Serving { address, app, stop, server, background })
@@ -89,22 +93,14 @@ impl Serving {
     }
 }
 
-async fn serve(app: Arc<App>, listener: TcpListener, stop: CancellationToken) {
-    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let listener = listener.tap_io(|connection| {
-        let _slower_at_worst = connection.set_nodelay(true);
-    });
-    let outcome = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = outcome {
-        tracing::error!(cause = telemetry::chain(&error), "the listener failed");
-    }
-}
-
 async fn in_background(app: Arc<App>, stop: CancellationToken) {
     let key = stop.run_until_cancelled(startup::make_signing_key(Arc::clone(&app)));
     let metering = metering::run(Arc::clone(&app), stop.clone());
     let idle = stop.run_until_cancelled(close_idle_connections(&app));
-    tokio::join!(key, metering, idle);
+    let log = logs::write_in_background(Arc::clone(&app), stop.clone());
+    let scans = stop.run_until_cancelled(advisor::run_scheduled(Arc::clone(&app)));
+    let backups = stop.run_until_cancelled(backups::run_scheduled(Arc::clone(&app)));
+    tokio::join!(key, metering, idle, log, scans, backups);
 }
 
 /// Closes connections that nobody uses. Sleeps without a timer while there is none.

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clock::SharedClock;
+use outbound::{Outbound, Settings};
 
 use crate::{
     activity::Activity,
     auth::passwords::Passwords,
-    authentication::{AccessKeys, SigningKeys},
+    authentication::{AccessKeys, KeySets, SigningKeys},
     config::Config,
     encryption::Cipher,
     events::Events,
+    http::limits::Limits,
     pools::Pools,
     schema_changes::SchemaChanges,
 };
@@ -38,10 +40,18 @@ pub struct App {
     pub database: crate::database::Database,
     /// Requests and calls.
     pub activity: Activity,
+    /// The log that administrators read.
+    pub logs: crate::logs::Logs,
     /// Events for dashboards.
     pub events: Events,
     /// Outgoing requests to the platform.
     pub http: reqwest::Client,
+    /// Outgoing requests to addresses that tenants chose.
+    pub outbound: Outbound,
+    /// Key sets that others publish.
+    pub key_sets: KeySets,
+    /// Rate limits.
+    pub limits: Limits,
     /// When the process began.
     pub started_at: DateTime<Utc>,
 }
@@ -62,8 +72,12 @@ impl App {
             schema_changes: SchemaChanges::default(),
             database: crate::database::Database::default(),
             activity: Activity::default(),
+            logs: crate::logs::Logs::default(),
             events: Events::default(),
             http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?,
+            outbound: outbound(&config)?,
+            key_sets: KeySets::default(),
+            limits: Limits::default(),
             clock,
             started_at,
             config,
@@ -75,6 +89,11 @@ impl App {
     pub const fn version(&self) -> &'static str {
         COMPATIBLE_VERSION
     }
+}
+
+fn outbound(config: &Config) -> Result<Outbound, Box<dyn std::error::Error + Send + Sync>> {
+    let extra_roots_pem = config.outgoing.outbound_ca_file.as_ref().map(std::fs::read).transpose()?;
+    Ok(Outbound::new(Settings { allowed: config.outgoing.outbound_allow.clone(), extra_roots_pem })?)
 }
 
 pub use data_plane_contract::COMPATIBLE_VERSION;

@@ -15,16 +15,24 @@ use super::{
 };
 use crate::{
     authentication::{RefreshClaims, RequireToken, Role, csrf_token, verify_cloud_authorization},
-    http::{Error, JsonBody, Result, cookies::SessionKind, validation::Form},
+    http::{ClientAddress, Error, JsonBody, Result, cookies::SessionKind, validation::Form},
     state::App,
 };
 
+/// What wrong passwords for the one administrator are counted under; no end user's address is like it.
+const ADMINISTRATOR: &str = "administrator";
+
 /// `POST /admin/sessions`.
-pub(super) async fn create_admin_session(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response> {
+pub(super) async fn create_admin_session(
+    State(app): State<Arc<App>>,
+    address: ClientAddress,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
     let mut form = Form::new(&body);
     let username = form.string("username");
     let password = form.string("password");
     form.finish()?;
+    app.limits.sign_in_failures.attempt(ADMINISTRATOR, address, app.clock.now())?;
     let expected_name = app.config.admin_username().unwrap_or_default();
     let expected_password = app.config.admin_password().map(ExposeSecret::expose_secret).unwrap_or_default();
     let name_equal = same(username, expected_name);
@@ -32,6 +40,7 @@ pub(super) async fn create_admin_session(State(app): State<Arc<App>>, JsonBody(b
     if !(name_equal & password_equal) || expected_password.is_empty() {
         return Err(Error::unauthorized("AUTH_UNAUTHORIZED", "Invalid admin credentials"));
     }
+    app.limits.sign_in_failures.succeeded(ADMINISTRATOR, address);
     Ok(session(&app, &format!("local:{username}"), None))
 }
 

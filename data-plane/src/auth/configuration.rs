@@ -11,6 +11,7 @@ use super::{policy::Policy, redirects};
 use crate::{
     audit::Audit,
     authentication::RequireAdmin,
+    email,
     http::{Error, JsonBody, Result, validation::Form},
     state::App,
 };
@@ -44,7 +45,7 @@ pub(super) async fn update_config(
 ) -> Result<Json<Value>> {
     let change = Change::from_body(&body)?;
     let client = app.pools.internal().await?;
-    if change.require_email_verification == Some(true) && !mail_configured(&client).await? {
+    if change.require_email_verification == Some(true) && email::provider(&app, &client).await?.is_none() {
         return Err(no_mail_provider());
     }
     let updated = change.named_fields();
@@ -66,12 +67,6 @@ pub(crate) async fn oauth_providers(client: &ClientWrapper) -> Result<(Vec<Strin
         )
         .await?;
     Ok((row.get(0), row.get(1)))
-}
-
-/// Whether mail can be sent.
-pub(super) async fn mail_configured(client: &ClientWrapper) -> Result<bool> {
-    let row = client.query_opt("select enabled and password_encrypted <> '' from email.config limit 1", &[]).await?;
-    Ok(row.is_some_and(|row| row.get(0)))
 }
 
 fn no_mail_provider() -> Error {

@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::http::{Error, Result, validation::Form};
+use crate::{
+    email::valid_email,
+    http::{Error, Result, validation::Form},
+};
 
 /// A required e-mail address, lower case.
 pub(super) fn email(form: &mut Form<'_>) -> String {
@@ -35,37 +38,21 @@ pub(super) fn parse_uuid(text: &str) -> Option<Uuid> {
     (text.len() == 36).then(|| Uuid::parse_str(text).ok()).flatten()
 }
 
-/// The grammar clients expect: one `@`, no leading, trailing or double dot before it, and a domain with a letters-only top label.
-fn valid_email(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else { return false };
-    let local_char = |c: char| c.is_ascii_alphanumeric() || "_'+-.".contains(c);
-    let local_valid = !local.is_empty()
-        && local.chars().all(local_char)
-        && !local.starts_with('.')
-        && !local.ends_with(['.', '\''])
-        && !text.contains("..");
-    let labels: Vec<&str> = domain.split('.').collect();
-    let label_valid = |label: &&str| {
-        label.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-    };
-    let top_valid = labels.last().is_some_and(|top| top.len() >= 2 && top.chars().all(|c| c.is_ascii_alphabetic()));
-    local_valid && labels.len() >= 2 && labels.iter().all(label_valid) && top_valid
+/// A required six-digit code.
+pub(super) fn code<'a>(form: &mut Form<'a>, name: &str, label: &str) -> &'a str {
+    let before = form.issues().len();
+    let text = form.string(name);
+    if form.issues().len() == before && !(text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit())) {
+        form.issue(name, format!("{label} must be a 6-digit numeric code"));
+    }
+    text
 }
 
-#[cfg(test)]
-mod tests {
-    use super::valid_email;
-
-    #[test]
-    fn addresses() {
-        for good in ["a@b.co", "first.last+tag@sub.example.com", "O'b_x@ex-ample.org"] {
-            assert!(valid_email(good), "{good}");
-        }
-        for bad in
-            ["", "a", "a@b", " a@b.co", "a@b.co ", ".a@b.co", "a..b@c.de", "a@-b.co", "a@b.c", "a@b.c0", "a@b@c.de"]
-        {
-            assert!(!valid_email(bad), "{bad}");
-        }
+/// An optional address that a link leads back to.
+pub(super) fn redirect_to<'a>(form: &mut Form<'a>) -> Option<&'a str> {
+    let text = form.optional_string("redirectTo");
+    if text.is_some_and(|target| url::Url::parse(target).is_err()) {
+        form.issue("redirectTo", "Invalid url");
     }
+    text
 }

@@ -5,26 +5,36 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::State,
-    routing::{get, patch, post},
+    routing::{get, patch, post, put},
 };
 use chrono::{DateTime, Utc};
 use deadpool_postgres::ClientWrapper;
 use serde_json::{Value, json};
 
-use crate::{http::Result, state::App};
+use crate::{
+    email::{configuration as smtp, templates},
+    http::{Error, Result},
+    state::App,
+};
 
 mod admin_sessions;
+mod code_mails;
+mod codes;
 mod configuration;
 mod fields;
 mod listing;
+pub(crate) mod oauth;
+mod password_reset;
 pub mod passwords;
 mod policy;
 mod profiles;
 mod redirects;
 mod sessions;
+mod sign_in_codes;
 mod sign_up;
 mod tokens;
 mod users;
+mod verification;
 
 pub(crate) use configuration::oauth_providers;
 
@@ -47,6 +57,28 @@ pub fn router() -> Router<Arc<App>> {
         .route("/admin/sessions/current", get(admin_sessions::get_current_admin_session))
         .route("/admin/refresh", post(admin_sessions::refresh_admin_session))
         .route("/admin/logout", post(admin_sessions::delete_admin_session))
+        .merge(mails())
+        .merge(oauth::router())
+}
+
+fn mails() -> Router<Arc<App>> {
+    Router::new()
+        .route("/smtp-config", get(smtp::get_smtp_config).put(smtp::update_smtp_config))
+        .route("/email-templates", get(templates::list_templates))
+        .route("/email-templates/{kind}", put(templates::update_template))
+        .route("/email/send-otp", post(sign_in_codes::send_code))
+        .route("/email/send-verification", post(verification::send_verification))
+        .route("/email/verify", post(verification::verify_email))
+        .route("/email/verify-link", get(verification::verify_by_link))
+        .route("/email/send-reset-password", post(password_reset::send_reset))
+        .route("/email/exchange-reset-password-token", post(password_reset::exchange_code))
+        .route("/email/reset-password-link", get(password_reset::open_link))
+        .route("/email/reset-password", post(password_reset::reset_password))
+}
+
+/// 403 where a project takes no new users.
+fn signup_disabled() -> Error {
+    Error::forbidden("AUTH_SIGNUP_DISABLED", "User signups are disabled for this project.")
 }
 
 /// The public key set at both its addresses.

@@ -19,7 +19,7 @@ pub(super) struct Policy {
     require_uppercase: bool,
     require_special_char: bool,
     pub(super) verify_email_method: String,
-    reset_password_method: String,
+    pub(super) reset_password_method: String,
     pub(super) allowed_redirect_urls: Option<Vec<String>>,
     pub(super) disable_signup: bool,
     created_at: DateTime<Utc>,

@@ -11,31 +11,41 @@ use super::{
     fields,
     passwords::Verdict,
     policy::Policy,
+    sign_in_codes,
     tokens::{self, ClientType, invalid_csrf},
     users::{self, Account},
 };
 use crate::{
     authentication::{RefreshClaims, RequireToken},
-    http::{Error, JsonBody, Query, Result, cookies::SessionKind, validation::Form},
+    http::{ClientAddress, Error, JsonBody, Query, Result, cookies::SessionKind, validation::Form},
     state::App,
 };
 
 /// `POST /sessions`.
 pub(super) async fn create_session(
     State(app): State<Arc<App>>,
+    address: ClientAddress,
     query: Query,
     JsonBody(body): JsonBody,
 ) -> Result<Response> {
-    let account = match body.get("method") {
-        Some(Value::String(method)) if method == "otp" => return refuse_code(&body),
-        None | Some(Value::Null) => by_password(&app, &body).await?,
-        Some(Value::String(method)) if method == "password" => by_password(&app, &body).await?,
+    let client_type = ClientType::of(&query);
+    let by_code = match body.get("method") {
+        None | Some(Value::Null) => false,
+        Some(Value::String(method)) if method == "password" => false,
+        Some(Value::String(method)) if method == "otp" => true,
         Some(_) => {
             return Err(Error::invalid_input("method: Invalid discriminator value. Expected 'password' | 'otp'"));
         }
     };
-    let body = json!({"user": account.json});
-    Ok(tokens::session(&app, &account, ClientType::of(&query), body))
+    if by_code {
+        let work = async { Ok(opened(&app, &sign_in_codes::sign_in(&app, &body).await?, client_type)) };
+        return Ok(app.limits.code_checks.around(&app, address, work).await);
+    }
+    Ok(opened(&app, &by_password(&app, address, &body).await?, client_type))
+}
+
+fn opened(app: &App, account: &Account, client_type: ClientType) -> Response {
+    tokens::session(app, account, client_type, json!({"user": account.json}))
 }
 
 /// `GET /sessions/current`.
@@ -96,11 +106,12 @@ pub(super) fn csrf_accepted(app: &App, claims: &RefreshClaims, headers: &HeaderM
     claims.accepts_csrf(&app.config.jwt_secret, presented)
 }
 
-async fn by_password(app: &App, body: &Value) -> Result<Account> {
+async fn by_password(app: &App, address: ClientAddress, body: &Value) -> Result<Account> {
     let mut form = Form::new(body);
     let email = fields::email(&mut form);
     let password = SecretString::from(form.string("password"));
     form.finish()?;
+    app.limits.sign_in_failures.attempt(&email, address, app.clock.now())?;
     let (account, policy) = {
         let client = app.pools.internal().await?;
         (users::find_by_email(&client, &email).await?, Policy::read(&client, app.clock.now()).await?)
@@ -110,6 +121,7 @@ async fn by_password(app: &App, body: &Value) -> Result<Account> {
     let (Some(account), Verdict::Right | Verdict::RightButOutdated) = (account, verdict) else {
         return Err(Error::unauthorized("AUTH_UNAUTHORIZED", "Invalid credentials"));
     };
+    app.limits.sign_in_failures.succeeded(&email, address);
     if policy.require_email_verification && !account.verified {
         return Err(Error::forbidden("FORBIDDEN", "Email verification required")
             .with_next_actions("Please verify your email address before logging in"));
@@ -131,20 +143,6 @@ async fn store_new_hash(app: &App, account: &Account, password: SecretString) ->
         )
         .await?;
     Ok(())
-}
-
-/// Signing in by mailed code: codes are only made when mail can be sent, which is not served yet, so none is valid.
-fn refuse_code(body: &Value) -> Result<Response> {
-    let mut form = Form::new(body);
-    fields::email(&mut form);
-    let before = form.issues().len();
-    let code = form.string("otp");
-    if form.issues().len() == before && !(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit())) {
-        form.issue("otp", "OTP code must be a 6-digit numeric code");
-    }
-    fields::name(&mut form);
-    form.finish()?;
-    Err(Error::invalid_input("Invalid or expired verification code"))
 }
 
 async fn refresh_by_cookie(app: &App, headers: &HeaderMap) -> Result<Response> {

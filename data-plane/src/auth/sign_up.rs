@@ -16,9 +16,8 @@ use uuid::Uuid;
 use super::{
     fields,
     policy::Policy,
-    redirects,
     tokens::{self, ClientType},
-    users,
+    users, verification,
 };
 use crate::{
     authentication::{RequireUser, Role},
@@ -47,11 +46,11 @@ pub(super) async fn create_user(
     let policy = Policy::read(&client, app.clock.now()).await?;
     let by_admin = caller.administrates();
     if !by_admin && policy.disable_signup {
-        return Err(Error::forbidden("AUTH_SIGNUP_DISABLED", "User signups are disabled for this project."));
+        return Err(super::signup_disabled());
     }
     policy.check_password(plain)?;
     if !by_admin && policy.require_email_verification {
-        check_redirect(&policy, sign_up.redirect_to.as_deref())?;
+        verification::check_redirect(&policy, sign_up.redirect_to.as_deref())?;
     }
     // Hashing takes long; the connection is free for others meanwhile.
     drop(client);
@@ -60,7 +59,12 @@ pub(super) async fn create_user(
     let id = insert(&client, &sign_up, &hash, by_admin && sign_up.auto_confirm).await?;
     app.events.changed(Resource::Users, None);
     if policy.require_email_verification {
-        return answer_unverified(by_admin, sign_up.auto_confirm);
+        drop(client);
+        if !by_admin {
+            send_verification(&app, &policy, &sign_up).await?;
+        }
+        let required = !(by_admin && sign_up.auto_confirm);
+        return Ok(Json(json!({"accessToken": null, "requireEmailVerification": required})).into_response());
     }
     let account =
         users::find(&client, id).await?.ok_or_else(|| Error::unauthorized("AUTH_UNAUTHORIZED", "User not found"))?;
@@ -80,28 +84,11 @@ impl SignUp {
         let email = fields::email(&mut form);
         let plain = form.string("password");
         let name = fields::name(&mut form);
-        let redirect_to = form.optional_string("redirectTo").map(str::to_owned);
-        if redirect_to.as_deref().is_some_and(|target| url::Url::parse(target).is_err()) {
-            form.issue("redirectTo", "Invalid url");
-        }
+        let redirect_to = fields::redirect_to(&mut form).map(str::to_owned);
         let auto_confirm = form.optional_bool("autoConfirm").unwrap_or(false);
         form.finish()?;
         Ok((Self { email, password: SecretString::from(plain), name, redirect_to, auto_confirm }, plain))
     }
-}
-
-fn check_redirect(policy: &Policy, redirect_to: Option<&str>) -> Result<()> {
-    if policy.verify_email_method != "link" {
-        return Ok(());
-    }
-    let Some(target) = redirect_to else {
-        return Err(Error::invalid_input("redirectTo is required when link-based email verification is enabled"));
-    };
-    if redirects::allowed(target, policy.allowed_redirect_urls.as_deref().unwrap_or_default()) {
-        return Ok(());
-    }
-    Err(Error::invalid_input(format!("{target} is not in the allowed redirect URLs"))
-        .with_next_actions("Please add this URL to the allowed redirect URLs in the authentication configuration."))
 }
 
 async fn insert(client: &ClientWrapper, sign_up: &SignUp, hash: &str, verified: bool) -> Result<Uuid> {
@@ -122,18 +109,21 @@ async fn insert(client: &ClientWrapper, sign_up: &SignUp, hash: &str, verified: 
     inserted.map(|row| row.get(0)).ok_or_else(|| Error::conflict("AUTH_EMAIL_EXISTS", "User already exists"))
 }
 
-/// The answer when the address must be verified first. No mail provider is served yet, so the mail that should go out does not.
-fn answer_unverified(by_admin: bool, auto_confirm: bool) -> Result<Response> {
-    if by_admin {
-        let body = json!({"accessToken": null, "requireEmailVerification": !auto_confirm});
-        return Ok(Json(body).into_response());
-    }
-    Err(Error::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "AUTH_VERIFICATION_EMAIL_DELIVERY_FAILED",
-        "The user account was created, but the verification email could not be sent.",
-    )
-    .with_next_actions(
-        "The user account already exists. Retry delivery with POST /api/auth/email/send-verification instead of registering again.",
-    ))
+/// Sends the first verification mail; the account stays whatever becomes of it.
+async fn send_verification(app: &Arc<App>, policy: &Policy, sign_up: &SignUp) -> Result<()> {
+    let sent = verification::send_first(app, policy, &sign_up.email, sign_up.redirect_to.as_deref()).await;
+    sent.map_err(|failure| {
+        let status = match failure.status() {
+            StatusCode::TOO_MANY_REQUESTS => StatusCode::TOO_MANY_REQUESTS,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Error::new(
+            status,
+            "AUTH_VERIFICATION_EMAIL_DELIVERY_FAILED",
+            "The user account was created, but the verification email could not be sent.",
+        )
+        .with_next_actions(
+            "The user account already exists. Retry delivery with POST /api/auth/email/send-verification instead of registering again.",
+        )
+    })
 }

@@ -1,7 +1,7 @@
 //! End users as rows and as clients see them.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::ClientWrapper;
+use deadpool_postgres::{ClientWrapper, GenericClient};
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -38,6 +38,31 @@ pub(super) async fn find_by_email(client: &ClientWrapper, email: &str) -> Result
     );
     let statement = client.prepare_cached(&sql).await?;
     Ok(client.query_opt(&statement, &[&email]).await?.map(|row| account(&row)))
+}
+
+/// Marks the oldest account of an address as verified; its id.
+pub(super) async fn mark_verified(client: &impl GenericClient, email: &str) -> Result<Option<Uuid>> {
+    let row = client
+        .query_opt(
+            "update auth.users set email_verified = true, updated_at = now()
+             where id = (select id from auth.users where lower(email) = $1 order by created_at, id limit 1)
+             returning id",
+            &[&email],
+        )
+        .await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// The name in the profile of an address's account, empty when it has none; nothing when there is no account.
+pub(super) async fn display_name(client: &ClientWrapper, email: &str) -> Result<Option<String>> {
+    let row = client
+        .query_opt(
+            "select coalesce(profile ->> 'name', '') from auth.users
+             where lower(email) = $1 order by created_at, id limit 1",
+            &[&email],
+        )
+        .await?;
+    Ok(row.map(|row| row.get(0)))
 }
 
 fn account(row: &Row) -> Account {

@@ -1,33 +1,26 @@
-//! The cloud's own authorizations: tokens of type `project_authorization`, verified against the cloud's published keys.
-
-use std::time::Duration;
+//! The cloud and this project: the cloud's authorizations, verified against its published keys, and our own signature on calls to it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::Duration;
 use http::StatusCode;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::JwkSet};
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AccessClaims, Role};
+use super::{
+    AccessClaims, Role,
+    key_sets::{self, Expectation, FETCH_TIMEOUT},
+};
 use crate::{
     http::{Error, Result},
     state::App,
 };
 
-const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-const ALGORITHMS: [Algorithm; 5] =
-    [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::ES256, Algorithm::ES384];
+const ALGORITHMS: &[&str] = &["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
 
-#[derive(Deserialize)]
-struct Authorization {
-    #[serde(rename = "projectId")]
-    project_id: Option<String>,
-    #[serde(rename = "userId")]
-    user_id: Option<String>,
-    exp: Option<f64>,
-}
+const SIGN_LIFETIME: Duration = Duration::minutes(10);
 
-/// Whether a token claims, unverified, to be such an authorization.
+const NO_PROJECT: &str = "PROJECT_ID is not configured. Cannot reach the InsForge Cloud API.";
+
+/// Whether a token claims, unverified, to be an authorization of the cloud.
 pub(super) fn is_authorization(token: &str) -> bool {
     token
         .split('.')
@@ -37,53 +30,72 @@ pub(super) fn is_authorization(token: &str) -> bool {
         .is_some_and(|payload| payload["type"] == "project_authorization")
 }
 
-/// Verifies one; its bearer administrates this project.
+/// Verifies an authorization; its bearer administrates this project.
 ///
 /// # Errors
 /// 401 for a bad authorization, 403 for one of another project, 500 when this process serves no project.
 pub async fn verify(app: &App, token: &str) -> Result<AccessClaims> {
-    let Some(project_id) = app.config.project_id.as_deref() else {
-        return Err(Error::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL_ERROR",
-            "PROJECT_ID is not configured. Cannot reach the InsForge Cloud API.",
-        ));
+    let claims = verify_for_this_project(app, token).await?;
+    let user_id = match (claims["type"].as_str(), claims["userId"].as_str()) {
+        (Some("project_authorization"), Some(id)) if !id.is_empty() => id.to_owned(),
+        (Some("project_authorization"), _) => return Err(refused("no user")),
+        _ => return Err(refused("wrong type")),
     };
-    let authorization = decode(app, token).await.map_err(|reason| {
-        Error::unauthorized("AUTH_INVALID_CREDENTIALS", format!("Invalid cloud authorization code: {reason}"))
-    })?;
-    if authorization.project_id.as_deref() != Some(project_id) {
-        return Err(Error::forbidden("AUTH_UNAUTHORIZED", "Project ID mismatch"));
-    }
-    let user_id = authorization
-        .user_id
-        .filter(|id| !id.is_empty())
-        .ok_or_else(|| Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Invalid cloud authorization code: no user"))?;
     Ok(AccessClaims {
         sub: format!("cloud:{user_id}"),
         email: None,
         role: Role::ProjectAdmin,
         issued_at: None,
-        expires_at: authorization.exp.map(|seconds| seconds as i64),
+        expires_at: claims["exp"].as_f64().map(|seconds| seconds as i64),
     })
 }
 
-async fn decode(app: &App, token: &str) -> Result<Authorization, &'static str> {
-    let header = jsonwebtoken::decode_header(token).map_err(|_| "not a token")?;
-    if !ALGORITHMS.contains(&header.alg) {
-        return Err("unsupported algorithm");
+/// Verifies that the cloud itself signed a token for this project, whatever it is for.
+///
+/// # Errors
+/// As [`verify`].
+pub(super) async fn verify_for_this_project(app: &App, token: &str) -> Result<Value> {
+    let Some(project_id) = app.config.project_id.as_deref().filter(|id| !id.is_empty()) else {
+        return Err(internal(NO_PROJECT));
+    };
+    let claims = verify_signature(app, token).await.map_err(refused)?;
+    if claims["projectId"].as_str() != Some(project_id) {
+        return Err(Error::forbidden("AUTH_UNAUTHORIZED", "Project ID mismatch"));
     }
+    Ok(claims)
+}
+
+/// The claims of anything that the cloud signed.
+pub(crate) async fn verify_signature(app: &App, token: &str) -> Result<Value, &'static str> {
     let url = format!("{}/.well-known/jwks.json", app.config.cloud_api_host.trim_end_matches('/'));
-    let answer = app.http.get(url).timeout(FETCH_TIMEOUT).send().await.map_err(|_| "keys cannot be fetched")?;
-    let keys: JwkSet = answer.json().await.map_err(|_| "keys cannot be read")?;
-    let key = match &header.kid {
-        Some(id) => keys.find(id),
-        None => keys.keys.first(),
+    let fetch = || async {
+        let answer = app.http.get(&url).timeout(FETCH_TIMEOUT).send().await.map_err(|_| "keys cannot be fetched")?;
+        let answer = answer.error_for_status().map_err(|_| "keys cannot be fetched")?;
+        key_sets::parse(&answer.bytes().await.map_err(|_| "keys cannot be read")?)
+    };
+    let expectation =
+        Expectation { algorithms: ALGORITHMS, issuers: &[], audiences: &[], expiry_required: false };
+    app.key_sets.verify(&url, fetch, token, &expectation).await
+}
+
+/// The project id and our signature, for a call to the cloud.
+///
+/// # Errors
+/// 500 where `feature` has no cloud to call, or no project to name.
+pub fn sign_for_cloud<'a>(app: &'a App, feature: &str) -> Result<(&'a str, String)> {
+    if !app.config.part_of_cloud() {
+        return Err(internal(&format!("{feature} is only available on InsForge Cloud projects.")));
     }
-    .ok_or("unknown key")?;
-    let key = DecodingKey::from_jwk(key).map_err(|_| "unusable key")?;
-    let mut validation = Validation::new(header.alg);
-    validation.validate_aud = false;
-    validation.leeway = 0;
-    jsonwebtoken::decode(token, &key, &validation).map(|data| data.claims).map_err(|_| "signature or expiry")
+    match app.config.project_id.as_deref() {
+        None | Some("" | "local") => Err(internal(NO_PROJECT)),
+        Some(project) => Ok((project, app.signing_keys.sign_for_cloud(project, app.clock.now() + SIGN_LIFETIME))),
+    }
+}
+
+fn refused(reason: &str) -> Error {
+    Error::unauthorized("AUTH_INVALID_CREDENTIALS", format!("Invalid cloud authorization code: {reason}"))
+}
+
+fn internal(message: &str) -> Error {
+    Error::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", message)
 }

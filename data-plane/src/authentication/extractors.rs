@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, StatusCode, header, request::Parts};
 use secrecy::ExposeSecret as _;
 use subtle::ConstantTimeEq as _;
 
@@ -28,6 +28,10 @@ pub struct RequireAdmin(pub Caller);
 /// The holder of the API key.
 #[derive(Clone, Debug)]
 pub struct RequireApiKey(pub Caller);
+
+/// The cloud itself, by a token that it signed for this project.
+#[derive(Clone, Copy, Debug)]
+pub struct RequireCloud;
 
 /// The platform itself, by the project's platform token.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +74,10 @@ impl FromRequestParts<Arc<App>> for RequireAdmin {
         let token = bearer(&parts.headers).ok_or_else(|| no_token("No admin token provided"))?;
         let claims = match cloud::is_authorization(token) {
             true => cloud::verify(app, token).await?,
-            false => app.signing_keys.verify_access(token)?,
+            false => app.signing_keys.verify_access(token).map_err(|error| match error.status() {
+                StatusCode::FORBIDDEN => not_an_administrator(),
+                _ => error,
+            })?,
         };
         administrator(claims).map(Self)
     }
@@ -84,6 +91,16 @@ impl FromRequestParts<Arc<App>> for RequireApiKey {
             Some(key) => check_api_key(app, &key).await.map(Self),
             None => Err(Error::unauthorized("AUTH_INVALID_API_KEY", "No API key provided")),
         }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for RequireCloud {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let token = bearer(&parts.headers).ok_or_else(|| no_token("No authorization token provided"))?;
+        cloud::verify_for_this_project(app, token).await?;
+        Ok(Self)
     }
 }
 
@@ -109,8 +126,12 @@ fn administrator(claims: AccessClaims) -> Result<Caller> {
     if caller.administrates() {
         return Ok(caller);
     }
-    Err(Error::forbidden("AUTH_UNAUTHORIZED", "Admin access required")
-        .with_next_actions("Check the admin token is valid or login as admin to get a new token."))
+    Err(not_an_administrator())
+}
+
+fn not_an_administrator() -> Error {
+    Error::forbidden("AUTH_UNAUTHORIZED", "Admin access required")
+        .with_next_actions("Check the admin token is valid or login as admin to get a new token.")
 }
 
 async fn check_api_key(app: &App, key: &str) -> Result<Caller> {

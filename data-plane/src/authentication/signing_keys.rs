@@ -158,10 +158,29 @@ impl SigningKeys {
         (token, claims)
     }
 
+    /// Our signature on a call to the cloud.
+    #[must_use]
+    pub(super) fn sign_for_cloud(&self, project: &str, expires_at: DateTime<Utc>) -> String {
+        self.sign_shared(&json!({"sub": project, "exp": expires_at.timestamp()}))
+    }
+
+    /// Signs claims that only this process reads again.
+    #[must_use]
+    pub fn sign_shared(&self, claims: &Value) -> String {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.shared_encoding)
+            .expect("claims are plain JSON")
+    }
+
+    /// The claims that [`SigningKeys::sign_shared`] signed, unless they are altered or expired.
+    #[must_use]
+    pub fn read_shared(&self, token: &str) -> Option<Value> {
+        jsonwebtoken::decode(token, &self.shared_decoding, &validation(Algorithm::HS256)).ok().map(|data| data.claims)
+    }
+
     /// Verifies an access token.
     ///
     /// # Errors
-    /// 401 `AUTH_UNAUTHORIZED`.
+    /// 401 `AUTH_UNAUTHORIZED`; 403 for a role that there is not.
     pub fn verify_access(&self, token: &str) -> Result<AccessClaims> {
         let payload: AccessPayload = self.decode(token).map_err(|_| invalid_token())?;
         // A refresh token has its own verification; as an access token it would outlive every sign-out.
@@ -170,7 +189,8 @@ impl SigningKeys {
         }
         let role = match payload.role.as_deref() {
             None => Role::Authenticated,
-            Some(name) => Role::parse(name).ok_or_else(invalid_token)?,
+            Some(name) => Role::parse(name)
+                .ok_or_else(|| Error::forbidden("AUTH_UNAUTHORIZED", "Invalid user role claim"))?,
         };
         let sub = payload
             .sub

@@ -6,7 +6,14 @@ use clap::Args;
 use ids::ProjectId;
 use secrecy::{ExposeSecret as _, SecretString};
 
+mod advisor;
+mod outgoing;
 mod size;
+mod trust;
+
+pub use advisor::Advisor;
+pub use outgoing::{Endpoints, Outgoing, ProviderSeeds};
+pub use trust::TrustedProxies;
 
 /// Longest accepted administrator password.
 const ADMIN_PASSWORD_MAX: usize = 4096;
@@ -31,7 +38,10 @@ pub struct Config {
     pub max_file_bytes: u64,
     /// Trusted proxies in front, counted from the socket; decides the client address.
     #[arg(long, env = "TRUST_PROXY", default_value = "2")]
-    pub trust_proxy: String,
+    pub trust_proxy: TrustedProxies,
+    /// How long an idle connection is kept open, milliseconds.
+    #[arg(long, env = "KEEP_ALIVE_TIMEOUT_MS", default_value_t = 65_000)]
+    pub keep_alive_timeout_ms: u64,
     /// Folder of log files.
     #[arg(long, env = "LOGS_DIR", default_value = "./logs")]
     pub logs_dir: PathBuf,
@@ -120,6 +130,16 @@ pub struct Config {
     /// `1` on a branch.
     #[arg(long, env = data_plane_contract::BRANCH_VARIABLE)]
     pub branch: Option<String>,
+
+    /// The database advisor.
+    #[command(flatten)]
+    pub advisor: Advisor,
+    /// Calls that leave the process.
+    #[command(flatten)]
+    pub outgoing: Outgoing,
+    /// Sign-in providers to begin with.
+    #[command(flatten)]
+    pub provider_seeds: ProviderSeeds,
 }
 
 /// A setting that cannot be used.
@@ -190,14 +210,10 @@ impl Config {
         self.aws_instance_profile_name.as_deref().is_some_and(|name| !name.trim().is_empty())
     }
 
-    /// Trusted proxy hops in front of the process.
+    /// Whether no platform runs the process: it then looks after its own backups.
     #[must_use]
-    pub fn trusted_hops(&self) -> usize {
-        match self.trust_proxy.trim() {
-            "true" => usize::MAX,
-            "false" | "" => 0,
-            text => text.parse().unwrap_or(2),
-        }
+    pub fn on_its_own(&self) -> bool {
+        !self.part_of_cloud() && self.platform_token.is_none()
     }
 
     /// How long a drained shutdown may take.

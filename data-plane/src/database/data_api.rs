@@ -78,7 +78,7 @@ async fn prepare(app: &App, name: String, query: Option<String>, request: Reques
 
 async fn api(app: &App) -> Result<DataApi<'_>, records::Error> {
     let cache = app.database.caches.current(app).await?;
-    Ok(DataApi { tenant: &app.pools.tenant, cache, statements: &app.database.statements })
+    Ok(DataApi { connections: &app.pools.records, cache })
 }
 
 fn as_records(caller: &Caller) -> records::Caller {

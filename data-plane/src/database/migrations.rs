@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use chrono::{DateTime, SecondsFormat, Utc};
 use http::StatusCode;
 use pg_query::{
@@ -19,7 +23,7 @@ use crate::{
     audit::Audit,
     authentication::RequireAdmin,
     events::Resource,
-    http::{Error, JsonBody, Result, validation::Form},
+    http::{ClientAddress, Error, JsonBody, Result, validation::Form},
     state::App,
 };
 
@@ -80,9 +84,18 @@ pub(super) async fn create(
 pub(super) async fn dry_run(
     State(app): State<Arc<App>>,
     _admin: RequireAdmin,
+    client: ClientAddress,
     JsonBody(body): JsonBody,
-) -> Result<Json<Value>> {
-    let mut form = Form::new(&body);
+) -> Response {
+    let limiter = &app.limits.migration_dry_runs;
+    limiter
+        .around(&app, client, async { rehearse(&app, &body).await.map(|verdict| Json(verdict).into_response()) })
+        .await
+}
+
+/// What a migration would do.
+async fn rehearse(app: &App, body: &Value) -> Result<Value> {
+    let mut form = Form::new(body);
     let sql = form.string("sql").trim().to_owned();
     if form.issues().is_empty() && sql.is_empty() {
         form.issue("sql", "Migration SQL is required");
@@ -91,26 +104,22 @@ pub(super) async fn dry_run(
     let statements = raw_sql::split(&sql);
     if statements.is_empty() {
         let error = "Migration SQL must contain at least one statement.";
-        return Ok(Json(verdict(&[], vec![factor("EMPTY_SQL", error, "DANGER", None)], Some(error))));
+        return Ok(verdict(&[], vec![factor("EMPTY_SQL", error, "DANGER", None)], Some(error)));
     }
     let parsed = match raw_sql::check(&sql) {
         Ok(parsed) => parsed,
         Err(message) => {
-            return Ok(Json(verdict(
-                &statements,
-                vec![factor("GUARD_VIOLATION", message, "DANGER", None)],
-                Some(message),
-            )));
+            return Ok(verdict(&statements, vec![factor("GUARD_VIOLATION", message, "DANGER", None)], Some(message)));
         }
     };
     let mut factors = risks(&parsed.statements, &statements);
-    let session = Session::open(&app, SessionRole::ProjectAdmin).await?;
+    let session = Session::open(app, SessionRole::ProjectAdmin).await?;
     let tried = session.try_migration(&sql).await;
     let error = tried.err().map(|error| error.message().to_owned());
     if let Some(error) = &error {
         factors.push(factor("SYNTAX_OR_EXECUTION_ERROR", error, "DANGER", None));
     }
-    Ok(Json(verdict(&statements, factors, error.as_deref())))
+    Ok(verdict(&statements, factors, error.as_deref()))
 }
 
 struct Migration {

@@ -10,6 +10,7 @@ use axum::{
 };
 
 mod admin_records;
+pub(crate) mod backups;
 mod data_api;
 mod listings;
 mod migrations;
@@ -18,8 +19,11 @@ mod raw_sql;
 mod records;
 mod schema_cache;
 mod tables;
+pub(crate) mod wire;
+mod transfer;
 
 pub(crate) use quoting::identifier as quoted_identifier;
+pub(crate) use transfer::describe_table;
 
 use crate::state::App;
 use schema_cache::SchemaCaches;
@@ -28,7 +32,7 @@ use schema_cache::SchemaCaches;
 #[derive(Debug, Default)]
 pub struct Database {
     caches: SchemaCaches,
-    statements: records::Statements,
+    backups: backups::Busy,
 }
 
 /// Routes under `/api/database`.
@@ -57,6 +61,10 @@ pub fn router() -> Router<Arc<App>> {
         .nest("/admin/tables/{table}/records", admin_records)
         .route("/advance/rawsql", post(raw_sql::run_restricted))
         .route("/advance/rawsql/unrestricted", post(raw_sql::run_unrestricted))
+        .route("/advance/export", post(transfer::export))
+        .route("/advance/import", post(transfer::import))
+        .route("/advance/bulk-upsert", post(transfer::bulk_upsert))
+        .merge(backups::router())
         .route("/schemas", get(listings::list_schemas))
         .route("/functions", get(listings::list_functions))
         .route("/indexes", get(listings::list_indexes))

@@ -1,4 +1,4 @@
-//! Request bodies: JSON and forms with the contract's limits and error texts. A body of another type counts as absent.
+//! Request bodies: JSON and forms with the contract's limits and error texts. A body of another type counts as absent, an absent one as `{}`.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
-use super::{Error, Result};
+use super::{Error, Result, form};
 use crate::state::App;
 
-/// A parsed body: an object or array, or `null` when there was none.
+/// A parsed body: an object or array; an empty object when there was none.
 #[derive(Clone, Debug)]
 pub struct JsonBody(pub Value);
 
@@ -29,12 +29,9 @@ impl FromRequest<Arc<App>> for JsonBody {
             }
             Some("application/x-www-form-urlencoded") => {
                 let bytes = read(body, app.config.max_form_body_bytes).await?;
-                let fields: Map<String, Value> = url::form_urlencoded::parse(&bytes)
-                    .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-                    .collect();
-                Ok(Self(Value::Object(fields)))
+                Ok(Self(form::parse(&bytes)))
             }
-            _ => Ok(Self(Value::Null)),
+            _ => Ok(Self(Value::Object(Map::new()))),
         }
     }
 }
@@ -63,14 +60,19 @@ pub async fn read(body: Body, limit: u64) -> Result<bytes::Bytes> {
 
 fn parse(bytes: &[u8]) -> Result<Value> {
     if bytes.is_empty() {
-        return Ok(Value::Null);
+        return Ok(Value::Object(Map::new()));
     }
     let malformed = |message: String| {
         Error::invalid_input(message).with_next_actions("Please ensure your request body contains valid JSON")
     };
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| malformed(format!("Invalid JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        malformed(match error.is_eof() {
+            true => "Unexpected end of JSON input".to_owned(),
+            false => format!("Unexpected token in JSON at line {} column {}", error.line(), error.column()),
+        })
+    })?;
     match value {
         Value::Object(_) | Value::Array(_) => Ok(value),
-        _ => Err(malformed("Invalid JSON: the top level must be an object or an array".to_owned())),
+        _ => Err(malformed("Unexpected token in JSON: the top level must be an object or an array".to_owned())),
     }
 }

@@ -23,6 +23,7 @@ struct Fields {
     message: String,
     next_actions: Option<Cow<'static, str>>,
     set_cookie: Option<HeaderValue>,
+    retry_after_seconds: Option<i64>,
 }
 
 impl Error {
@@ -35,6 +36,7 @@ impl Error {
             message: message.into(),
             next_actions: None,
             set_cookie: None,
+            retry_after_seconds: None,
         }))
     }
 
@@ -102,6 +104,13 @@ impl Error {
         self
     }
 
+    /// The same, saying after how many seconds another try may succeed.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: i64) -> Self {
+        self.0.retry_after_seconds = Some(seconds);
+        self
+    }
+
     /// HTTP status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -123,7 +132,7 @@ impl Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let Fields { status, code, message, next_actions, set_cookie } = *self.0;
+        let Fields { status, code, message, next_actions, set_cookie, retry_after_seconds } = *self.0;
         let mut body = Map::new();
         body.insert("error".into(), Value::String(code.into_owned()));
         body.insert("message".into(), Value::String(message));
@@ -134,6 +143,9 @@ impl IntoResponse for Error {
         let mut response = (status, Json(Value::Object(body))).into_response();
         if let Some(cookie) = set_cookie {
             response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        if let Some(seconds) = retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -2,16 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::OriginalUri, middleware};
-use http::{HeaderValue, header};
+use axum::{
+    Router,
+    extract::{OriginalUri, State},
+    middleware,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::{HeaderValue, StatusCode, header};
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use crate::state::App;
 
 mod body;
+mod conditional;
 pub mod cookies;
 mod cors;
 mod error;
+mod form;
+pub mod limits;
 mod observe;
 mod paginated;
 mod request;
@@ -28,16 +37,20 @@ pub fn router(app: Arc<App>) -> Router {
     let api = Router::new()
         .nest("/auth", crate::auth::router())
         .nest("/database", crate::database::router())
+        .nest("/email", crate::email::router())
         .nest("/secrets", crate::secrets::router())
         .nest("/storage", crate::storage::router())
         .nest("/metadata", crate::metadata::router())
         .nest("/functions", crate::functions::router())
         .nest("/usage", crate::usage::router())
         .nest("/logs", crate::logs::router())
+        .nest("/advisor", crate::advisor::router())
+        .nest("/docs", crate::docs::router())
         .nest("/dashboard", crate::dashboard::router())
         .merge(crate::health::router());
     Router::new()
         .nest("/api", api)
+        .route("/", get(root))
         .merge(crate::auth::well_known())
         .merge(crate::functions::invocation())
         .nest(data_plane_contract::PLATFORM_PREFIX, crate::platform::router().merge(crate::schema::router()))
@@ -45,6 +58,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(not_found)
         .layer(axum::extract::DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(middleware::from_fn(conditional::apply))
         .layer(middleware::from_fn(cors::apply))
         .layer(SetResponseHeaderLayer::overriding(
             header::HeaderName::from_static("x-powered-by"),
@@ -52,6 +66,14 @@ pub fn router(app: Arc<App>) -> Router {
         ))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), observe::observe))
         .with_state(app)
+}
+
+/// A process on its own shows its dashboard's sign-in page at the root.
+async fn root(State(app): State<Arc<App>>, uri: OriginalUri) -> Response {
+    match app.config.part_of_cloud() {
+        true => not_found(uri).await.into_response(),
+        false => (StatusCode::FOUND, [(header::LOCATION, "/dashboard/login")]).into_response(),
+    }
 }
 
 async fn not_found(OriginalUri(uri): OriginalUri) -> Error {

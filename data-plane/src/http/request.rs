@@ -1,19 +1,19 @@
 //! Facts about a request that several areas need: the client's address and query parameters.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::request::Parts;
 
 use super::{Error, Result};
-use crate::state::App;
+use crate::{config::TrustedProxies, state::App};
 
 /// The client's address as far as trusted proxies vouch for it.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
 impl ClientAddress {
-    pub(crate) fn of(parts: &Parts, trusted_hops: usize) -> Self {
+    pub(crate) fn of(parts: &Parts, trusted: &TrustedProxies) -> Self {
         let socket =
             parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(address)| address.ip());
         let forwarded: Vec<&str> = parts
@@ -24,9 +24,7 @@ impl ClientAddress {
             .flat_map(|text| text.split(','))
             .map(str::trim)
             .collect();
-        // Hop 0 is the socket itself; each trusted hop lets one more entry, from the right, be believed.
-        let believed = forwarded.iter().rev().take(trusted_hops).next_back().and_then(|text| text.parse().ok());
-        Self(believed.or(socket))
+        Self(trusted.client(socket, &forwarded))
     }
 }
 
@@ -34,19 +32,24 @@ impl FromRequestParts<Arc<App>> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(parts, app.config.trusted_hops()))
+        Ok(Self::of(parts, &app.config.trust_proxy))
     }
 }
 
-/// Query parameters, the last of equal names.
+/// Query parameters in their order.
 #[derive(Clone, Debug, Default)]
-pub struct Query(HashMap<String, String>);
+pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// The value of a parameter.
+    /// The value of a parameter, the last of equal names.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.pairs().rfind(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    /// All parameters.
+    pub fn pairs(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// A whole number within bounds, `default` when absent.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     authentication::{KeyKind, RequireAdmin},
+    database::describe_table,
     http::{Error, Query, Result},
     secrets,
     state::App,
@@ -20,7 +21,6 @@ use crate::{
 
 mod markdown;
 mod slices;
-mod table;
 
 /// Routes of this area.
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -109,6 +109,6 @@ async fn refuse_direct_access(_admin: RequireAdmin) -> Error {
 
 async fn get_table(State(app): State<Arc<App>>, _admin: RequireAdmin, Path(name): Path<String>) -> Result<Json<Value>> {
     let client = app.pools.internal().await?;
-    let description = table::describe(&client, &name).await?;
+    let description = describe_table(&client, &name).await?;
     Ok(Json(json!({name: description})))
 }

@@ -45,5 +45,7 @@ pub(super) const FILES: &[File] = files![
     "0012_schema_events",
     "0013_payments_legacy",
     "0014_migration_recording",
+    "0015_oauth_flows",
+    "0020_statistics",
     "0030_merge_journal",
 ];

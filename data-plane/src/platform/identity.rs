@@ -28,6 +28,8 @@ const USER_DATA: &[&str] = &[
     "auth.users",
     "auth.user_providers",
     "auth.email_otps",
+    "auth.oauth_states",
+    "auth.oauth_exchange_codes",
     "storage.objects",
     "storage.object_tags",
     "realtime.messages",

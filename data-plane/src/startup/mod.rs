@@ -10,10 +10,13 @@ use tokio_postgres::error::SqlState;
 
 use crate::{
     authentication::{KeyKind, signing_keys::StoredKey},
+    config::Config,
     http::Error,
-    pools::{TENANT_USER, tenant_password},
+    pools::{Pools, TENANT_USER, tenant_password},
     state::App,
 };
+
+mod sign_in;
 
 const PRIVATE_KEY: &str = "JWT_PRIVATE_KEY";
 const PUBLIC_KEY: &str = "JWT_PUBLIC_KEY";
@@ -27,10 +30,8 @@ const GENERATE_KEY_AFTER: Duration = Duration::from_secs(3);
 /// # Errors
 /// Postgres refuses.
 pub async fn prepare(app: &Arc<App>) -> Result<(), Error> {
-    if app.config.superuser.is_none() {
-        ensure_tenant_can_connect(app).await?;
-    }
     let stored = seed(app).await?;
+    sign_in::seed(app).await;
     if let (Some(private), Some(public), Some(id)) =
         (stored.get(PRIVATE_KEY), stored.get(PUBLIC_KEY), stored.get(KEY_ID))
     {
@@ -50,16 +51,22 @@ pub async fn make_signing_key(app: Arc<App>) {
     }
 }
 
-/// Where Postgres asks for passwords, the tenants' session user gets the derived one.
-async fn ensure_tenant_can_connect(app: &App) -> Result<(), Error> {
-    match app.pools.tenant.get().await {
+/// Where Postgres asks for passwords, the tenants' session user gets the derived one. Needs a superuser only when it has another.
+///
+/// # Errors
+/// Postgres refuses.
+pub async fn let_tenants_in(pools: &Pools, config: &Config) -> Result<(), Error> {
+    if config.postgres_over_socket() {
+        return Ok(());
+    }
+    match pools.tenant.get().await {
         Ok(_) => Ok(()),
         Err(deadpool_postgres::PoolError::Backend(error))
             if [Some(&SqlState::INVALID_PASSWORD), Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)]
                 .contains(&error.code()) =>
         {
-            let password = tenant_password(&app.config.jwt_secret);
-            let client = app.pools.internal().await?;
+            let password = tenant_password(&config.jwt_secret);
+            let client = pools.superuser().await?;
             // The password is hex, so it needs no quoting.
             let statement = format!("alter role {TENANT_USER} login password '{}'", password.expose_secret());
             client.batch_execute(&statement).await?;
@@ -72,6 +79,9 @@ async fn ensure_tenant_can_connect(app: &App) -> Result<(), Error> {
 /// Stores the reserved secrets that are missing; all reserved secrets, decrypted.
 async fn seed(app: &App) -> Result<HashMap<String, SecretString>, Error> {
     let mut stored = read_reserved(app).await?;
+    if stored.get("ANON_KEY").is_some_and(|key| is_token(key.expose_secret())) {
+        replace_anon_key(app, &mut stored).await?;
+    }
     let mut missing = Vec::new();
     let mut want = |key: &str, value: SecretString| {
         if !stored.contains_key(key) {
@@ -86,6 +96,24 @@ async fn seed(app: &App) -> Result<HashMap<String, SecretString>, Error> {
     want("JWT_SECRET", app.config.jwt_secret.clone());
     store(app, &missing).await?;
     Ok(stored)
+}
+
+/// Anon keys of old releases were tokens. They keep verifying as such; the stored key becomes one of today's form.
+async fn replace_anon_key(app: &App, stored: &mut HashMap<String, SecretString>) -> Result<(), Error> {
+    let key = access_key(KeyKind::Anon, app.config.access_anon_key.as_ref());
+    let client = app.pools.internal().await?;
+    client
+        .execute(
+            "update system.secrets set value_ciphertext = $1 where key = 'ANON_KEY'",
+            &[&app.cipher.encrypt(key.expose_secret())],
+        )
+        .await?;
+    stored.insert("ANON_KEY".to_owned(), key);
+    Ok(())
+}
+
+fn is_token(key: &str) -> bool {
+    key.starts_with("eyJ") && key.matches('.').count() == 2
 }
 
 async fn read_reserved(app: &App) -> Result<HashMap<String, SecretString>, Error> {

@@ -99,11 +99,7 @@ pub(super) async fn delete_bucket(
     Path(name): Path<String>,
 ) -> Result<Json<Value>> {
     names::check_bucket(&name)?;
-    let client = app.pools.internal().await?;
-    if client.execute("delete from storage.buckets where name = $1", &[&name]).await? == 0 {
-        return Err(Error::not_found("STORAGE_NOT_FOUND", "Bucket not found or already empty"));
-    }
-    files::remove_bucket(&app.config.storage_dir, &name).await.map_err(|error| disk(&error))?;
+    remove_with_objects(&app, &name).await?;
     audit.record(&caller, "STORAGE", "DELETE_BUCKET", json!({"bucketName": name})).await?;
     app.activity.storage_changed();
     app.events.changed(Resource::Buckets, Some(json!({"bucketName": name})));
@@ -111,4 +107,25 @@ pub(super) async fn delete_bucket(
         "message": "Bucket deleted successfully",
         "nextActions": "You can use POST /api/storage/buckets to create a new bucket.",
     })))
+}
+
+/// Rows and bytes go together. While the row's deletion is not committed, nobody uploads into the bucket or makes it again, so the bytes
+/// that are moved away are its own.
+async fn remove_with_objects(app: &App, name: &str) -> Result<()> {
+    let mut client = app.pools.internal().await?;
+    let transaction = client.transaction().await?;
+    if transaction.execute("delete from storage.buckets where name = $1", &[&name]).await? == 0 {
+        return Err(Error::not_found("STORAGE_NOT_FOUND", "Bucket not found or already empty"));
+    }
+    let aside = files::set_aside(&app.config.storage_dir, name).await.map_err(|error| disk(&error))?;
+    let committed = transaction.commit().await;
+    let cleared = match (aside, &committed) {
+        (Some(aside), Ok(())) => aside.remove().await,
+        (Some(aside), Err(_)) => aside.put_back().await,
+        (None, _) => Ok(()),
+    };
+    if let Err(error) = cleared {
+        tracing::warn!(cause = telemetry::chain(&error), "bytes of a deleted bucket stay on disk");
+    }
+    Ok(committed?)
 }

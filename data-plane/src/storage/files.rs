@@ -117,9 +117,34 @@ pub(super) async fn remove(storage: &Path, bucket: &str, key: &str, etag: &str) 
     accept_absence(fs::remove_file(path(storage, bucket, key, etag)).await)
 }
 
-/// Removes all of a bucket's bytes.
-pub(super) async fn remove_bucket(storage: &Path, bucket: &str) -> io::Result<()> {
-    accept_absence(fs::remove_dir_all(storage.join(bucket)).await)
+/// A bucket's bytes, out of the way of a new bucket of the same name.
+pub(super) struct SetAside {
+    from: PathBuf,
+    to: PathBuf,
+}
+
+/// Moves a bucket's bytes out of the way; `None` when there are none.
+pub(super) async fn set_aside(storage: &Path, bucket: &str) -> io::Result<Option<SetAside>> {
+    let folder = storage.join(DRAFTS);
+    fs::create_dir_all(&folder).await?;
+    let aside = SetAside { from: storage.join(bucket), to: folder.join(Uuid::new_v4().simple().to_string()) };
+    match fs::rename(&aside.from, &aside.to).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(()) => Ok(Some(aside)),
+    }
+}
+
+impl SetAside {
+    /// Removes them.
+    pub(super) async fn remove(self) -> io::Result<()> {
+        accept_absence(fs::remove_dir_all(&self.to).await)
+    }
+
+    /// Moves them back.
+    pub(super) async fn put_back(self) -> io::Result<()> {
+        fs::rename(&self.to, &self.from).await
+    }
 }
 
 fn accept_absence(outcome: io::Result<()>) -> io::Result<()> {

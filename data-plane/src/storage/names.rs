@@ -21,6 +21,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// Refuses what is no bucket name.
 pub(super) fn check_bucket(name: &str) -> Result<()> {
     let valid = !name.is_empty()
+        && name != crate::database::backups::FOLDER
         && name.len() <= 255
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if valid {

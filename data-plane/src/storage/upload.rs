@@ -4,7 +4,10 @@ use std::{io, sync::Arc};
 
 use axum::{
     Json,
-    extract::{Multipart, Path, State, multipart::Field},
+    extract::{
+        Multipart, Path, State,
+        multipart::{Field, MultipartRejection},
+    },
 };
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -29,11 +32,11 @@ pub(super) async fn upload_object(
     State(app): State<Arc<App>>,
     RequireUser(caller): RequireUser,
     Path((bucket, key)): Path<(String, String)>,
-    multipart: Multipart,
+    multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Json<Value>> {
     names::check_bucket(&bucket)?;
     names::check_key(&key)?;
-    let upload = receive(&app, multipart).await?;
+    let upload = receive(&app, multipart.map_err(|_| no_file())?).await?;
     store(&app, &caller, &bucket, &key, upload).await.map(Json)
 }
 
@@ -42,7 +45,7 @@ pub(super) async fn upload_generated(
     State(app): State<Arc<App>>,
     RequireUser(caller): RequireUser,
     Path(bucket): Path<String>,
-    multipart: Multipart,
+    multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<(StatusCode, Json<Value>)> {
     names::check_bucket(&bucket)?;
     let client = app.pools.internal().await?;
@@ -51,7 +54,7 @@ pub(super) async fn upload_generated(
     if !known {
         return Err(Error::not_found("STORAGE_NOT_FOUND", "Bucket does not exist"));
     }
-    let upload = receive(&app, multipart).await?;
+    let upload = receive(&app, multipart.map_err(|_| no_file())?).await?;
     let key = names::generated_key(&upload.filename, app.clock.now().timestamp_millis());
     Ok((StatusCode::CREATED, Json(store(&app, &caller, &bucket, &key, upload).await?)))
 }
@@ -77,7 +80,11 @@ async fn receive(app: &App, mut multipart: Multipart) -> Result<Upload> {
         let mime_type = names::stored_type(declared.as_deref(), written.head());
         return Ok(Upload { filename, mime_type, written });
     }
-    Err(Error::bad_request(INVALID, "File is required"))
+    Err(no_file())
+}
+
+fn no_file() -> Error {
+    Error::bad_request(INVALID, "File is required")
 }
 
 async fn write(app: &App, mut field: Field<'_>, limit_mib: i32) -> Result<Written> {

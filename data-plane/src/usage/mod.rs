@@ -1,13 +1,17 @@
-//! Calls of tools through MCP: recorded by the tool server, listed for the dashboard.
+//! Calls of tools through MCP, recorded by the tool server and listed for the dashboard; and what the cloud asks about a project's size.
 
 use std::sync::Arc;
 
-use axum::{Json, Router, extract::State, routing::post};
-use chrono::{DateTime, Utc};
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 
 use crate::{
-    authentication::{RequireAdmin, RequireApiKey},
+    authentication::{RequireAdmin, RequireApiKey, RequireCloud},
     events::Event,
     http::{Error, JsonBody, Query, Result},
     state::App,
@@ -15,7 +19,7 @@ use crate::{
 
 /// Routes of this area.
 pub(crate) fn router() -> Router<Arc<App>> {
-    Router::new().route("/mcp", post(record_mcp_call).get(list_mcp_calls))
+    Router::new().route("/mcp", post(record_mcp_call).get(list_mcp_calls)).route("/stats", get(get_stats))
 }
 
 async fn record_mcp_call(
@@ -63,4 +67,34 @@ async fn list_mcp_calls(State(app): State<Arc<App>>, _admin: RequireAdmin, query
         })
         .collect();
     Ok(Json(json!({"records": records})))
+}
+
+async fn get_stats(State(app): State<Arc<App>>, _cloud: RequireCloud, query: Query) -> Result<Json<Value>> {
+    let (Some(start), Some(end)) = (date(&query, "start_date")?, date(&query, "end_date")?) else {
+        return Err(Error::invalid_input("start_date and end_date are required"));
+    };
+    let client = app.pools.internal().await?;
+    let row = client
+        .query_one(
+            "select (select count(*) from system.mcp_usage where success and created_at >= $1 and created_at < $2),
+                pg_database_size(current_database()),
+                (select coalesce(sum(size), 0)::bigint from storage.objects),
+                (select count(*) from auth.users where not is_project_admin and not is_anonymous)",
+            &[&start, &end],
+        )
+        .await?;
+    Ok(Json(json!({
+        "mcp_usage_count": row.get::<_, i64>(0),
+        "database_size_bytes": row.get::<_, i64>(1),
+        "storage_size_bytes": row.get::<_, i64>(2),
+        "user_count": row.get::<_, i64>(3),
+    })))
+}
+
+/// A time, or a day for its beginning.
+fn date(query: &Query, name: &str) -> Result<Option<DateTime<Utc>>> {
+    let Some(text) = query.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let day = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|at| at.and_utc());
+    let at = DateTime::parse_from_rfc3339(text).ok().map(|at| at.with_timezone(&Utc)).or_else(day);
+    at.map(Some).ok_or_else(|| Error::invalid_input(format!("{name}: Invalid date")))
 }

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("telemetry", &[]),
     ("schema-merge", &[]),
+    ("outbound", &[]),
     ("model", &["ids"]),
     ("saga", &["ids"]),
     ("data-plane-contract", &["ids"]),
@@ -30,7 +31,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["ids", "clock", "telemetry", "model", "store", "saga", "data-plane-contract", "providers", "schema-merge"],
     ),
     ("gateway", &["ids", "clock", "telemetry", "http-kit", "data-plane-contract"]),
-    ("hearth-data-plane", &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "schema-merge"]),
+    (
+        "hearth-data-plane",
+        &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "schema-merge", "outbound"],
+    ),
     (
         "hearth",
         &[

@@ -14,6 +14,7 @@ const RESTRICTED: &str = "Query contains restricted operations";
 const ROLE: &str = "Changing SQL execution role or session authorization is not allowed.";
 const ROLES: &str = "Managing database roles is not allowed.";
 const TRANSACTION: &str = "Transaction control statements are not allowed.";
+const COPY: &str = "COPY from STDIN and to STDOUT is not available here. Use bulk upsert or export.";
 const UNPARSED: &str = "Query could not be parsed and was rejected for security reasons.";
 
 /// Parses and checks; the error is the message for the client.
@@ -70,6 +71,8 @@ fn objection(statement: &NodeEnum) -> Option<&'static str> {
         | NodeEnum::DropRoleStmt(_)
         | NodeEnum::GrantRoleStmt(_) => Some(ROLES),
         NodeEnum::TransactionStmt(_) => Some(TRANSACTION),
+        // Nobody is there to send or take the rows, and the session would wait for them for ever.
+        NodeEnum::CopyStmt(copy) if copy.filename.is_empty() => Some(COPY),
         _ => None,
     }
 }
@@ -128,6 +131,8 @@ mod tests {
             ("begin", TRANSACTION),
             ("select 1; commit", TRANSACTION),
             ("savepoint a", TRANSACTION),
+            ("copy t from stdin", COPY),
+            ("copy (select 1) to stdout", COPY),
             ("selec 1", UNPARSED),
         ];
         for (sql, message) in cases {

@@ -207,7 +207,7 @@ fn dropped(kind: pg_query::protobuf::ObjectType) -> Option<&'static str> {
 }
 
 /// A JSON value as an SQL literal whose type Postgres infers.
-fn parameter_literal(value: &Value) -> String {
+pub(crate) fn parameter_literal(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::String(text) => literal(text),

@@ -93,6 +93,26 @@ impl Session {
         result
     }
 
+    /// Runs one statement of any kind, without its rows; how many it returned or changed.
+    pub(crate) async fn run_counted(&self, sql: &str) -> Result<u64, tokio_postgres::Error> {
+        self.set_busy(true);
+        let result = self.counted(sql).await;
+        self.set_busy(false);
+        result
+    }
+
+    async fn counted(&self, sql: &str) -> Result<u64, tokio_postgres::Error> {
+        let stream = self.client().simple_query_raw(sql).await?;
+        pin_mut!(stream);
+        let mut count = 0;
+        while let Some(message) = stream.next().await {
+            if let SimpleQueryMessage::CommandComplete(rows) = message? {
+                count = rows;
+            }
+        }
+        Ok(count)
+    }
+
     /// Writes the row of a migration, as the session's own user.
     pub(crate) async fn record_migration(
         &self,

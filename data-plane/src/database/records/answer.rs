@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
+use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{error::Error, execute::Outcome};
@@ -83,8 +84,8 @@ fn parse_headers(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
 }
 
 /// The body for this method: HEAD has none.
-pub(super) fn body_for(method: &Method, body: &str) -> Body {
-    if *method == Method::HEAD { Body::empty() } else { Body::from(body.to_owned()) }
+pub(super) fn body_for(method: &Method, body: Bytes) -> Body {
+    if *method == Method::HEAD { Body::empty() } else { Body::from(body) }
 }
 
 /// `/table?<sorted query>`

@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::query::ParseError;
+use crate::database::wire::Failure;
 
 /// An error a client of the data API sees.
 #[derive(Clone, Debug)]
@@ -85,19 +86,26 @@ impl Error {
         Self::new(500, "57014", "canceling statement due to statement timeout")
     }
 
+    /// Postgres cannot be reached.
+    pub(crate) fn unreachable() -> Self {
+        Self::new(503, "PGRST000", "Database connection error. Retrying the connection.")
+    }
+
     /// What Postgres refused; `anonymous` decides between 401 and 403 for missing rights.
-    pub(crate) fn database(error: &tokio_postgres::Error, anonymous: bool) -> Self {
-        let Some(database) = error.as_db_error() else {
-            tracing::warn!(error = error as &dyn std::error::Error, "a records statement failed outside Postgres");
-            return Self::unavailable();
+    pub(crate) fn database(failure: &Failure, anonymous: bool) -> Self {
+        let refusal = match failure {
+            Failure::Refused(refusal) => refusal,
+            Failure::Broken(..) => {
+                tracing::warn!(error = failure as &dyn std::error::Error, "a records statement lost its connection");
+                return Self::unavailable();
+            }
         };
-        let state = database.code().code();
-        if state == "PGRST" {
-            return raised(database.message(), database.detail());
+        if refusal.state == "PGRST" {
+            return raised(&refusal.message, refusal.detail.as_deref());
         }
-        let mut mapped = Self::new(status(state, anonymous), state, database.message());
-        mapped.body.details = database.detail().map(Into::into);
-        mapped.body.hint = database.hint().map(Into::into);
+        let mut mapped = Self::new(status(&refusal.state, anonymous), &refusal.state, refusal.message.as_str());
+        mapped.body.details = refusal.detail.clone().map(Into::into);
+        mapped.body.hint.clone_from(&refusal.hint);
         mapped
     }
 }

@@ -16,33 +16,31 @@ mod ranges;
 mod rpc;
 mod similar;
 mod sql;
-mod statements;
 mod tables;
 
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, Method, header};
 use bytes::Bytes;
-use deadpool_postgres::Pool;
 
 pub(crate) use error::Error;
 pub(crate) use profile::{Rejection, check_name, check_schema, take_schema_parameter};
 pub(crate) use query::decode as decode_query;
 pub(crate) use rpc::serve as serve_call;
-pub(crate) use statements::Statements;
 pub(crate) use tables::serve as serve_table;
 
-use super::schema_cache::{ReloadError, SchemaCache};
+use super::{
+    schema_cache::{ReloadError, SchemaCache},
+    wire::Pool,
+};
 use execute::Scope;
 
 /// What the data API works with.
 pub(crate) struct DataApi<'a> {
     /// Connections whose session user has no rights of its own.
-    pub(crate) tenant: &'a Pool,
+    pub(crate) connections: &'a Pool,
     /// The exposed schemas as the request found them.
     pub(crate) cache: Arc<SchemaCache>,
-    /// Prepared statements.
-    pub(crate) statements: &'a Statements,
 }
 
 /// Whom a request runs as.

@@ -48,12 +48,12 @@ pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request)
     let approve = |outcome: &Outcome| approve(outcome, media, function, &preferences);
     let checked = media.singular() || preferences.enforced_max_affected().is_some();
     let approve: Option<execute::Approval<'_>> = if checked { Some(&approve) } else { None };
-    let outcome = execute::run(api.tenant, api.statements, &scope, &statement, None, approve).await?;
+    let outcome = execute::run(api.connections, &scope, &statement, None, approve).await?;
     let status = ranges::status(window.offset, outcome.page, outcome.total)?;
     let answer = if matches!(function.returns, Returns::Void) {
         Answer::empty(204)
     } else {
-        Answer::new(status, media.content_type(), body_for(&request.method, &outcome.body))
+        Answer::new(status, media.content_type(), body_for(&request.method, outcome.body.clone()))
     };
     let negotiated = request.schema.is_some() || cache.schemas.len() > 1;
     answer

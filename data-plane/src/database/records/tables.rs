@@ -1,6 +1,7 @@
 //! Reads and writes of tables and views.
 
 use axum::{http::Method, response::Response};
+use bytes::Bytes;
 
 use super::{
     Caller, DataApi, Request,
@@ -70,7 +71,7 @@ impl Resolved<'_> {
         let total = outcome.total.into_iter().chain(outcome.planned).max();
         let status = ranges::status(window.offset, outcome.page, total)?;
         let path = format!("/{}", self.request.name);
-        Answer::new(status, self.media.content_type(), body_for(&self.request.method, &outcome.body))
+        Answer::new(status, self.media.content_type(), body_for(&self.request.method, outcome.body.clone()))
             .header("content-range", Some(ranges::content_range(window.offset, outcome.page, total)))
             .header("content-location", Some(answer::content_location(&path, &self.request.query)))
             .header("content-profile", self.profile())
@@ -183,8 +184,8 @@ impl Resolved<'_> {
     }
 
     /// Where upstream answers with nothing, clients get an empty list.
-    fn written_body(&self, outcome: &Outcome) -> String {
-        if self.form().shape == Shape::Nothing { "[]".to_owned() } else { outcome.body.clone() }
+    fn written_body(&self, outcome: &Outcome) -> Bytes {
+        if self.form().shape == Shape::Nothing { Bytes::from_static(b"[]") } else { outcome.body.clone() }
     }
 
     fn conflict_target(&self) -> Result<Vec<String>, Error> {
@@ -256,7 +257,7 @@ impl Resolved<'_> {
         let checked = self.media.singular()
             || self.request.method == Method::PUT
             || self.preferences.enforced_max_affected().is_some();
-        execute::run(self.api.tenant, self.api.statements, &scope, statement, planned, approve.filter(|_| checked))
+        execute::run(self.api.connections, &scope, statement, planned, approve.filter(|_| checked))
             .await
     }
 }

@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::quoting::{identifier, literal};
-use crate::http::validation::Form;
+use super::super::{
+    quoting::{identifier, literal},
+    records::check_name,
+};
+use crate::http::{Error, Result, validation::Form};
 
 /// Longest name Postgres would not cut, plus one, as the contract has it.
 pub(super) const LONGEST_NAME: usize = 64;
@@ -112,7 +115,13 @@ pub(super) fn name_issue(form: &mut Form<'_>, path: &str, name: &str, what: &str
         form.issue(path, format!("{what} cannot be empty"));
     } else if name.chars().count() > LONGEST_NAME {
         form.issue(path, format!("{what} must be less than {LONGEST_NAME} characters"));
-    } else if name.contains('"') || name.chars().any(char::is_control) {
-        form.issue(path, format!("{what} cannot contain quotes or control characters"));
     }
+}
+
+/// Refuses a column's name that is no identifier; `index` is its place in the request.
+pub(super) fn check_column_name(name: &str, index: usize) -> Result<()> {
+    check_name("column", name).map_err(|refused| {
+        let message = format!("Invalid column name at index {index}: {}", refused.message);
+        Error::bad_request("DATABASE_VALIDATION_ERROR", message)
+    })
 }

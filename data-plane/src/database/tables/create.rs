@@ -4,11 +4,14 @@ use serde_json::{Value, json};
 
 use super::{
     SYSTEM_COLUMNS,
-    columns::{NewColumn, name_issue},
+    columns::{NewColumn, check_column_name, name_issue},
     foreign_keys::NewForeignKey,
 };
 use crate::{
-    database::quoting::{identifier, qualified},
+    database::{
+        quoting::{identifier, qualified},
+        records::check_name,
+    },
     http::{Error, Result, validation::Form},
 };
 
@@ -36,6 +39,10 @@ impl NewTable {
             error
                 .with_next_actions("Please check the request body, it must conform with the CreateTableRequest schema.")
         })?;
+        check_name("table", &name)?;
+        for (index, column) in columns.iter().enumerate() {
+            check_column_name(&column.name, index)?;
+        }
         Self { name, columns, foreign_keys, row_security }.without_system_columns()
     }
 

@@ -5,11 +5,14 @@ use serde_json::Value;
 
 use super::{
     SYSTEM_COLUMNS,
-    columns::{NewColumn, default_expression, name_issue},
+    columns::{NewColumn, check_column_name, default_expression, name_issue},
     foreign_keys::NewForeignKey,
 };
 use crate::{
-    database::quoting::{identifier, qualified},
+    database::{
+        quoting::{identifier, qualified},
+        records::check_name,
+    },
     http::{
         Error, Result,
         validation::{Form, type_name},
@@ -51,6 +54,15 @@ impl TableChange {
             error
                 .with_next_actions("Please check the request body, it must conform with the UpdateTableRequest schema.")
         })?;
+        for (index, column) in add_columns.iter().enumerate() {
+            check_column_name(&column.name, index)?;
+        }
+        for name in update_columns.iter().filter_map(|change| change.new_name.as_deref()) {
+            check_name("column", name)?;
+        }
+        if let Some(name) = &new_name {
+            check_name("table", name)?;
+        }
         Ok(Self { drop_foreign_keys, drop_columns, update_columns, add_columns, add_foreign_keys, new_name })
     }
 

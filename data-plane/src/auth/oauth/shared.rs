@@ -1,0 +1,116 @@
+//! Sign-ins through the cloud's own clients: the cloud talks to the provider and passes on who it was.
+//!
+//! What the cloud passes on travels through the browser. A signature of the cloud (`sig`, a token with the payload's SHA-256) is checked
+//! when it is there, and demanded where the operator says so.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::StatusCode;
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    accounts::Identity,
+    callback::{FAILED, finish},
+    exchange, identities,
+    providers::Provider,
+    states,
+};
+use crate::{
+    auth::codes::hashed,
+    authentication::verify_cloud_signature,
+    http::{Error, Query, Result},
+    state::App,
+};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where the browser goes, as the cloud says.
+pub(super) async fn authorization_url(app: &App, provider: Provider, state: &str) -> Result<Url> {
+    let cloud = app.config.cloud_api_host.trim_end_matches('/');
+    let own = app.config.api_base_url.trim_end_matches('/');
+    let path = match provider {
+        Provider::X => "oauth/twitter".to_owned(),
+        other => format!("auth/v1/shared/{}", other.as_str()),
+    };
+    let back = format!("{own}/api/auth/oauth/shared/callback/{state}");
+    let failed = || {
+        let message = format!("Failed to get the shared {} OAuth URL", provider.as_str());
+        Error::new(StatusCode::INTERNAL_SERVER_ERROR, "AUTH_OAUTH_CONFIG_ERROR", message)
+    };
+    let answer = app
+        .http
+        .get(format!("{cloud}/{path}"))
+        .query(&[("redirect_uri", back.as_str())])
+        .timeout(TIMEOUT)
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status);
+    let answer: Value = match answer {
+        Ok(answer) => answer.json().await.map_err(|_| failed())?,
+        Err(error) => {
+            tracing::warn!(cause = telemetry::chain(&error.without_url()), "the cloud begins no shared sign-in");
+            return Err(failed());
+        }
+    };
+    let url = answer["auth_url"].as_str().or_else(|| answer["url"].as_str()).unwrap_or_default();
+    Url::parse(url).map_err(|_| failed())
+}
+
+/// `GET /oauth/shared/callback/:state`.
+pub(super) async fn shared_callback(
+    State(app): State<Arc<App>>,
+    Path(state): Path<String>,
+    query: Query,
+) -> Result<Response> {
+    let (flow, _) = states::finish(&app, Some(&state), None).await?;
+    if query.get("success") != Some("true") {
+        return Ok(exchange::redirect_with_error(&flow, query.get("error").unwrap_or(FAILED)));
+    }
+    match identity(&app, &flow.provider, &query).await {
+        Ok(identity) => finish(&app, &flow, &identity).await,
+        Err(reason) => {
+            tracing::warn!(oauth.provider = flow.provider, reason, "a shared sign-in is refused");
+            Ok(exchange::redirect_with_error(&flow, FAILED))
+        }
+    }
+}
+
+async fn identity(app: &App, provider: &str, query: &Query) -> Result<Identity, &'static str> {
+    let provider = Provider::parse(provider).ok_or("not a shared provider")?;
+    let shared = {
+        let client = app.pools.internal().await.map_err(|_| "Postgres does not answer")?;
+        let config = super::configs::usable(app, &client, provider).await.map_err(|_| "Postgres does not answer")?;
+        config.is_some_and(|config| config.shared)
+    };
+    if !shared {
+        return Err("the provider is not shared");
+    }
+    let payload = query.get("payload").ok_or("no payload")?;
+    check_signature(app, payload, query.get("sig")).await?;
+    let bytes = STANDARD.decode(payload).map_err(|_| "the payload is not base64")?;
+    let profile: Value = serde_json::from_slice(&bytes).map_err(|_| "the payload is not JSON")?;
+    if !profile.is_object() || identities::text(&profile, "providerId").is_none() {
+        return Err("the payload names nobody");
+    }
+    identities::from_profile(provider, profile).map_err(|_| "the payload names nobody")
+}
+
+async fn check_signature(app: &App, payload: &str, signature: Option<&str>) -> Result<(), &'static str> {
+    let Some(signature) = signature else {
+        return match app.config.outgoing.shared_oauth_signed.as_deref() {
+            Some("1") => Err("the payload is not signed"),
+            _ => Ok(()),
+        };
+    };
+    let claims = verify_cloud_signature(app, signature).await?;
+    match claims["payload"].as_str() == Some(&hashed(payload)) {
+        true => Ok(()),
+        false => Err("the signature is of another payload"),
+    }
+}

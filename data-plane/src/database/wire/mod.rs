@@ -1,0 +1,294 @@
+//! A connection that sends several statements at once and reads one answer: a request of the data API is one write, one read and,
+//! because statements sent together form one transaction, one commit.
+//!
+//! Messages are those of the crate postgres-protocol; a general client answers statement by statement.
+
+mod connect;
+mod pool;
+mod socket;
+mod statements;
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use fallible_iterator::FallibleIterator as _;
+use postgres_protocol::message::{
+    backend::{DataRowBody, ErrorResponseBody, Header, Message},
+    frontend,
+};
+
+pub(crate) use connect::cancel;
+pub(crate) use pool::{Manager, Pool, PoolError, pool};
+pub(crate) use statements::Reuse;
+
+use socket::Socket;
+use statements::{Statements, Use};
+
+/// Least room made in the receive buffer before a read.
+const READ_AHEAD: usize = 8 * 1024;
+
+/// A buffer that grew beyond this is given back after use.
+const KEPT_BUFFER: usize = 64 * 1024;
+
+/// A connection to Postgres.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    socket: Socket,
+    incoming: BytesMut,
+    outgoing: BytesMut,
+    identity: Identity,
+    statements: Statements,
+    /// Names of the statements prepared in what is about to be sent, in order; absent for unnamed ones.
+    parsed: Vec<Option<(statements::Key, String)>>,
+    executed: usize,
+}
+
+/// What cancels a connection's statement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identity {
+    process: i32,
+    secret: i32,
+}
+
+/// Why an exchange failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Postgres refused a statement; the connection can be used on.
+    Refused(Refusal),
+    /// The connection is gone; what Postgres said before, if anything.
+    Broken(io::Error, Option<Refusal>),
+}
+
+/// What Postgres says when it refuses.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refusal {
+    /// SQLSTATE
+    pub(crate) state: String,
+    /// What is wrong.
+    pub(crate) message: String,
+    /// More of it.
+    pub(crate) detail: Option<String>,
+    /// What to do.
+    pub(crate) hint: Option<String>,
+}
+
+/// A row of texts.
+#[derive(Debug)]
+pub(crate) struct Row {
+    buffer: Bytes,
+    columns: Vec<Option<std::ops::Range<usize>>>,
+}
+
+impl Connection {
+    fn new(socket: Socket, incoming: BytesMut, identity: Identity) -> Self {
+        Self {
+            socket,
+            incoming,
+            outgoing: BytesMut::new(),
+            identity,
+            statements: Statements::default(),
+            parsed: Vec::new(),
+            executed: 0,
+        }
+    }
+
+    /// What cancels the running statement.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Whether the server has hung up, as far as is known without asking it.
+    pub(crate) fn closed(&self) -> bool {
+        self.socket.closed()
+    }
+
+    /// Adds a statement to what is sent next; values are texts whose types Postgres infers.
+    ///
+    /// # Errors
+    /// More values than the protocol counts.
+    pub(crate) fn add<'v>(
+        &mut self,
+        reuse: Reuse,
+        sql: &str,
+        values: impl ExactSizeIterator<Item = &'v [u8]>,
+    ) -> io::Result<()> {
+        let out = &mut self.outgoing;
+        let name = match self.statements.look_up(reuse, sql, |closed| frontend::close(b'S', closed, out))? {
+            Use::Prepared(name) => name,
+            Use::Once => {
+                frontend::parse("", sql, [], &mut self.outgoing)?;
+                self.parsed.push(None);
+                String::new()
+            }
+            Use::Prepare(key, name) => {
+                frontend::parse(&name, sql, [], &mut self.outgoing)?;
+                self.parsed.push(Some((key, name.clone())));
+                name
+            }
+        };
+        let write = |value: &'v [u8], out: &mut BytesMut| {
+            out.extend_from_slice(value);
+            Ok(postgres_protocol::IsNull::No)
+        };
+        frontend::bind("", &name, [], values, write, [], &mut self.outgoing).map_err(|error| match error {
+            frontend::BindError::Conversion(error) => io::Error::other(error),
+            frontend::BindError::Serialization(error) => error,
+        })?;
+        frontend::execute("", 0, &mut self.outgoing)?;
+        self.executed += 1;
+        Ok(())
+    }
+
+    /// Sends everything added, waits for the end, and returns the first row of each statement.
+    ///
+    /// # Errors
+    /// A statement was refused, and with it all that were added; or the connection broke. Dropped half-way, the connection is
+    /// of no more use.
+    pub(crate) async fn exchange(&mut self) -> Result<Vec<Option<Row>>, Failure> {
+        frontend::sync(&mut self.outgoing);
+        self.deliver().await
+    }
+
+    /// Sends a command that has no answer, such as `commit`.
+    ///
+    /// # Errors
+    /// As [`Self::exchange`].
+    pub(crate) async fn command(&mut self, sql: &str) -> Result<(), Failure> {
+        frontend::query(sql, &mut self.outgoing).map_err(|error| Failure::Broken(error, None))?;
+        self.deliver().await.map(drop)
+    }
+
+    async fn deliver(&mut self) -> Result<Vec<Option<Row>>, Failure> {
+        let mut parsed = std::mem::take(&mut self.parsed).into_iter();
+        let mut rows = Vec::with_capacity(std::mem::take(&mut self.executed));
+        let mut refusal: Option<Refusal> = None;
+        let mut row = None;
+        let sent = self.socket.send(&self.outgoing).await;
+        recycle(&mut self.outgoing);
+        // What Postgres said before it hung up is still to be read.
+        let mut broken = sent.err();
+        loop {
+            let message = match self.receive().await {
+                Ok(message) => message,
+                Err(error) => return Err(Failure::Broken(broken.take().unwrap_or(error), refusal)),
+            };
+            match message {
+                Message::ParseComplete => {
+                    if let Some(Some((key, name))) = parsed.next() {
+                        self.statements.keep(key, name);
+                    }
+                }
+                Message::DataRow(body) if row.is_none() => {
+                    row = Some(Row::new(&body).map_err(|error| Failure::Broken(error, None))?);
+                }
+                Message::CommandComplete(_) | Message::EmptyQueryResponse => rows.push(row.take()),
+                Message::ErrorResponse(body) if refusal.is_none() => refusal = Some(Refusal::new(&body)),
+                Message::ReadyForQuery(_) => break,
+                Message::CopyInResponse(_) | Message::CopyOutResponse(_) => {
+                    let error = io::Error::other("a statement of the data API cannot copy");
+                    return Err(Failure::Broken(error, refusal));
+                }
+                _ => {}
+            }
+        }
+        if self.incoming.is_empty() {
+            recycle(&mut self.incoming);
+        }
+        match refusal {
+            Some(refusal) => Err(Failure::Refused(refusal)),
+            None => Ok(rows),
+        }
+    }
+
+    async fn receive(&mut self) -> io::Result<Message> {
+        receive(&mut self.socket, &mut self.incoming).await
+    }
+
+    /// Forgets a statement whose preparation a changed schema may have made wrong.
+    pub(crate) fn forget(&mut self, reuse: Reuse, sql: &str) {
+        self.statements.forget(reuse, sql);
+    }
+}
+
+/// Reads one message.
+async fn receive(socket: &mut Socket, incoming: &mut BytesMut) -> io::Result<Message> {
+    loop {
+        if let Some(message) = Message::parse(incoming)? {
+            return Ok(message);
+        }
+        let announced = Header::parse(incoming)?.and_then(|header| usize::try_from(header.len()).ok());
+        incoming.reserve(announced.unwrap_or_default().saturating_sub(incoming.len()).max(READ_AHEAD));
+        if socket.receive(incoming).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+fn recycle(buffer: &mut BytesMut) {
+    buffer.clear();
+    if buffer.capacity() > KEPT_BUFFER {
+        *buffer = BytesMut::new();
+    }
+}
+
+impl Row {
+    fn new(body: &DataRowBody) -> io::Result<Self> {
+        Ok(Self { buffer: body.buffer_bytes().clone(), columns: body.ranges().collect()? })
+    }
+
+    /// A column's bytes, shared with the receive buffer; absent when it is null.
+    pub(crate) fn bytes(&self, column: usize) -> Option<Bytes> {
+        let range = self.columns.get(column)?.clone()?;
+        Some(self.buffer.slice(range))
+    }
+
+    /// A column's text.
+    pub(crate) fn text(&self, column: usize) -> Option<&str> {
+        let range = self.columns.get(column)?.clone()?;
+        std::str::from_utf8(self.buffer.get(range)?).ok()
+    }
+
+    /// A column's number.
+    pub(crate) fn number(&self, column: usize) -> Option<i64> {
+        self.text(column)?.parse().ok()
+    }
+}
+
+impl Refusal {
+    fn new(body: &ErrorResponseBody) -> Self {
+        let mut refusal = Self::default();
+        let mut fields = body.fields();
+        while let Ok(Some(field)) = fields.next() {
+            let value = || String::from_utf8_lossy(field.value_bytes()).into_owned();
+            match field.type_() {
+                b'C' => refusal.state = value(),
+                b'M' => refusal.message = value(),
+                b'D' => refusal.detail = Some(value()),
+                b'H' => refusal.hint = Some(value()),
+                _ => {}
+            }
+        }
+        refusal
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(formatter, "Postgres refused: {} ({})", refusal.message, refusal.state),
+            Self::Broken(_, Some(refusal)) => {
+                write!(formatter, "the connection to Postgres ended: {} ({})", refusal.message, refusal.state)
+            }
+            Self::Broken(_, None) => formatter.write_str("the connection to Postgres broke"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Broken(error, _) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Sign-in providers and policy that a process begins with: the cloud's shared clients where it is part of one, else those of the environment.
+
+use secrecy::ExposeSecret as _;
+
+use crate::{
+    auth::oauth::{configs, providers::Provider},
+    http::Error,
+    state::App,
+};
+
+/// Providers that the cloud shares its clients of from the start.
+const SHARED: [Provider; 2] = [Provider::Google, Provider::GitHub];
+
+/// Stores what is missing. A failure is logged and keeps nobody from being served.
+pub(super) async fn seed(app: &App) {
+    let seeded = match app.config.part_of_cloud() {
+        true => seed_cloud(app).await,
+        false => seed_own(app).await,
+    };
+    if let Err(error) = seeded {
+        tracing::warn!(cause = error.message(), "sign-in providers were not seeded");
+    }
+}
+
+async fn seed_cloud(app: &App) -> Result<(), Error> {
+    {
+        let client = app.pools.internal().await?;
+        client
+            .execute(
+                "insert into auth.config (require_email_verification)
+                 select true where not exists (select from auth.config) on conflict do nothing",
+                &[],
+            )
+            .await?;
+    }
+    for provider in SHARED {
+        configs::seed(app, provider, None).await?;
+    }
+    Ok(())
+}
+
+async fn seed_own(app: &App) -> Result<(), Error> {
+    for (name, id, secret) in app.config.provider_seeds.complete() {
+        let provider = Provider::parse(name).expect("seeds are of built-in providers");
+        configs::seed(app, provider, Some((id, secret.expose_secret()))).await?;
+    }
+    Ok(())
+}
