@@ -141,6 +141,8 @@ async fn a_branch_is_brought_up_to_date_and_merged_again_and_again() {
             assert!(!sql.contains(&format!("round_{}", round - 1)), "what was merged is not merged again: {sql}");
         }
         assert_eq!(parent.sql_count(&format!("select count(*) from seen_{round}")).await, 3);
+        let own = parent.sql_count("select count(*) from notes where of_branch = 7").await;
+        assert_eq!(own, 3, "what the branch had of its own before the update is merged too");
     }
     let nothing = api.merge(&branch.id).await.expect(200);
     assert_eq!(nothing["diff"]["changes"], json!([]), "{nothing:#}");

@@ -5,7 +5,7 @@ use saga::{
     StepContext,
     operations::{BranchMergeInput, MergeDirection},
 };
-use schema_merge::{Base, Shadow};
+use schema_merge::{Base, Catalog, Shadow, Snapshot, catalog::Lineage};
 use store::merges::{Kept, NewMerge};
 
 use super::{MergeState, documents, read, write};
@@ -31,9 +31,10 @@ pub async fn record(context: StepContext, world: &World, input: &BranchMergeInpu
     let after = if state.applied { documents::AFTER } else { documents::BEFORE };
     let target = documents::snapshot(world, operation_id, after).await?;
     let source = documents::snapshot(world, operation_id, documents::SOURCE).await?;
-    let hash = target.catalog.hash();
+    let hash = source.catalog.hash();
     let into_parent = input.direction == MergeDirection::IntoParent;
-    let base = if into_parent { Base::two(target, source) } else { Base::two(source, target) };
+    let received = as_found(&source, &target.catalog);
+    let base = if into_parent { Base::two(received, source) } else { Base::two(source, received) };
     let base = write("base", &base)?;
 
     let (branch_id, parent_id) = (input.branch_id, input.parent_id);
@@ -52,6 +53,21 @@ pub async fn record(context: StepContext, world: &World, input: &BranchMergeInpu
     store::branches::set_base(&mut transaction, branch_id, &base, &hash).await.map_err(store_failed)?;
     store::branches::set_merged(&mut transaction, branch_id, into_parent).await.map_err(store_failed)?;
     transaction.commit().await.map_err(store_failed)
+}
+
+/// The base of what comes next is what one side was and the other has received: what only the receiving side has besides is its own, and
+/// remains to be merged the other way. The receiving side knows the same things by numbers of its own.
+fn as_found(source: &Snapshot, receiver: &Catalog) -> Snapshot {
+    let mut found = source.clone();
+    for fact in source.catalog.iter() {
+        let mut fact = fact.clone();
+        fact.lineage = match receiver.get(&fact.identity) {
+            Some(there) => there.lineage.clone(),
+            None => Lineage { object: None, labels: Vec::new(), ..fact.lineage },
+        };
+        found.catalog.insert(fact);
+    }
+    found
 }
 
 /// Statements that remove what a merge and its undo keep.
