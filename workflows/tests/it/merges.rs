@@ -192,7 +192,8 @@ async fn an_undo_gives_the_branch_its_base_back_and_the_window_closes() {
     let (before, _) = store::branches::base(&mut conn, branch_id).await.expect("read").expect("set");
     let undo = undo_of(&cloud, names).await;
     assert!(store::branches::find(&mut conn, branch_id).await.expect("read").expect("there").merged);
-    let open = store::merges::open(&mut conn, branch_id, chrono::Utc::now()).await.expect("read").expect("it can be undone");
+    let open =
+        store::merges::open(&mut conn, branch_id, chrono::Utc::now()).await.expect("read").expect("it can be undone");
 
     let ended = cloud.carry_out(&undo.operation).await;
     assert_eq!(ended.state, OperationState::Succeeded, "{ended:?}");
@@ -203,7 +204,10 @@ async fn an_undo_gives_the_branch_its_base_back_and_the_window_closes() {
     assert!(store::merges::find_open(&mut conn, open.operation_id).await.expect("read").is_none(), "once only");
 
     assert_eq!(workflows::undo_expire::once(&cloud.world).await.expect("looked"), [], "not yet");
-    sqlx::query("update merges set undo_until = now() - interval '1 second'").execute(cloud.pool()).await.expect("updated");
+    sqlx::query("update merges set undo_until = now() - interval '1 second'")
+        .execute(cloud.pool())
+        .await
+        .expect("updated");
     let mut paused = async |intent| {
         store::projects::set_intent(&mut conn, parent_id, intent).await.expect("updated");
         workflows::undo_expire::once(&cloud.world).await.expect("looked")
@@ -211,10 +215,8 @@ async fn an_undo_gives_the_branch_its_base_back_and_the_window_closes() {
     assert_eq!(paused(model::projects::Intent::Paused).await, [], "a paused parent is not woken for it");
     assert_eq!(paused(model::projects::Intent::Active).await, [open.operation_id]);
     assert_eq!(workflows::undo_expire::once(&cloud.world).await.expect("looked"), []);
-    let documents: i64 = sqlx::query_scalar("select count(*) from operation_documents")
-        .fetch_one(cloud.pool())
-        .await
-        .expect("counted");
+    let documents: i64 =
+        sqlx::query_scalar("select count(*) from operation_documents").fetch_one(cloud.pool()).await.expect("counted");
     assert_eq!(documents, 0, "nothing is written down that nobody needs");
 }
 
