@@ -72,7 +72,8 @@ impl Search<'_> {
             if old.optional("of").is_some()
                 && old.optional("of") != new.optional("of")
                 && self.families.stays_attached(old, from)
-                && families::whole(old, from).is_some_and(|whole| !to.contains(&whole.identity) || new.optional("of").is_none())
+                && families::whole(old, from)
+                    .is_some_and(|whole| !to.contains(&whole.identity) || new.optional("of").is_none())
             {
                 self.go(&old.identity);
                 continue;
@@ -174,7 +175,8 @@ impl Search<'_> {
             for label in new.list("labels").into_iter().filter(|label| !known.contains(label)) {
                 let literal = ddl::literal(label);
                 let used = self.retyped_to(&new.identity)
-                    || data.iter().any(|step| step.sql.contains(&literal)) || self.said_anew(&literal, &new.identity);
+                    || data.iter().any(|step| step.sql.contains(&literal))
+                    || self.said_anew(&literal, &new.identity);
                 if used {
                     out.insert(new.identity.clone());
                 }
@@ -185,9 +187,10 @@ impl Search<'_> {
 
     /// True when a column gets this type in the same plan, since its rows may hold any label.
     fn retyped_to(&self, identity: &Identity) -> bool {
-        self.to.iter().filter(|fact| fact.kind == Kind::Column && fact.depends_on.contains(identity)).any(|new| {
-            self.from.get(&new.identity).is_some_and(|old| old.text("type") != new.text("type"))
-        })
+        self.to
+            .iter()
+            .filter(|fact| fact.kind == Kind::Column && fact.depends_on.contains(identity))
+            .any(|new| self.from.get(&new.identity).is_some_and(|old| old.text("type") != new.text("type")))
     }
 
     fn said_anew(&self, literal: &str, type_identity: &Identity) -> bool {
@@ -307,9 +310,7 @@ impl Search<'_> {
                     | Kind::Policy
                     | Kind::Trigger
                     | Kind::Function
-                    | Kind::Default => {
-                        self.go(&dependent.identity)
-                    }
+                    | Kind::Default => self.go(&dependent.identity),
                     Kind::Constraint if parked || dependent.text("type") == "foreign" => self.go(&dependent.identity),
                     Kind::Index | Kind::Statistics if parked => self.go(&dependent.identity),
                     Kind::PublicationTable if dependent.optional("where").is_some() => self.go(&dependent.identity),
