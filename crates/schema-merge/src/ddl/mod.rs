@@ -9,6 +9,8 @@ mod foreign;
 mod inheritance;
 mod keys;
 mod publications;
+#[cfg(test)]
+mod quoting;
 mod relations;
 mod routines;
 mod rules;
@@ -22,7 +24,7 @@ pub(crate) use inheritance::clause as inherits_clause;
 pub(crate) use keys::{attach_index, index_name};
 pub(crate) use relations::{column_definition, create_table, options_clause};
 pub(crate) use routines::{privileged, stub};
-pub(crate) use types::enum_additions;
+pub(crate) use types::{enum_additions, label_renames, relabelled, rename_labels};
 
 use crate::catalog::{Catalog, Fact, Kind};
 

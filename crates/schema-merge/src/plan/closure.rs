@@ -16,6 +16,8 @@ pub(super) struct Closure {
     pub(super) altered: HashSet<Identity>,
     /// Types and collations made anew under the same name.
     pub(super) rebuilt: HashSet<Identity>,
+    /// Labels that carry another name, by their enum.
+    pub(super) relabelled: HashMap<Identity, Vec<(String, String)>>,
     /// Columns whose type or collation is rebuilt under them.
     pub(super) moved: HashSet<Identity>,
     pub(super) unsupported: Vec<Unsupported>,
@@ -54,6 +56,7 @@ pub(super) fn compute(from: &Catalog, to: &Catalog, families: &Families, data: &
 
 impl Search<'_> {
     fn seed(&mut self, data: &[Step]) {
+        self.relabel();
         let new_labels = self.new_labels_in_use(data);
         let (from, to) = (self.from, self.to);
         for old in from.iter() {
@@ -80,7 +83,8 @@ impl Search<'_> {
             }
             let old = expected.as_ref().unwrap_or(old);
             if old.kind == Kind::Enum {
-                let additions = ddl::enum_additions(&old.identity, &old.list("labels"), &new.list("labels"));
+                let labels = ddl::relabelled(old, self.renames(&old.identity));
+                let additions = ddl::enum_additions(&old.identity, &labels, &new.list("labels"));
                 if additions.is_none() || new_labels.contains(&old.identity) {
                     self.rebuild(&old.identity);
                 } else {
@@ -166,12 +170,42 @@ impl Search<'_> {
         }
     }
 
+    /// Finds renamed labels.
+    fn relabel(&mut self) {
+        let differ: Vec<(&Fact, &Fact)> = self
+            .from
+            .iter()
+            .filter(|fact| fact.kind == Kind::Enum)
+            .filter_map(|old| Some((old, self.to.get(&old.identity)?)))
+            .filter(|(old, new)| old.fields.get("labels") != new.fields.get("labels"))
+            .collect();
+        if differ.is_empty() {
+            return;
+        }
+        let number = |fact: &Fact| fact.lineage.object.as_deref()?.split(':').nth(1)?.parse::<u64>().ok();
+        let shared = self.from.iter().filter(|old| {
+            old.lineage.object.is_some()
+                && self.to.get(&old.identity).is_some_and(|new| new.lineage.object == old.lineage.object)
+        });
+        let horizon = shared.filter_map(number).max().unwrap_or_default();
+        for (old, new) in differ {
+            let renames = ddl::label_renames(old, new, horizon);
+            if !renames.is_empty() {
+                self.found.relabelled.insert(old.identity.clone(), renames);
+            }
+        }
+    }
+
+    fn renames(&self, identity: &Identity) -> &[(String, String)] {
+        self.found.relabelled.get(identity).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Postgres refuses to use a label in the transaction that added it, so such an enum is made anew.
     fn new_labels_in_use(&self, data: &[Step]) -> HashSet<Identity> {
         let mut out = HashSet::new();
         for new in self.to.iter().filter(|fact| fact.kind == Kind::Enum) {
             let Some(old) = self.from.get(&new.identity) else { continue };
-            let known = old.list("labels");
+            let known = ddl::relabelled(old, self.renames(&new.identity));
             for label in new.list("labels").into_iter().filter(|label| !known.contains(label)) {
                 let literal = ddl::literal(label);
                 let used = self.retyped_to(&new.identity)

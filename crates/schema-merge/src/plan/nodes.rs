@@ -141,7 +141,11 @@ impl<'a> Builder<'a> {
             let phase =
                 if self.with_data && removed && matches!(fact.kind, Kind::Table | Kind::Column) { LATE } else { DROP };
             if let Some(piece) = piece {
-                let node = self.push(fact, phase, fact.lineage.role.clone(), vec![piece], destructive);
+                let renames = self.closure.relabelled.get(&fact.identity).map(Vec::as_slice).unwrap_or_default();
+                let mut pieces: Vec<Piece> =
+                    ddl::rename_labels(&fact.identity, renames).into_iter().map(Piece::new).collect();
+                pieces.push(piece);
+                let node = self.push(fact, phase, fact.lineage.role.clone(), pieces, destructive);
                 self.dropping.insert(fact.identity.clone(), node);
             }
         }
@@ -181,8 +185,10 @@ impl<'a> Builder<'a> {
                 }
             }
             if old.kind == Kind::Enum {
-                let additions =
-                    ddl::enum_additions(&identity, &old.list("labels"), &new.list("labels")).unwrap_or_default();
+                let renames = self.closure.relabelled.get(&identity).map(Vec::as_slice).unwrap_or_default();
+                pieces.extend(ddl::rename_labels(&identity, renames).into_iter().map(Piece::new));
+                let labels = ddl::relabelled(old, renames);
+                let additions = ddl::enum_additions(&identity, &labels, &new.list("labels")).unwrap_or_default();
                 pieces.extend(additions.into_iter().map(Piece::new));
             }
             let expected = self.families.expected(old, new, from, to);

@@ -44,7 +44,9 @@ impl Builder<'_> {
         let narrower = |field: &str| new.is_some_and(|new| !widens(old.text(field), new.text(field)));
         match old.kind {
             Kind::Enum => {
-                new.is_none_or(|new| old.list("labels").iter().any(|label| !new.list("labels").contains(label)))
+                let renames = self.closure.relabelled.get(&old.identity).map(Vec::as_slice).unwrap_or_default();
+                let labels = ddl::relabelled(old, renames);
+                new.is_none_or(|new| labels.iter().any(|label| !new.list("labels").contains(label)))
             }
             Kind::Domain => narrower("base"),
             Kind::Range => narrower("subtype"),
