@@ -219,15 +219,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 async fn a_merge_over_a_million_rows_leaves_rows_and_writers_alone() {
     let cloud = Cloud::start().await;
     let api = cloud.api();
-    let (_, parent, branch, on_branch) = family(
-        &cloud,
-        &format!(
-            "create table big (id bigint generated always as identity primary key, n int not null, text text not null);
-             insert into big (n, text) select n % 1000, 'row ' || n from generate_series(1, {ROWS}) n;
-             create table others (id int primary key, big_id bigint references big (id))"
-        ),
-    )
-    .await;
+    let mut script =
+        "create table big (id bigint generated always as identity primary key, n int not null, text text not null)"
+            .to_owned();
+    for first in (1..=ROWS).step_by(100_000) {
+        let rows = format!("select n % 1000, 'row ' || n from generate_series({first}, {first} + 99999) n");
+        script += &format!(";\ninsert into big (n, text) {rows}");
+    }
+    script += ";\ncreate table others (id int primary key, big_id bigint references big (id))";
+    let (_, parent, branch, on_branch) = family(&cloud, &script).await;
     for statement in [
         "alter table big add column state text not null default 'new'",
         "alter table big add column seen_at timestamptz",
