@@ -82,7 +82,7 @@ fn noise(line: &str) -> bool {
 
 fn entry(key: &Key, mut lines: Vec<&str>) -> Entry {
     let word = key.0.as_str();
-    let anchors = anchors(word, &key.2, &lines[1.min(lines.len())..]);
+    let anchors = anchors(word, &key.2, &lines[1.min(lines.len())..].join("\n"));
     match word {
         "TABLE" | "FOREIGN TABLE" => {
             // Columns have no order here, so the comma between them says nothing.
@@ -97,22 +97,23 @@ fn entry(key: &Key, mut lines: Vec<&str>) -> Entry {
     Entry { text: settled(&lines.join("\n")), anchors, part: Part::of_entry(word) }
 }
 
-fn anchors(word: &str, name: &str, body: &[&str]) -> Vec<Anchor> {
+fn anchors(word: &str, name: &str, body: &str) -> Vec<Anchor> {
     let about = |other: &str| name.strip_prefix(other).is_some_and(|rest| rest.starts_with(' '));
     if OTHERS.contains(&word) || (["ACL", "COMMENT"].contains(&word) && OTHERS.iter().any(|other| about(other))) {
         return vec![Anchor::Other(word.to_owned())];
     }
-    let mut rest = body.iter().find_map(|line| first_qualified(line).map(|found| (found, *line)));
+    // Names may hold line breaks, so lines are not looked at one by one.
+    let mut rest = Some(body);
     let mut found = Vec::new();
-    while let Some(((schema, name, end), line)) = rest {
+    while let Some((schema, name, end)) = rest.and_then(first_qualified) {
         found.push(Anchor::Object((schema, name)));
         // What is attached stands behind what it is attached to.
-        rest = word.ends_with(" ATTACH").then(|| &line[end..]).and_then(|line| Some((first_qualified(line)?, line)));
+        rest = rest.filter(|_| word.ends_with(" ATTACH")).map(|text| &text[end..]);
     }
     if found.is_empty() { vec![Anchor::Other(word.to_owned())] } else { found }
 }
 
-/// The first `schema.name` of a line, both quoted as they are there, and where it ends.
+/// The first `schema.name` of a text, both quoted as they are there, and where it ends.
 fn first_qualified(line: &str) -> Option<(String, String, usize)> {
     let mut rest = line;
     loop {
@@ -165,11 +166,12 @@ mod tests {
             (grants.anchors.as_slice(), grants.part),
             ([Anchor::Other("ACL".to_owned())].as_slice(), Part::Access)
         );
-        let attached = anchors("INDEX ATTACH", "x", &["ALTER INDEX public.\"P\" ATTACH PARTITION other.c;"]);
+        let attached = anchors("INDEX ATTACH", "x", "ALTER INDEX public.\"P\" ATTACH PARTITION other.c;");
         let object = |schema: &str, name: &str| Anchor::Object((schema.to_owned(), name.to_owned()));
         assert_eq!(attached, [object("public", "\"P\""), object("other", "c")]);
-        let comment =
-            anchors("COMMENT", "CAST (public.pair AS text)", &["COMMENT ON CAST (public.pair AS text) IS 'x';"]);
-        assert_eq!(comment, [Anchor::Other("COMMENT".to_owned())]);
+        let comment = "COMMENT ON CAST (public.pair AS text) IS 'x';";
+        assert_eq!(anchors("COMMENT", "CAST (public.pair AS text)", comment), [Anchor::Other("COMMENT".to_owned())]);
+        let broken = anchors("TABLE", "a b", "CREATE TABLE public.\"a\nb\" (\n    id integer\n);");
+        assert_eq!(broken, [object("public", "\"a\nb\"")]);
     }
 }

@@ -202,6 +202,8 @@ fn own_anchors(fact: &Fact) -> Vec<Object> {
         | Kind::ForeignServer
         | Kind::UserMapping
         | Kind::Operator
+        | Kind::OperatorClass
+        | Kind::OperatorFamily
         | Kind::Cast
         | Kind::Conversion
         | Kind::EventTrigger
