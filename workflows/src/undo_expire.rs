@@ -48,7 +48,10 @@ async fn repeat(world: &World, every: Duration) {
     loop {
         sleep(every).await;
         if let Err(error) = once(world).await {
-            tracing::warn!(error = telemetry::chain(&error), "the expiry of undos was cut short; the next round goes on");
+            tracing::warn!(
+                error = telemetry::chain(&error),
+                "the expiry of undos was cut short; the next round goes on"
+            );
         }
     }
 }

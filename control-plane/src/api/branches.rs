@@ -21,9 +21,7 @@ use crate::{
         Ctx,
         branches::{self, BranchView, create, lifecycle},
     },
-    http::{
-        extract::{Body, BranchPath, ProjectPath},
-    },
+    http::extract::{Body, BranchPath, ProjectPath},
     state::State,
 };
 

@@ -60,7 +60,12 @@ pub(crate) struct MergeIn {
 }
 
 impl MergeIn {
-    fn options(self, direction: MergeDirection, query: &MergeQuery, headers: &HeaderMap) -> Result<merge::Options, Error> {
+    fn options(
+        self,
+        direction: MergeDirection,
+        query: &MergeQuery,
+        headers: &HeaderMap,
+    ) -> Result<merge::Options, Error> {
         let expected_plan_hash = expected_plan_hash(headers, self.plan_hash)?;
         if self.approve.len() > APPROVALS_MAX || !self.approve.iter().all(|text| is_word(text)) {
             let text = format!("approve must be at most {APPROVALS_MAX} ids or classes of hazards");

@@ -265,6 +265,13 @@ pub(crate) enum SchemaCommand {
         /// Target and source began as physical copies of the base: what has kept its number and lost its name was renamed.
         #[arg(long, conflicts_with = "on_base")]
         copies: bool,
+        /// Id or class of a hazard that is approved; `all` approves every one. May be given several times.
+        #[arg(long)]
+        approve: Vec<String>,
+        /// File with decisions on conflicts: `{"plan_hash": …, "choices": {"<conflict id>": "take_target"}}`, bound to the `plan_hash` of
+        /// the same merge without them.
+        #[arg(long)]
+        resolutions: Option<PathBuf>,
     },
 }
 

@@ -71,7 +71,9 @@ pub struct KeptColumn {
 pub(crate) fn valid_name(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         && name.len() <= LONGEST_NAME
-        && name.chars().all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_')
+        && name
+            .chars()
+            .all(|character| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_')
 }
 
 impl Shadow {
@@ -87,7 +89,9 @@ impl Shadow {
         }
         let name = match from {
             None => self.name.clone(),
-            Some(_) => format!("{}_{}", self.name, self.schemas.iter().filter(|schema| schema.from.is_some()).count() + 1),
+            Some(_) => {
+                format!("{}_{}", self.name, self.schemas.iter().filter(|schema| schema.from.is_some()).count() + 1)
+            }
         };
         self.schemas.push(ShadowSchema { name: name.clone(), from: from.map(str::to_owned) });
         name

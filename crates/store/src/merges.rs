@@ -95,7 +95,11 @@ pub async fn insert(conn: &mut PgConnection, merge: &NewMerge) -> sqlx::Result<(
 }
 
 /// The newest merge of a branch, if it can be undone at this moment.
-pub async fn open(conn: &mut PgConnection, branch_id: ProjectId, now: DateTime<Utc>) -> sqlx::Result<Option<OpenMerge>> {
+pub async fn open(
+    conn: &mut PgConnection,
+    branch_id: ProjectId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<OpenMerge>> {
     let row = sqlx::query!(
         "select operation_id, undo_until, shadow from merges
          where branch_id = $1 and state = 'open' and undo_until > $2 order by merged_at desc limit 1",
@@ -152,20 +156,20 @@ pub async fn undo(
 
 /// The branch was updated from its parent: its merges can no longer be undone.
 pub async fn supersede(conn: &mut PgConnection, branch_id: ProjectId) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update merges set state = 'superseded' where branch_id = $1 and state = 'open'",
-        branch_id.as_uuid()
-    )
-    .execute(conn)
-    .await?;
+    sqlx::query!("update merges set state = 'superseded' where branch_id = $1 and state = 'open'", branch_id.as_uuid())
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
 /// The branch was reset: an undo leaves its base alone from now on.
 pub async fn keep_base(conn: &mut PgConnection, branch_id: ProjectId) -> sqlx::Result<()> {
-    sqlx::query!("update merges set restores_base = false where branch_id = $1 and state = 'open'", branch_id.as_uuid())
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "update merges set restores_base = false where branch_id = $1 and state = 'open'",
+        branch_id.as_uuid()
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

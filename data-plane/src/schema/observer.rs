@@ -81,7 +81,10 @@ async fn dump(app: &App) -> Result<String, String> {
 async fn program(app: &App) -> Result<PathBuf, String> {
     let folder = async {
         let client = app.pools.superuser().await?;
-        client.query_one("select setting from pg_catalog.pg_config where name = 'BINDIR'", &[]).await?.try_get::<_, String>(0)
+        client
+            .query_one("select setting from pg_catalog.pg_config where name = 'BINDIR'", &[])
+            .await?
+            .try_get::<_, String>(0)
     };
     let folder = folder.await.map_err(|error| format!("the server's folder is not known: {error}"))?;
     let program = PathBuf::from(folder).join("pg_dump");

@@ -62,7 +62,8 @@ async fn earlier(app: &App, request: &RehearsePlan) -> Result<Option<Rehearsed>>
     let client = app.pools.internal().await?;
     let Some(row) = client.query_opt(sql, &[&request.plan.operation_id.as_uuid()]).await? else { return Ok(None) };
     let report: serde_json::Value = row.try_get(0)?;
-    let report = serde_json::from_value(report).map_err(|error| Error::internal("read a rehearsal's report", &error))?;
+    let report =
+        serde_json::from_value(report).map_err(|error| Error::internal("read a rehearsal's report", &error))?;
     Ok(Some(report))
 }
 

@@ -134,9 +134,7 @@ impl<'a> Runner<'a> {
             }
             last = index;
             let begun = Instant::now();
-            self.execute(client, statement, started)
-                .await
-                .map_err(|error| self.refused(position, index, &error))?;
+            self.execute(client, statement, started).await.map_err(|error| self.refused(position, index, &error))?;
             if let Some(meter) = meter.as_deref_mut() {
                 meter.statement_ends(client, index, &statement.sql, begun.elapsed()).await?;
             }
@@ -215,9 +213,7 @@ impl<'a> Runner<'a> {
             client.execute(sql, &[&operation_id, &catalog_hash]).await?;
         } else {
             let sql = "insert into system.merge_segments (operation_id, plan_hash, segment, catalog_hash) values ($1, $2, $3, $4)";
-            client
-                .execute(sql, &[&operation_id, &self.plan.plan_hash, &self.number(position), &catalog_hash])
-                .await?;
+            client.execute(sql, &[&operation_id, &self.plan.plan_hash, &self.number(position), &catalog_hash]).await?;
         }
         Ok(())
     }

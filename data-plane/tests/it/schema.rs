@@ -78,7 +78,8 @@ fn hash_of(snapshot: &Value) -> String {
 /// A plan of two transactions: a label of an enum, and a table that uses it. Returns it with the hashes along its way.
 async fn labelled() -> (Project, Value, [String; 3]) {
     let start = "create type mood as enum ('calm')";
-    let (label, table) = ("alter type public.mood add value 'angry'", "create table public.m (mood public.mood default 'angry')");
+    let (label, table) =
+        ("alter type public.mood add value 'angry'", "create table public.m (mood public.mood default 'angry')");
     let twin = Project::with_schema(start).await;
     let first = hash_of(&snapshot(&twin).await);
     twin.sql(label).await.expect(200);
@@ -86,7 +87,8 @@ async fn labelled() -> (Project, Value, [String; 3]) {
     twin.sql(table).await.expect(200);
     let third = hash_of(&snapshot(&twin).await);
     let statement = |sql: &str, segment: u32| json!({"sql": sql, "role_hint": "project_admin", "origin": "catalog", "segment": segment});
-    let segment = |number: u32, from: &str, to: &str| json!({"number": number, "expected_hash": from, "predicted_hash": to});
+    let segment =
+        |number: u32, from: &str, to: &str| json!({"number": number, "expected_hash": from, "predicted_hash": to});
     let plan = json!({
         "operation_id": OPERATION, "plan_hash": "p", "statements": [statement(label, 0), statement(table, 1)],
         "segments": [segment(0, &first, &second), segment(1, &second, &third)],
@@ -141,7 +143,11 @@ async fn a_plan_is_bound_to_the_rows_it_was_made_for() {
 #[tokio::test]
 async fn a_rehearsal_tells_what_a_plan_does_and_what_is_in_its_way() {
     let start = "create table a (id int primary key, n int, t text); insert into a select n, nullif(n % 3, 0), 'x' from generate_series(1, 30) n";
-    let change = ["alter table public.a alter column n type bigint", "create table public.b (id int)", "comment on table public.b is 'B'"];
+    let change = [
+        "alter table public.a alter column n type bigint",
+        "create table public.b (id int)",
+        "comment on table public.b is 'B'",
+    ];
     let twin = Project::with_schema(start).await;
     for sql in change {
         twin.sql(sql).await.expect(200);

@@ -38,7 +38,8 @@ async fn schema(data_plane: &DataPlane) -> Value {
     data_plane.sql_value(question).await
 }
 
-const SHADOWS: &str = "select count(*) from pg_namespace where nspname like 'hearth_undo%' or nspname like 'hearth_redo%'";
+const SHADOWS: &str =
+    "select count(*) from pg_namespace where nspname like 'hearth_undo%' or nspname like 'hearth_redo%'";
 
 #[tokio::test]
 async fn a_merge_is_taken_back_with_every_row_written_since() {
@@ -85,7 +86,11 @@ async fn a_merge_is_taken_back_with_every_row_written_since() {
     assert_eq!(schema(&parent).await, before, "the old schema is back");
     assert_eq!(parent.sql_count("select count(*) from notes").await, 10_999, "no row written since is lost");
     assert_eq!(parent.sql_count("select count(*) from notes where text like 'later %'").await, 10_000);
-    assert_eq!(parent.sql_count("select count(*) from notes where old = 'old ' || id").await, 999, "old values are back");
+    assert_eq!(
+        parent.sql_count("select count(*) from notes where old = 'old ' || id").await,
+        999,
+        "old values are back"
+    );
     assert_eq!(parent.sql_value("select text from notes where id = 1").await, json!("changed since"));
     assert_eq!(parent.sql_count("select count(*) from obsolete where what = 'thing ' || id").await, 100);
     assert_eq!(parent.sql_value("select shout('a')").await, json!("A"));
@@ -99,7 +104,9 @@ async fn a_merge_is_taken_back_with_every_row_written_since() {
     assert_ne!(parent.sql_count(SHADOWS).await, 0);
 
     // What the parent has changed since and the undo would take back is a conflict, told with its diff.
-    parent.sql("create or replace function shout(t text) returns text language sql immutable as $$ select t || '?' $$").await;
+    parent
+        .sql("create or replace function shout(t text) returns text language sql immutable as $$ select t || '?' $$")
+        .await;
     let now = schema(&parent).await;
     let refused = undo(&api, &branch.id, "").await;
     assert_eq!((refused.status, refused.code()), (409, "branch.undo_conflict"), "{}", refused.text);
@@ -112,14 +119,20 @@ async fn a_merge_is_taken_back_with_every_row_written_since() {
 async fn a_branch_is_brought_up_to_date_and_merged_again_and_again() {
     let cloud = Cloud::start().await;
     let api = cloud.api();
-    let (project, parent, branch, on_branch) =
-        family(&cloud, "create table notes (id int primary key, text text);\ninsert into notes values (1, null), (2, 'b'), (3, null)").await;
+    let (project, parent, branch, on_branch) = family(
+        &cloud,
+        "create table notes (id int primary key, text text);\ninsert into notes values (1, null), (2, 'b'), (3, null)",
+    )
+    .await;
     parent.sql("alter table notes add column of_parent int").await;
     on_branch.sql("alter table notes add column of_branch int default 7").await;
     on_branch.sql("insert into notes values (9, 'only here')").await;
 
     let dry = update(&api, &branch.id, "?dryRun=true").await.expect(200);
-    assert!(dry["rendered_sql"].as_str().is_some_and(|sql| sql.contains("of_parent") && !sql.contains("of_branch")), "{dry:#}");
+    assert!(
+        dry["rendered_sql"].as_str().is_some_and(|sql| sql.contains("of_parent") && !sql.contains("of_branch")),
+        "{dry:#}"
+    );
     let rehearsal = &dry["rehearsal"];
     assert_eq!(rehearsal["observer"]["verdict"], "agrees", "{rehearsal:#}");
     assert_eq!(rehearsal["locks"][0]["object"], "public.notes", "{rehearsal:#}");
@@ -141,6 +154,8 @@ async fn a_branch_is_brought_up_to_date_and_merged_again_and_again() {
             assert!(!sql.contains(&format!("round_{}", round - 1)), "what was merged is not merged again: {sql}");
         }
         assert_eq!(parent.sql_count(&format!("select count(*) from seen_{round}")).await, 3);
+        let own = parent.sql_count("select count(*) from notes where of_branch = 7").await;
+        assert_eq!(own, 3, "what the branch had of its own before the update is merged too");
     }
     let nothing = api.merge(&branch.id).await.expect(200);
     assert_eq!(nothing["diff"]["changes"], json!([]), "{nothing:#}");
@@ -204,15 +219,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 async fn a_merge_over_a_million_rows_leaves_rows_and_writers_alone() {
     let cloud = Cloud::start().await;
     let api = cloud.api();
-    let (_, parent, branch, on_branch) = family(
-        &cloud,
-        &format!(
-            "create table big (id bigint generated always as identity primary key, n int not null, text text not null);
-             insert into big (n, text) select n % 1000, 'row ' || n from generate_series(1, {ROWS}) n;
-             create table others (id int primary key, big_id bigint references big (id))"
-        ),
-    )
-    .await;
+    let mut script =
+        "create table big (id bigint generated always as identity primary key, n int not null, text text not null)"
+            .to_owned();
+    for first in (1..=ROWS).step_by(100_000) {
+        let rows = format!("select n % 1000, 'row ' || n from generate_series({first}, {first} + 99999) n");
+        script += &format!(";\ninsert into big (n, text) {rows}");
+    }
+    script += ";\ncreate table others (id int primary key, big_id bigint references big (id))";
+    let (_, parent, branch, on_branch) = family(&cloud, &script).await;
     for statement in [
         "alter table big add column state text not null default 'new'",
         "alter table big add column seen_at timestamptz",
@@ -226,7 +241,8 @@ async fn a_merge_over_a_million_rows_leaves_rows_and_writers_alone() {
     }
     let checksum = format!("select sum(hashtextextended(concat_ws(',', id, n, text), 0)) from big where id <= {ROWS}");
     let before = parent.sql_value(&checksum).await;
-    let writer = Writer::start(parent.clone(), "big", |number| json!({ "n": number, "text": format!("written {number}") }));
+    let writer =
+        Writer::start(parent.clone(), "big", |number| json!({ "n": number, "text": format!("written {number}") }));
     let reply = api.merge(&branch.id).await;
     let operation = reply.header("Hearth-Operation").expect("it names its operation").to_owned();
     assert_eq!(reply.expect(200)["status"], "merged");

@@ -5,9 +5,7 @@ use ids::ProjectId;
 use model::projects::Intent;
 use saga::{
     OperationKind,
-    operations::{
-        BranchCreateInput, BranchMergeInput, BranchMode, MergeDirection, ProjectInput, ProjectRestartInput,
-    },
+    operations::{BranchCreateInput, BranchMergeInput, BranchMode, MergeDirection, ProjectInput, ProjectRestartInput},
 };
 use store::operations::{NewOperation, OperationState};
 

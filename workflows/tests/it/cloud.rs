@@ -290,10 +290,8 @@ impl Cloud {
                 store::project_secrets::find(&mut conn, row.id).await.expect("read").is_some(),
             ));
             if let Some(branch) = store::branches::find(&mut conn, row.id).await.expect("read") {
-                let base = store::branches::base(&mut conn, row.id)
-                    .await
-                    .expect("read")
-                    .map(|(base, _)| functions_of(&base));
+                let base =
+                    store::branches::base(&mut conn, row.id).await.expect("read").map(|(base, _)| functions_of(&base));
                 lines.push(format!("branch {} merged={} base={base:?}", row.id, branch.merged));
                 let open = store::merges::open(&mut conn, row.id, Utc::now()).await.expect("read");
                 lines.extend(open.map(|_| format!("merge of {} can be undone", row.id)));

@@ -27,7 +27,8 @@ impl Api {
             }
         };
         if !url.starts_with("http://") {
-            let text = "The API's URL must begin with http://: run this beside the control plane, or through a tunnel to it.";
+            let text =
+                "The API's URL must begin with http://: run this beside the control plane, or through a tunnel to it.";
             return Err(Failure::new(text));
         }
         let http = reqwest::Client::builder()
@@ -78,7 +79,9 @@ impl Api {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<(reqwest::StatusCode, Value), Failure> {
-        let unreachable = |cause: reqwest::Error| Failure::caused(format!("Could not reach the API at {}", self.url), cause.without_url());
+        let unreachable = |cause: reqwest::Error| {
+            Failure::caused(format!("Could not reach the API at {}", self.url), cause.without_url())
+        };
         let request = request.bearer_auth(self.token.expose_secret());
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();

@@ -8,7 +8,7 @@ mod scratch;
 
 use std::{path::Path, process::ExitCode};
 
-use schema_merge::{Snapshot, merge, plan};
+use schema_merge::{Base, Options, Snapshot, merge_with, plan};
 use tokio_postgres::Config;
 
 use self::{place::Place, scratch::Scratch};
@@ -70,9 +70,26 @@ async fn carry_out(
     match snapshots.as_slice() {
         [schema] => report::extracted(schema, settings.json),
         [from, to] => report::planned(&plan::two_way(&from.catalog, &to.catalog), settings.json),
-        [base, target, source] => report::merged(&merge(base, target, source), settings.json),
+        [base, target, source] => {
+            let options = options(&settings.command)?;
+            let plan = merge_with(&Base::one(base.clone()), target, source, &options)
+                .map_err(|cause| Failure::caused("The resolutions cannot be used", cause))?;
+            report::merged(&plan, settings.json)
+        }
         _ => unreachable!("each subcommand names one to three places"),
     }
+}
+
+fn options(command: &SchemaCommand) -> Result<Options, Failure> {
+    let SchemaCommand::Merge { approve, resolutions, .. } = command else { return Ok(Options::default()) };
+    let mut options = Options { approve: approve.clone(), ..Options::default() };
+    if let Some(path) = resolutions {
+        let text = std::fs::read(path).map_err(|cause| Failure::io("read", path, cause))?;
+        let read = serde_json::from_slice(&text);
+        options.resolutions =
+            Some(read.map_err(|cause| Failure::caused(format!("{} cannot be read", path.display()), cause))?);
+    }
+    Ok(options)
 }
 
 /// Every place as a database.

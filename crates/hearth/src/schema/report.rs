@@ -76,7 +76,7 @@ pub(super) fn merged(plan: &MergePlan, as_json: bool) -> Result<ExitCode, Failur
         result["statements"] = json!(plan.statements);
         print_json(&result)?;
     } else if plan.blocked() {
-        print(&(conflicts(plan) + &unsupported(&plan.unsupported)));
+        print(&(conflicts(plan) + &unsupported(&plan.unsupported) + &unapproved(plan)));
     } else {
         // Settings of the session come with every script.
         let statements = plan.statements.iter().filter(|statement| statement.origin != Origin::Session);
@@ -121,7 +121,7 @@ fn conflicts(plan: &MergePlan) -> String {
         } else {
             format!("{}.{}", object.schema, object.object)
         };
-        writeln!(text, "conflict {} {} {name}: {}", conflict.class, object.kind, conflict.hint)
+        writeln!(text, "conflict {} {} {name} ({}): {}", conflict.class, object.kind, conflict.id, conflict.hint)
             .expect("writing to a string");
         for field in &conflict.fields {
             writeln!(
@@ -141,6 +141,15 @@ fn unsupported(entries: &[Unsupported]) -> String {
         let name =
             if entry.schema.is_empty() { entry.name.clone() } else { format!("{}.{}", entry.schema, entry.name) };
         writeln!(text, "unsupported {} {name}: {}", entry.kind, entry.reason).expect("writing to a string");
+    }
+    text
+}
+
+fn unapproved(plan: &MergePlan) -> String {
+    let mut text = String::new();
+    for hazard in plan.unapproved() {
+        writeln!(text, "approve {} or {}: {}: {}", hazard.id, hazard.class, hazard.object, hazard.detail)
+            .expect("writing to a string");
     }
     text
 }

@@ -1,1 +1,1 @@
-create table t (id int); revoke select on t from anon; grant insert on t to authenticated;
+create table t (id int);

@@ -1,1 +1,1 @@
-comment on table old is 'soon a part'; create index old_late on old (a) where a > 5;
+comment on table old is 'soon a part'; create index old_late on old (a) where a > 5; alter table old alter a set statistics 33; comment on column old.b is 'b'; create view over_old as select a, b from old; grant select (b) on old to anon;

@@ -38,6 +38,10 @@ pub enum Kind {
     Aggregate,
     /// An operator.
     Operator,
+    /// A family of operators that one index method understands.
+    OperatorFamily,
+    /// How an index method sorts or compares a type.
+    OperatorClass,
     /// A cast between two types.
     Cast,
     /// A conversion between two encodings.
@@ -122,6 +126,8 @@ impl Kind {
             Self::Function => "function",
             Self::Aggregate => "aggregate",
             Self::Operator => "operator",
+            Self::OperatorFamily => "operator_family",
+            Self::OperatorClass => "operator_class",
             Self::Cast => "cast",
             Self::Conversion => "conversion",
             Self::TextSearchDictionary => "text_search_dictionary",
@@ -163,6 +169,8 @@ impl Kind {
             Self::Function
                 | Self::Aggregate
                 | Self::Operator
+                | Self::OperatorFamily
+                | Self::OperatorClass
                 | Self::Cast
                 | Self::Conversion
                 | Self::TextSearchDictionary

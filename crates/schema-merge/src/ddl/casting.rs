@@ -60,9 +60,8 @@ pub(crate) fn castable(from: &str, to: &str, catalog: &Catalog) -> bool {
     if let Some((from, to)) = from.strip_suffix("[]").zip(to.strip_suffix("[]")) {
         return castable(from, to, catalog);
     }
-    let known = |name: &str| {
-        CASTS.iter().any(|(known, casts)| *known == name || casts.contains(&name)) || name.ends_with("[]")
-    };
+    let known =
+        |name: &str| CASTS.iter().any(|(known, casts)| *known == name || casts.contains(&name)) || name.ends_with("[]");
     let listed = CASTS.iter().any(|(known, casts)| *known == from && casts.contains(&to.as_str()));
     listed || !known(&from) || !known(&to) || catalog.iter().any(|fact| made_by_user(fact, &from, &to))
 }

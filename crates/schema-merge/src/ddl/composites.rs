@@ -54,10 +54,8 @@ pub(crate) fn create_range(fact: &Fact) -> String {
 
 /// The owner and the name of the multirange type change in place.
 pub(crate) fn alter_range(from: &Fact, to: &Fact) -> Change {
-    let (old, new) = (
-        Identity::new(Kind::Range, from.text("multirange")),
-        Identity::new(Kind::Range, to.text("multirange")),
-    );
+    let (old, new) =
+        (Identity::new(Kind::Range, from.text("multirange")), Identity::new(Kind::Range, to.text("multirange")));
     if !same_but(from, to, &["multirange", "owner"]) || old.prefix() != new.prefix() {
         return Change::Replace;
     }

@@ -8,6 +8,8 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
     match fact.kind {
         Kind::Aggregate => vec![Piece::new(create_aggregate(fact))],
         Kind::Operator => vec![Piece::new(create_operator(fact))],
+        Kind::OperatorFamily => create_family(fact),
+        Kind::OperatorClass => vec![Piece::session(create_class(fact))],
         Kind::Cast => vec![Piece::new(create_cast(fact))],
         Kind::Conversion => vec![Piece::new(create_conversion(fact))],
         _ => create_event_trigger(fact),
@@ -19,7 +21,9 @@ pub(crate) fn drop(fact: &Fact) -> Piece {
     let path = fact.identity.path();
     match fact.kind {
         Kind::Aggregate => Piece::new(format!("drop routine {path}")),
-        Kind::EventTrigger => Piece::session(format!("drop event trigger {path}")),
+        Kind::EventTrigger | Kind::OperatorFamily | Kind::OperatorClass => {
+            Piece::session(format!("drop {} {path}", fact.kind.word().replace('_', " ")))
+        }
         kind => Piece::new(format!("drop {} {path}", kind.word())),
     }
 }
@@ -39,6 +43,8 @@ pub(crate) fn alter(from: &Fact, to: &Fact) -> Change {
     let word = match to.kind {
         Kind::Aggregate => "routine",
         Kind::EventTrigger => "event trigger",
+        Kind::OperatorFamily => "operator family",
+        Kind::OperatorClass => "operator class",
         kind => kind.word(),
     };
     if to.kind == Kind::Operator {
@@ -60,9 +66,10 @@ pub(crate) fn alter(from: &Fact, to: &Fact) -> Change {
 
 /// True when only these fields may differ.
 pub(super) fn same_but(from: &Fact, to: &Fact, fields: &[&str]) -> bool {
-    from.fields.keys().chain(to.fields.keys()).all(|name| {
-        fields.contains(&name.as_str()) || from.fields.get(name) == to.fields.get(name)
-    })
+    from.fields
+        .keys()
+        .chain(to.fields.keys())
+        .all(|name| fields.contains(&name.as_str()) || from.fields.get(name) == to.fields.get(name))
 }
 
 fn create_aggregate(fact: &Fact) -> String {
@@ -156,6 +163,37 @@ fn two_types(text: &str) -> (&str, &str) {
         }
     }
     (text.trim(), "none")
+}
+
+/// A family with what belongs to no class of it.
+fn create_family(fact: &Fact) -> Vec<Piece> {
+    let path = fact.identity.path();
+    let mut pieces = vec![Piece::session(format!("create operator family {path}"))];
+    let items = fact.list("items");
+    if !items.is_empty() {
+        pieces.push(Piece::session(format!("alter operator family {path} add {}", items.join(", "))));
+    }
+    pieces
+}
+
+fn create_class(fact: &Fact) -> String {
+    let path = fact.identity.path();
+    let (name, method) = path.rsplit_once(" using ").unwrap_or((path, "btree"));
+    let default = if fact.flag("default") { " default" } else { "" };
+    let mut items: Vec<String> = fact.list("items").into_iter().map(str::to_owned).collect();
+    if let Some(storage) = fact.optional("storage") {
+        items.push(format!("storage {storage}"));
+    }
+    if items.is_empty() {
+        // The grammar wants an item; this one says what holds anyway.
+        items.push(format!("storage {}", fact.text("type")));
+    }
+    format!(
+        "create operator class {name}{default} for type {} using {method} family {} as {}",
+        fact.text("type"),
+        fact.text("family"),
+        items.join(", ")
+    )
 }
 
 fn create_cast(fact: &Fact) -> String {

@@ -63,10 +63,7 @@ pub(crate) fn alter(from: &Fact, to: &Fact) -> Change {
             put(format!("alter server {path}"), version);
             pieces.extend(owner(from, to, "server"));
         }
-        _ => put(
-            format!("alter user mapping for {} server {}", to.text("role"), to.text("server")),
-            String::new(),
-        ),
+        _ => put(format!("alter user mapping for {} server {}", to.text("role"), to.text("server")), String::new()),
     }
     Change::InPlace(pieces)
 }

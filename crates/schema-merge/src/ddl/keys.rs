@@ -168,10 +168,7 @@ mod tests {
     fn storage_parameters_are_told_from_the_rest() {
         let text = "CREATE INDEX i ON public.t USING btree (a, (b || ' WITH (x')) INCLUDE (c) WITH (fillfactor='70', deduplicate_items=off) WHERE (a > 0)";
         let (rest, options) = without_options(text);
-        assert_eq!(
-            rest,
-            "CREATE INDEX i ON public.t USING btree (a, (b || ' WITH (x')) INCLUDE (c) WHERE (a > 0)"
-        );
+        assert_eq!(rest, "CREATE INDEX i ON public.t USING btree (a, (b || ' WITH (x')) INCLUDE (c) WHERE (a > 0)");
         assert_eq!(options, ["fillfactor=70", "deduplicate_items=off"]);
         assert_eq!(without_options("CREATE INDEX i ON t (a)").1, Vec::<String>::new());
     }

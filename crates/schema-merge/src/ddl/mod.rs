@@ -9,6 +9,8 @@ mod foreign;
 mod inheritance;
 mod keys;
 mod publications;
+#[cfg(test)]
+mod quoting;
 mod relations;
 mod routines;
 mod rules;
@@ -16,13 +18,13 @@ mod text_search;
 mod types;
 
 pub(crate) use access::{grant_statement, revoke_statement, strip_statement};
-pub(crate) use keys::{attach_index, index_name};
-pub(crate) use inheritance::clause as inherits_clause;
-pub(crate) use relations::{column_definition, create_table, options_clause, retype};
 pub(crate) use composites::create_composite;
 pub(crate) use domains::create_domain;
+pub(crate) use inheritance::clause as inherits_clause;
+pub(crate) use keys::{attach_index, index_name};
+pub(crate) use relations::{column_definition, create_table, options_clause};
 pub(crate) use routines::{privileged, stub};
-pub(crate) use types::enum_additions;
+pub(crate) use types::{enum_additions, label_renames, relabelled, rename_labels};
 
 use crate::catalog::{Catalog, Fact, Kind};
 
@@ -89,9 +91,7 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         | Kind::OperatorClass
         | Kind::Cast
         | Kind::Conversion
-        | Kind::EventTrigger => {
-            definitions::create(fact)
-        }
+        | Kind::EventTrigger => definitions::create(fact),
         Kind::TextSearchDictionary => vec![Piece::new(text_search::create_dictionary(fact))],
         Kind::TextSearchConfiguration => text_search::create_configuration(fact),
         Kind::Sequence => vec![Piece::new(format!(
@@ -122,12 +122,9 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         Kind::Policy => vec![Piece::new(access::create_policy(fact))],
         Kind::Comment => vec![Piece::new(access::comment(fact, Some(fact.text("text"))))],
         Kind::DefaultPrivilege => vec![Piece::session(access::default_privilege(fact, fact.flag("granted")))],
-        Kind::Table
-        | Kind::ForeignTable
-        | Kind::Column
-        | Kind::InheritedColumn
-        | Kind::Grant
-        | Kind::Unmodelled => Vec::new(),
+        Kind::Table | Kind::ForeignTable | Kind::Column | Kind::InheritedColumn | Kind::Grant | Kind::Unmodelled => {
+            Vec::new()
+        }
     }
 }
 
@@ -149,9 +146,7 @@ pub(crate) fn drop(fact: &Fact) -> Option<Piece> {
         | Kind::OperatorClass
         | Kind::Cast
         | Kind::Conversion
-        | Kind::EventTrigger => {
-            definitions::drop(fact)
-        }
+        | Kind::EventTrigger => definitions::drop(fact),
         Kind::TextSearchDictionary => Piece::new(format!("drop text search dictionary {path}")),
         Kind::TextSearchConfiguration => Piece::new(format!("drop text search configuration {path}")),
         Kind::Domain => Piece::new(format!("drop domain {path}")),
@@ -202,9 +197,7 @@ pub(crate) fn alter(from: &Fact, to: &Fact, catalog: &Catalog) -> Change {
         | Kind::OperatorClass
         | Kind::Cast
         | Kind::Conversion
-        | Kind::EventTrigger => {
-            definitions::alter(from, to)
-        }
+        | Kind::EventTrigger => definitions::alter(from, to),
         Kind::TextSearchDictionary => text_search::alter_dictionary(from, to),
         Kind::TextSearchConfiguration => text_search::alter_configuration(from, to),
         Kind::Sequence => relations::alter_sequence(from, to),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Change, Piece, literal, options_clause, owner};
-use crate::catalog::{Fact, quote_identifier};
+use crate::catalog::{Fact, Kind, quote_identifier};
 
 /// Settings whose stored value is a list of quoted names and must be written as a list of literals.
 const LIST_SETTINGS: [&str; 5] = [
@@ -75,6 +75,19 @@ fn attributes(fact: &Fact) -> Vec<String> {
     out
 }
 
+/// The statement that makes a function. What only a superuser may say is said by the session's own role, and the function keeps its owner.
+pub(crate) fn made(fact: &Fact) -> Piece {
+    if privileged(fact) { Piece::session(create(fact)) } else { Piece::new(create(fact)) }
+}
+
+/// True when only a superuser may make it so: leakproof, with a support function, or with a setting that no module has declared.
+pub(crate) fn privileged(fact: &Fact) -> bool {
+    matches!(fact.kind, Kind::OperatorFamily | Kind::OperatorClass | Kind::EventTrigger)
+        || fact.flag("leakproof")
+        || fact.optional("support").is_some()
+        || fact.list("config").iter().any(|entry| entry.split('=').next().is_some_and(|name| name.contains('.')))
+}
+
 /// The word for how a function may run in parallel plans.
 pub(super) fn parallel(fact: &Fact) -> &'static str {
     match fact.text("parallel") {
@@ -92,6 +105,9 @@ pub(crate) fn stub(fact: &Fact) -> Option<String> {
     let mut empty = fact.clone();
     empty.fields.insert("standard_body".to_owned(), false.into());
     empty.fields.insert("body".to_owned(), "".into());
+    for (field, nothing) in [("leakproof", false.into()), ("support", Value::Null), ("config", Value::Null)] {
+        empty.fields.insert(field.to_owned(), nothing);
+    }
     Some(create(&empty))
 }
 
@@ -165,7 +181,7 @@ pub(crate) fn alter(from: &Fact, to: &Fact) -> Change {
     }
     let mut pieces = Vec::new();
     if from.fields.iter().any(|(field, value)| field != "owner" && to.fields.get(field) != Some(value)) {
-        pieces.push(Piece::new(create(to)));
+        pieces.push(made(to));
     }
     pieces.extend(owner(from, to, "routine"));
     Change::InPlace(pieces)

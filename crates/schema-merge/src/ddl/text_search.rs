@@ -29,7 +29,11 @@ pub(crate) fn alter_dictionary(from: &Fact, to: &Fact) -> Change {
     }
     let mut pieces = Vec::new();
     if !clauses.is_empty() {
-        pieces.push(Piece::new(format!("alter text search dictionary {} ({})", to.identity.path(), clauses.join(", "))));
+        pieces.push(Piece::new(format!(
+            "alter text search dictionary {} ({})",
+            to.identity.path(),
+            clauses.join(", ")
+        )));
     }
     pieces.extend(owner(from, to, "text search dictionary"));
     Change::InPlace(pieces)

@@ -97,8 +97,7 @@ impl Addresses {
             if class == RELATION && self.inherited.contains(&(oid, sub)) {
                 continue;
             }
-            if let (Some(from), Some(to)) =
-                (self.resolve(class, oid, sub), self.resolve(on_class, on_oid, on_sub))
+            if let (Some(from), Some(to)) = (self.resolve(class, oid, sub), self.resolve(on_class, on_oid, on_sub))
                 && from != to
                 && !owned(from, to)
                 && !(class == RELATION && on_class == RELATION && sub == 0 && on_sub == 0 && tables(from, to))
@@ -122,9 +121,8 @@ impl Addresses {
 
 /// A table under another is linked by a fact of its own.
 fn tables(from: &Identity, to: &Identity) -> bool {
-    let table = |identity: &Identity| {
-        ["table:", "foreign_table:"].iter().any(|kind| identity.as_str().starts_with(kind))
-    };
+    let table =
+        |identity: &Identity| ["table:", "foreign_table:"].iter().any(|kind| identity.as_str().starts_with(kind));
     table(from) && table(to)
 }
 

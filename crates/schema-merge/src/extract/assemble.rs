@@ -32,13 +32,12 @@ pub(super) struct RelationSeen {
 pub fn assemble(results: Vec<(impl Into<String>, Value)>) -> Result<Catalog, ExtractError> {
     let mut answers: HashMap<String, Value> = results.into_iter().map(|(name, value)| (name.into(), value)).collect();
     let server: rows::Server = take(&mut answers, "server")?;
-    let mut gathering =
-        Gathering {
-            catalog: Catalog::new(server.version),
-            addresses: Addresses::default(),
-            relations: HashMap::new(),
-            inherited: HashMap::new(),
-        };
+    let mut gathering = Gathering {
+        catalog: Catalog::new(server.version),
+        addresses: Addresses::default(),
+        relations: HashMap::new(),
+        inherited: HashMap::new(),
+    };
     let extensions: Vec<rows::Extension> = take(&mut answers, "extensions")?;
     let members: Vec<(i64, i64, i64)> = take(&mut answers, "extension_members")?;
     gathering.extensions(&extensions, &members);

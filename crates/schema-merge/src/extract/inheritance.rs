@@ -149,8 +149,7 @@ fn own_words(row: &rows::Column, family: &Family<'_>) -> Value {
 
 fn anchor(gathering: &mut Gathering, column: &InheritedColumn, fields: Value) {
     let lineage = Lineage { position: column.number, role: Some(column.owner.clone()), ..Lineage::default() };
-    let mut made =
-        fact(column.anchor.clone(), Kind::InheritedColumn, Some(column.table.clone()), fields, lineage);
+    let mut made = fact(column.anchor.clone(), Kind::InheritedColumn, Some(column.table.clone()), fields, lineage);
     made.depends_on.extend(column.origin.clone());
     gathering.catalog.insert(made);
 }

@@ -66,9 +66,12 @@ pub(super) fn gather(gathering: &mut Gathering, constraints: Vec<rows::Constrain
         .relations
         .values()
         .filter(|seen| matches!(seen.replica_identity.as_str(), "f" | "n"))
-        .filter_map(|seen| Some((seen.name.clone(), seen.identity.clone()?, seen.owner.clone(), seen.replica_identity == "f")))
+        .filter_map(|seen| {
+            Some((seen.name.clone(), seen.identity.clone()?, seen.owner.clone(), seen.replica_identity == "f"))
+        })
         .collect();
-    for (name, parent, owner, full) in whole.into_iter().filter(|(_, parent, ..)| parent.as_str().starts_with("table:")) {
+    for (name, parent, owner, full) in whole.into_iter().filter(|(_, parent, ..)| parent.as_str().starts_with("table:"))
+    {
         let value = if full { "full" } else { "nothing" };
         mark(gathering, &name, &parent, &owner, Kind::ReplicaIdentity, json!({ "value": value }), None);
     }
@@ -125,7 +128,13 @@ fn constraint(
     Some(identity)
 }
 
-fn index(gathering: &mut Gathering, row: &rows::Index, parent: Identity, owner: &str, of: Option<&String>) -> Option<Identity> {
+fn index(
+    gathering: &mut Gathering,
+    row: &rows::Index,
+    parent: Identity,
+    owner: &str,
+    of: Option<&String>,
+) -> Option<Identity> {
     let identity = Identity::new(Kind::Index, format!("{}.{}", row.schema, row.name));
     let mut fields = json!({ "definition": row.definition, "unique": row.unique });
     if let Some(of) = of {

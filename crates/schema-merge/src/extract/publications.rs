@@ -34,7 +34,8 @@ pub(super) fn gather(gathering: &mut Gathering, rows: rows::Publications) {
         if let Some(sequences) = row.all_sequences.filter(|value| value == "true") {
             fields["all_sequences"] = sequences.into();
         }
-        let made = fact(identity.clone(), Kind::Publication, None, fields, lineage(PUBLICATION, row.oid, 0, &row.owner));
+        let made =
+            fact(identity.clone(), Kind::Publication, None, fields, lineage(PUBLICATION, row.oid, 0, &row.owner));
         gathering.addresses.object(PUBLICATION, row.oid, &identity);
         gathering.catalog.insert(made);
         by_oid.insert(row.oid, (identity, row.owner));

@@ -18,9 +18,7 @@ pub(super) fn gather(gathering: &mut Gathering, relations: Vec<rows::Relation>) 
             row_security(gathering, &row, &name, identity.as_ref());
         }
         let replica_identity = row.replica_identity.clone();
-        gathering
-            .relations
-            .insert(row.oid, RelationSeen { identity, name, owner: row.owner, replica_identity });
+        gathering.relations.insert(row.oid, RelationSeen { identity, name, owner: row.owner, replica_identity });
     }
 }
 

@@ -22,8 +22,7 @@ pub(super) fn gather(gathering: &mut Gathering, rules: Vec<rows::Rule>, statisti
         let Some(parent) = gathering.relations.get(&row.relation).and_then(|on| on.identity.clone()) else { continue };
         let identity = Identity::new(Kind::Statistics, format!("{}.{}", row.schema, row.name));
         let fields = json!({ "definition": row.definition, "target": row.target, "owner": row.owner });
-        let made =
-            fact(identity, Kind::Statistics, Some(parent), fields, lineage(STATISTICS, row.oid, 0, &row.owner));
+        let made = fact(identity, Kind::Statistics, Some(parent), fields, lineage(STATISTICS, row.oid, 0, &row.owner));
         gathering.add(STATISTICS, row.oid, made);
     }
 }

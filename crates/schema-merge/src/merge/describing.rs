@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::facts::Disagreement;
-use super::patch;
+use super::patch::Tree;
 use super::renames::Aligned;
 use crate::catalog::{Catalog, Identity};
 use crate::plan::two_way;
@@ -13,11 +13,12 @@ use crate::report::Suggestion;
 const MOST_STATEMENTS: usize = 20;
 
 /// What one side did since its base to the things a conflict is about.
-pub(super) fn change(base: &Catalog, side: &Catalog, conflict: &Disagreement) -> Vec<String> {
+pub(super) fn change(base: &Tree<'_>, side: &Tree<'_>, conflict: &Disagreement) -> Vec<String> {
     let mut wanted: HashSet<Identity> = HashSet::new();
     for root in std::iter::once(&conflict.identity).chain(&conflict.roots).chain(&conflict.source_roots) {
-        for catalog in [base, side] {
-            wanted.extend(patch::subtree(catalog, root));
+        for tree in [base, side] {
+            let catalog = tree.catalog();
+            wanted.extend(tree.under(root));
             let mut current = catalog.get(root).and_then(|fact| fact.parent.clone());
             while let Some(parent) = current {
                 current = catalog.get(&parent).and_then(|fact| fact.parent.clone());
@@ -32,7 +33,12 @@ pub(super) fn change(base: &Catalog, side: &Catalog, conflict: &Disagreement) ->
         }
         out
     };
-    two_way(&part(base), &part(side)).steps.into_iter().map(|step| step.sql).take(MOST_STATEMENTS).collect()
+    two_way(&part(base.catalog()), &part(side.catalog()))
+        .steps
+        .into_iter()
+        .map(|step| step.sql)
+        .take(MOST_STATEMENTS)
+        .collect()
 }
 
 /// What stands on the things a conflict is about, on either side.
@@ -52,8 +58,7 @@ pub(super) fn dependents(aligned: &Aligned, conflict: &Disagreement) -> Vec<Stri
 
 /// The ways out, with what they lead to.
 pub(super) fn suggestions(conflict: &Disagreement) -> Vec<Suggestion> {
-    let suggestion =
-        |choice: &str, detail: String| Suggestion { choice: choice.to_owned(), detail };
+    let suggestion = |choice: &str, detail: String| Suggestion { choice: choice.to_owned(), detail };
     let list = |roots: &[Identity]| roots.iter().map(Identity::to_string).collect::<Vec<_>>().join(", ");
     let mut out = vec![suggestion("take_target", format!("{} as on the parent", list(&conflict.roots)))];
     if !conflict.only_target && !conflict.source_roots.is_empty() {

@@ -48,12 +48,16 @@ impl Disagreement {
 
     /// Made of class, things and differing fields, but of no value.
     pub(super) fn id(&self) -> String {
-        let mut fields: Vec<String> = self.fields.iter().map(|entry| format!("{} {}", entry.fact, entry.field)).collect();
+        let mut fields: Vec<String> =
+            self.fields.iter().map(|entry| format!("{} {}", entry.fact, entry.field)).collect();
         fields.sort_unstable();
         fields.dedup();
         let mut roots: Vec<&str> = self.source_roots.iter().map(Identity::as_str).collect();
         roots.sort_unstable();
-        stable_id("c", [self.class, self.identity.as_str()].into_iter().chain(roots).chain(fields.iter().map(String::as_str)))
+        stable_id(
+            "c",
+            [self.class, self.identity.as_str()].into_iter().chain(roots).chain(fields.iter().map(String::as_str)),
+        )
     }
 }
 
@@ -72,11 +76,12 @@ const FUNCTION_UNIT: [&str; 8] =
 
 pub(super) fn merge(aligned: &Aligned) -> Merged {
     let mut merged = Merged { catalog: Catalog::new(aligned.target.server_version), ..Merged::default() };
-    let identities: BTreeSet<&Identity> = [&aligned.base_of_target, &aligned.base_of_source, &aligned.target, &aligned.source]
-        .into_iter()
-        .flat_map(Catalog::iter)
-        .map(|fact| &fact.identity)
-        .collect();
+    let identities: BTreeSet<&Identity> =
+        [&aligned.base_of_target, &aligned.base_of_source, &aligned.target, &aligned.source]
+            .into_iter()
+            .flat_map(Catalog::iter)
+            .map(|fact| &fact.identity)
+            .collect();
     let mut drops = Drops { aligned, found: BTreeMap::new() };
     for identity in identities {
         let sides = Sides {
@@ -182,7 +187,8 @@ impl Merged {
             return sides.target.cloned();
         }
         let (taker, changer) = if by_source { ("branch", "parent") } else { ("parent", "branch") };
-        let hint = format!("The {taker} revoked {identity}, which the {changer} changed. Decide which of the two stands.");
+        let hint =
+            format!("The {taker} revoked {identity}, which the {changer} changed. Decide which of the two stands.");
         let mut found = Disagreement::about(identity, "S22", hint);
         found.fields = differing(identity, sides);
         found.source_roots = vec![identity.clone()];
@@ -251,7 +257,8 @@ impl Merged {
             found
         };
         if places(target, source).intersection(&places(source, target)).next().is_some() {
-            let detail = "both sides added labels at the same place; the parent's come first, so comparisons order them so";
+            let detail =
+                "both sides added labels at the same place; the parent's come first, so comparisons order them so";
             self.hazards.push(Hazard::new("order", identity.to_string(), detail).rule("C11"));
         }
     }
@@ -265,7 +272,11 @@ struct Drops<'a> {
 
 impl Drops<'_> {
     fn add(&mut self, identity: &Identity, sides: &Sides<'_>, by_source: bool) {
-        let (dropper, keeper) = if by_source { (&self.aligned.source, &self.aligned.target) } else { (&self.aligned.target, &self.aligned.source) };
+        let (dropper, keeper) = if by_source {
+            (&self.aligned.source, &self.aligned.target)
+        } else {
+            (&self.aligned.target, &self.aligned.source)
+        };
         let mut root = identity.clone();
         while let Some(parent) = keeper.get(&root).and_then(|fact| fact.parent.clone()) {
             if dropper.contains(&parent) {
@@ -284,11 +295,18 @@ impl Drops<'_> {
         let mut changed: Vec<&str> = found.fields.iter().map(|entry| entry.fact.as_str()).collect();
         changed.dedup();
         found.hint = if class == "C15" {
-            format!("The {by} gave {root} another signature, while the {changer} changed it. Make the change in the new function, or keep the old one.")
+            format!(
+                "The {by} gave {root} another signature, while the {changer} changed it. Make the change in the new function, or keep the old one."
+            )
         } else if changed == [root.as_str()] {
-            format!("The {by} dropped {root}, which the {changer} changed. Decide which of the two stands and repeat it on the branch.")
+            format!(
+                "The {by} dropped {root}, which the {changer} changed. Decide which of the two stands and repeat it on the branch."
+            )
         } else {
-            format!("The {by} dropped {root}, while the {changer} changed {}. Decide which of the two stands and repeat it on the branch.", changed.join(", "))
+            format!(
+                "The {by} dropped {root}, while the {changer} changed {}. Decide which of the two stands and repeat it on the branch.",
+                changed.join(", ")
+            )
         };
     }
 }
@@ -305,9 +323,8 @@ fn signature_changed(dropper: &Catalog, keeper: &Catalog, root: &Identity) -> bo
 
 fn conflict_class(added: bool, sides: &Sides<'_>, target: &Fact, clashes: &[String]) -> &'static str {
     let unit = clashes.iter().any(|field| matches!(field.as_str(), "identity" | "generated"));
-    let options = |side: &Option<&Fact>| {
-        side.is_some_and(|fact| fact.fields.get("identity").is_some_and(Value::is_object))
-    };
+    let options =
+        |side: &Option<&Fact>| side.is_some_and(|fact| fact.fields.get("identity").is_some_and(Value::is_object));
     match (added, target.kind.word()) {
         (true, "replica_identity" | "clustered_on") => "S9",
         (_, "column") if unit && [sides.base_of_target, sides.target, sides.source].iter().all(options) => "S24",

@@ -60,7 +60,8 @@ fn table_of(identity: Identity, aligned: &Aligned) -> Identity {
     if names.len() >= 3 {
         return Identity::new(Kind::Table, format!("{}.{}", names[0], names[1]));
     }
-    let merged = [&aligned.target, &aligned.source].into_iter().find_map(|catalog| catalog.get(&identity)?.parent.clone());
+    let merged =
+        [&aligned.target, &aligned.source].into_iter().find_map(|catalog| catalog.get(&identity)?.parent.clone());
     merged.unwrap_or(identity)
 }
 

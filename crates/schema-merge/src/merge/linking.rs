@@ -36,8 +36,10 @@ pub(super) fn link(sides: &Sides<'_>) -> (Catalog, Catalog) {
         let mut out = Catalog::new(catalog.server_version);
         for fact in catalog.iter() {
             let mut fact = fact.clone();
-            fact.lineage.object =
-                fact.lineage.object.map(|token| tokens.get(&token).cloned().unwrap_or_else(|| format!("source:{token}")));
+            fact.lineage.object = fact
+                .lineage
+                .object
+                .map(|token| tokens.get(&token).cloned().unwrap_or_else(|| format!("source:{token}")));
             out.insert(fact);
         }
         out
@@ -49,7 +51,10 @@ pub(super) fn link(sides: &Sides<'_>) -> (Catalog, Catalog) {
 pub(super) fn trustworthy(base: &Catalog, side: &Catalog) -> bool {
     let tokens: HashSet<&str> = side.iter().filter_map(|fact| fact.lineage.object.as_deref()).collect();
     let (mut same, mut other) = (0_usize, 0_usize);
-    for old in base.iter().filter(|fact| matches!(fact.kind, Kind::Table | Kind::View | Kind::Sequence | Kind::Function | Kind::Enum)) {
+    for old in base
+        .iter()
+        .filter(|fact| matches!(fact.kind, Kind::Table | Kind::View | Kind::Sequence | Kind::Function | Kind::Enum))
+    {
         let Some(new) = side.get(&old.identity) else { continue };
         if old.lineage.object == new.lineage.object {
             same += 1;
@@ -93,7 +98,11 @@ pub(super) fn by_structure(base: &Catalog, side: &Catalog, wanted: &mut Wanted, 
 fn structures<'a>(catalog: &'a Catalog, other: &Catalog) -> BTreeMap<String, Vec<&'a Fact>> {
     let mut columns: HashMap<&str, Vec<String>> = HashMap::new();
     for fact in catalog.iter().filter(|fact| fact.kind == Kind::Column) {
-        columns.entry(fact.identity.prefix()).or_default().push(format!("{} {}", fact.identity.last(), fact.text("type")));
+        columns.entry(fact.identity.prefix()).or_default().push(format!(
+            "{} {}",
+            fact.identity.last(),
+            fact.text("type")
+        ));
     }
     let mut found: BTreeMap<String, Vec<&Fact>> = BTreeMap::new();
     for fact in catalog.iter().filter(|fact| renameable(fact.kind) && !other.contains(&fact.identity)) {

@@ -9,7 +9,9 @@ pub(super) fn merge(kind: Kind, field: &str, base: Option<&Value>, target: &Valu
     match (kind, field) {
         (Kind::Enum, "labels") => labels(base, target, source),
         // The options of an identity column's sequence, each by itself.
-        (Kind::Column, "identity") if base.is_some_and(Value::is_object) && target.is_object() && source.is_object() => {
+        (Kind::Column, "identity")
+            if base.is_some_and(Value::is_object) && target.is_object() && source.is_object() =>
+        {
             keyed(&object(base), &object(Some(target)), &object(Some(source))).map(Value::Object)
         }
         (Kind::TextSearchConfiguration, "mappings") => {

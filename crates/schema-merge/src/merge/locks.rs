@@ -102,7 +102,11 @@ pub(super) fn work_of(sql: &str) -> Option<Work> {
     if has(" alter column ") && has(" type ") && !widening(&text) {
         return Some(Work::Rewrite);
     }
-    if has(" add column ") && (has(" stored") && has(" generated always as (") || has(" as identity") || volatile.iter().any(|word| has(word))) {
+    if has(" add column ")
+        && (has(" stored") && has(" generated always as (")
+            || has(" as identity")
+            || volatile.iter().any(|word| has(word)))
+    {
         return Some(Work::Rewrite);
     }
     if text.ends_with(" set logged") || text.ends_with(" set unlogged") {

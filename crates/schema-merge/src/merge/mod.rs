@@ -10,6 +10,7 @@ mod hazards;
 mod linking;
 mod lists;
 mod locks;
+mod membership;
 mod naming;
 mod notices;
 mod objects;
@@ -25,8 +26,8 @@ mod segments;
 mod semantics;
 mod undo;
 
-pub(crate) use outcome::qualified;
 pub use options::{Base, Choice, Options, ResolutionError, Resolutions};
+pub(crate) use outcome::qualified;
 pub use undo::{Undo, undo};
 
 use std::collections::{BTreeSet, HashMap};
@@ -113,6 +114,10 @@ impl Inputs<'_> {
         };
         let mut aligned = renames::align(&sides, choices);
         let real_target = aligned.target.clone();
+        membership::align(
+            &mut [&mut aligned.base_of_target, &mut aligned.base_of_source, &mut aligned.target, &mut aligned.source],
+            2,
+        );
         let mut used: BTreeSet<String> = choices.keys().filter(|id| aligned.settled.contains(*id)).cloned().collect();
         let mut unavailable = None;
         // Decisions become part of the sides, and what they lead to is merged again, until no decision is left to take.
@@ -171,7 +176,8 @@ impl Inputs<'_> {
                 _ => None,
             })
             .collect();
-        let plan = outcome::put_together(self.target, aligned, merged, rows, custom, &outcome::Asked { options, restoring });
+        let plan =
+            outcome::put_together(self.target, aligned, merged, rows, custom, &outcome::Asked { options, restoring });
         Planned { plan, used, unavailable }
     }
 }

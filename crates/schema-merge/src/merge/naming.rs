@@ -68,9 +68,17 @@ pub(super) fn rename_all(catalog: &Catalog, wanted: &Wanted) -> Renamed {
         readdress(catalog, fact, &paths, &mut memo);
     }
     let moved: HashSet<&Identity> = memo.iter().filter(|(old, new)| **old != *new).map(|(old, _)| *old).collect();
-    let renamed_here: Vec<(&Fact, &Identity)> =
-        named.iter().filter_map(|(fact, _)| Some((*fact, memo.get(&fact.identity)?))).filter(|(fact, new)| fact.identity != **new).collect();
-    let texts = Texts { catalog, memo: &memo, renamed: renamed_here.iter().map(|(fact, new)| (&fact.identity, *new)).collect(), labels: labels.iter().map(|(fact, changed)| (&fact.identity, changed)).collect() };
+    let renamed_here: Vec<(&Fact, &Identity)> = named
+        .iter()
+        .filter_map(|(fact, _)| Some((*fact, memo.get(&fact.identity)?)))
+        .filter(|(fact, new)| fact.identity != **new)
+        .collect();
+    let texts = Texts {
+        catalog,
+        memo: &memo,
+        renamed: renamed_here.iter().map(|(fact, new)| (&fact.identity, *new)).collect(),
+        labels: labels.iter().map(|(fact, changed)| (&fact.identity, changed)).collect(),
+    };
     let mut out = Catalog::new(catalog.server_version);
     for fact in catalog.iter() {
         out.insert(texts.fact(fact));
@@ -78,7 +86,12 @@ pub(super) fn rename_all(catalog: &Catalog, wanted: &Wanted) -> Renamed {
     let own = renamed_here
         .iter()
         .filter_map(|(fact, new)| Some((out.get(new)?.clone(), fact.identity.clone())))
-        .chain(labels.iter().filter(|(fact, _)| !moved.contains(&fact.identity)).filter_map(|(fact, _)| Some((out.get(&fact.identity)?.clone(), fact.identity.clone()))))
+        .chain(
+            labels
+                .iter()
+                .filter(|(fact, _)| !moved.contains(&fact.identity))
+                .filter_map(|(fact, _)| Some((out.get(&fact.identity)?.clone(), fact.identity.clone()))),
+        )
         .collect();
     let names = moved.into_iter().filter_map(|old| Some((old.clone(), memo.get(old)?.clone()))).collect();
     Renamed { catalog: out, names, own }
@@ -134,7 +147,9 @@ impl Paths {
         }
         match names.as_slice() {
             [only] if word == "schema" => self.schemas.get(*only).cloned().unwrap_or_else(|| (*only).to_owned()),
-            [only] => self.objects.get(&(word.to_owned(), (*only).to_owned())).cloned().unwrap_or_else(|| (*only).to_owned()),
+            [only] => {
+                self.objects.get(&(word.to_owned(), (*only).to_owned())).cloned().unwrap_or_else(|| (*only).to_owned())
+            }
             [schema, object, rest @ ..] => {
                 let key = format!("{schema}.{object}");
                 let whole = family(if rest.is_empty() { word } else { "relation" }, shares || !rest.is_empty());
@@ -149,7 +164,9 @@ impl Paths {
                 for (index, part) in rest.iter().enumerate() {
                     // A default has the name of its column.
                     let word = if word == "default" { "column" } else { word };
-                    let renamed = (index + 1 == rest.len()).then(|| self.parts.get(&(word.to_owned(), path.to_owned()))).flatten();
+                    let renamed = (index + 1 == rest.len())
+                        .then(|| self.parts.get(&(word.to_owned(), path.to_owned())))
+                        .flatten();
                     parts.push(renamed.cloned().unwrap_or_else(|| (*part).to_owned()));
                 }
                 parts.join(".")
@@ -199,7 +216,12 @@ fn replace_type(text: &str, old: &str, new: &str) -> String {
     out + rest
 }
 
-fn readdress<'a>(catalog: &'a Catalog, fact: &'a Fact, paths: &Paths, memo: &mut HashMap<&'a Identity, Identity>) -> Identity {
+fn readdress<'a>(
+    catalog: &'a Catalog,
+    fact: &'a Fact,
+    paths: &Paths,
+    memo: &mut HashMap<&'a Identity, Identity>,
+) -> Identity {
     if let Some(known) = memo.get(&fact.identity) {
         return known.clone();
     }
@@ -217,7 +239,10 @@ fn readdress<'a>(catalog: &'a Catalog, fact: &'a Fact, paths: &Paths, memo: &mut
         }
         // What a child says of a column of its parent has that column's name.
         let inherited = match word {
-            "inherited_column" => fact.depends_on.iter().find(|needed| needed.kind_word() == "column" && needed.last() == fact.identity.last()),
+            "inherited_column" => fact
+                .depends_on
+                .iter()
+                .find(|needed| needed.kind_word() == "column" && needed.last() == fact.identity.last()),
             "default" => fact.parent.as_ref().filter(|parent| parent.kind_word() == "inherited_column"),
             _ => None,
         };
@@ -277,8 +302,11 @@ impl Texts<'_> {
             let now = self.now(needed);
             for (before, after) in *changed {
                 if needed == &old.identity {
-                    let labels: Vec<String> =
-                        fact.list("labels").iter().map(|label| if label == before { after.clone() } else { (*label).to_owned() }).collect();
+                    let labels: Vec<String> = fact
+                        .list("labels")
+                        .iter()
+                        .map(|label| if label == before { after.clone() } else { (*label).to_owned() })
+                        .collect();
                     fact.fields.insert("labels".to_owned(), labels.into());
                 } else {
                     for value in fact.fields.values_mut() {
@@ -296,7 +324,8 @@ impl Texts<'_> {
         let moved = |identity: &Identity, now: &Identity| identity.names()[0] != now.names()[0];
         if old.kind.word() == "column" && moved(&old.identity, &fact.identity) {
             let (was, is) = (old.identity.names()[0].to_owned(), fact.identity.names()[0].to_owned());
-            if let Some(Value::String(sequence)) = fact.fields.get_mut("identity").and_then(|identity| identity.get_mut("sequence"))
+            if let Some(Value::String(sequence)) =
+                fact.fields.get_mut("identity").and_then(|identity| identity.get_mut("sequence"))
                 && let Some(rest) = sequence.strip_prefix(&format!("{was}."))
             {
                 *sequence = format!("{is}.{rest}");
@@ -335,14 +364,19 @@ impl Texts<'_> {
         look(&fact.identity);
         // A partition key names columns of its own table.
         if fact.kind == Kind::Table {
-            let own = self.renamed.keys().filter(|old| old.kind_word() == "column" && old.prefix() == fact.identity.path());
+            let own =
+                self.renamed.keys().filter(|old| old.kind_word() == "column" && old.prefix() == fact.identity.path());
             own.for_each(|column| look(column));
         }
         for needed in fact.depends_on.iter() {
             look(needed);
         }
         found.sort_by_key(|identity| std::cmp::Reverse(depth(identity)));
-        found.into_iter().filter_map(|old| Some((old.clone(), (*self.renamed.get(old)?).clone()))).map(|(old, new)| within(&old, &new)).collect()
+        found
+            .into_iter()
+            .filter_map(|old| Some((old.clone(), (*self.renamed.get(old)?).clone())))
+            .map(|(old, new)| within(&old, &new))
+            .collect()
     }
 }
 

@@ -31,6 +31,13 @@ fn added<'a>(base: &Catalog, side: &'a Catalog, kind: Kind) -> BTreeMap<Identity
 fn layouts(aligned: &Aligned, merged: &Merged, found: &mut Vec<Hazard>) {
     let theirs = added(&aligned.base_of_target, &aligned.target, Kind::Column);
     let ours = added(&aligned.base_of_source, &aligned.source, Kind::Column);
+    let changed_views: Vec<&Fact> = aligned
+        .source
+        .iter()
+        .filter(|fact| fact.kind == Kind::View)
+        .filter(|fact| !aligned.base_of_source.get(&fact.identity).is_some_and(|old| old.says_the_same(fact)))
+        .collect();
+    let of_table = |view: &Fact, table: &Identity| view.depends_on.iter().any(|needed| needed.prefix() == table.path());
     for (table, columns) in &theirs {
         let new: Vec<&str> = columns
             .iter()
@@ -55,20 +62,24 @@ fn layouts(aligned: &Aligned, merged: &Merged, found: &mut Vec<Hazard>) {
                 found.push(Hazard::new("layout", table.to_string(), detail).rule("C28"));
             }
         }
+        let views: Vec<&Fact> = changed_views.iter().filter(|view| of_table(view, table)).copied().collect();
+        if views.is_empty() {
+            continue;
+        }
         let base: BTreeSet<&Identity> = aligned
             .base_of_source
             .iter()
             .filter(|fact| fact.kind == Kind::Column && fact.parent.as_ref() == Some(table))
             .map(|fact| &fact.identity)
             .collect();
-        let views = aligned.source.iter().filter(|fact| {
-            fact.kind == Kind::View
-                && !aligned.base_of_source.get(&fact.identity).is_some_and(|old| old.says_the_same(fact))
-                && !base.is_empty()
-                && base.iter().all(|column| fact.depends_on.contains(column))
-        });
+        let views = views
+            .into_iter()
+            .filter(|view| !base.is_empty() && base.iter().all(|column| view.depends_on.contains(column)));
         for view in views {
-            let detail = format!("it shows every column that {table} has on the branch; the parent's new ones ({}) are not in it", new.join(", "));
+            let detail = format!(
+                "it shows every column that {table} has on the branch; the parent's new ones ({}) are not in it",
+                new.join(", ")
+            );
             found.push(Hazard::new("layout", view.identity.to_string(), detail).rule("C27"));
         }
     }
@@ -81,11 +92,19 @@ fn triggers(aligned: &Aligned, found: &mut Vec<Hazard>) {
     for (table, own) in &ours {
         let Some(others) = theirs.get(table) else { continue };
         let names = |facts: &[&Fact], other: &Catalog| {
-            facts.iter().filter(|fact| !other.contains(&fact.identity)).map(|fact| fact.identity.last().to_owned()).collect::<Vec<_>>()
+            facts
+                .iter()
+                .filter(|fact| !other.contains(&fact.identity))
+                .map(|fact| fact.identity.last().to_owned())
+                .collect::<Vec<_>>()
         };
         let (own, others) = (names(own, &aligned.target), names(others, &aligned.source));
         if !own.is_empty() && !others.is_empty() {
-            let detail = format!("both sides added triggers, which run in the order of their names: {} and {}", others.join(", "), own.join(", "));
+            let detail = format!(
+                "both sides added triggers, which run in the order of their names: {} and {}",
+                others.join(", "),
+                own.join(", ")
+            );
             found.push(Hazard::new("order", table.to_string(), detail).rule("C17"));
         }
     }
@@ -107,7 +126,10 @@ fn retypes(aligned: &Aligned, merged: &Merged, found: &mut Vec<Hazard>) {
     }
     for fact in aligned.target.iter().filter(|fact| !aligned.base_of_target.contains(&fact.identity)) {
         if let Some(column) = fact.depends_on.iter().find(|needed| retyped.contains(needed)) {
-            let detail = format!("its type changes under {}, which the parent added; only the rehearsal can tell whether both fit", fact.identity);
+            let detail = format!(
+                "its type changes under {}, which the parent added; only the rehearsal can tell whether both fit",
+                fact.identity
+            );
             found.push(Hazard::new("untested", column.to_string(), detail).rule("C5"));
         }
     }
@@ -117,7 +139,8 @@ fn retypes(aligned: &Aligned, merged: &Merged, found: &mut Vec<Hazard>) {
 fn bodies(aligned: &Aligned, merged: &Merged, found: &mut Vec<Hazard>) {
     let mut changed: Vec<(Identity, &str)> = Vec::new();
     for old in aligned.target.iter() {
-        let tracked = matches!(old.kind, Kind::Table | Kind::View | Kind::Column | Kind::Function | Kind::Enum | Kind::Sequence);
+        let tracked =
+            matches!(old.kind, Kind::Table | Kind::View | Kind::Column | Kind::Function | Kind::Enum | Kind::Sequence);
         match merged.catalog.get(&old.identity) {
             None if tracked => changed.push((old.identity.clone(), "is dropped")),
             Some(new) if old.kind == Kind::Column && new.text("type") != old.text("type") => {
@@ -135,7 +158,10 @@ fn bodies(aligned: &Aligned, merged: &Merged, found: &mut Vec<Hazard>) {
     if changed.is_empty() {
         return;
     }
-    let functions = merged.catalog.iter().filter(|fact| fact.kind == Kind::Function && !fact.flag("standard_body") && fact.text("language") != "c");
+    let functions = merged
+        .catalog
+        .iter()
+        .filter(|fact| fact.kind == Kind::Function && !fact.flag("standard_body") && fact.text("language") != "c");
     for function in functions {
         // A body that the branch changed was written with the change in mind.
         if aligned.target.get(&function.identity).is_none_or(|old| old.text("body") != function.text("body")) {

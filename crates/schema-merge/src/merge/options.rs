@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::snapshot::Snapshot;
 
-/// What both sides started from.
+/// What both sides started from, as each of them knows it.
 ///
-/// After a merge the two sides no longer have one common state: the parent has what it had before and the branch's changes, the branch
-/// is as it was. Each side is compared with its own base, so both must be remembered. A base of an earlier version, one snapshot for
-/// both, is read as such.
+/// After a merge it is what was merged: the source as it was then, and the same as the target has received it, under the target's own
+/// oids. Each side is compared with its own copy, so that its renames are exact, and what only one side has besides still goes the other
+/// way. A branch that was restored from text starts from its own first state. A base of an earlier version, one snapshot for both, is
+/// read as such.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Stored")]
 pub struct Base {

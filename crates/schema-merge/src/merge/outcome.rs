@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
+use super::CustomSql;
 use super::describing;
 use super::facts::{Disagreement, Merged};
 use super::hazards;
 use super::locks::lock_of;
 use super::objects::{is_whole, object_of};
 use super::options::Options;
+use super::patch::Tree;
 use super::renames::Aligned;
 use super::segments;
 use super::undo::Restoring;
-use super::CustomSql;
 use crate::catalog::{Catalog, Fact, Identity, Kind};
 use crate::plan::{self, Step};
 use crate::report::{
@@ -40,14 +41,16 @@ pub(super) fn put_together(
 ) -> MergePlan {
     let options = asked.options;
     let data: Vec<Step> = rows.data.iter().map(|(step, _)| step.clone()).collect();
-    let first = if options.segments { segments::first(&target.catalog, &aligned, &merged.catalog, &data) } else { None };
+    let first =
+        if options.segments { segments::first(&target.catalog, &aligned, &merged.catalog, &data) } else { None };
     let from = first.as_ref().map_or(&aligned.target, |first| &first.aligned);
     let restored = asked.restoring.map(|restoring| restoring.begin(&aligned, from, &mut merged.catalog));
     let mut planned = match &restored {
         None => plan::keeping(from, &merged.catalog, &data, options.keep_in.as_deref()),
         Some(restored) => {
             let mut planned = plan::keeping(&restored.from, &restored.to, &data, options.keep_in.as_deref());
-            planned.steps = restored.steps.iter().cloned().chain(restored.fill(planned.steps, &merged.catalog)).collect();
+            planned.steps =
+                restored.steps.iter().cloned().chain(restored.fill(planned.steps, &merged.catalog)).collect();
             planned.unsupported.extend(restored.unsupported.iter().cloned());
             planned
         }
@@ -55,7 +58,8 @@ pub(super) fn put_together(
     if let Some(shadow) = &mut planned.shadow {
         shadow.under_former_names(&aligned.target_names);
     }
-    let catalogs = [&merged.catalog, &aligned.target, &aligned.source, &aligned.base_of_target, &aligned.base_of_source];
+    let catalogs =
+        [&merged.catalog, &aligned.target, &aligned.source, &aligned.base_of_target, &aligned.base_of_source];
     let mut data_objects = rows.data.iter().map(|(_, object)| object.clone());
     let mut named = |step: &Step| {
         let object = if step.data { data_objects.next() } else { None };
@@ -73,7 +77,10 @@ pub(super) fn put_together(
     found.extend(rows.hazards);
     if !early.is_empty() {
         let labels: Vec<&str> = early.iter().map(|(step, _)| step.sql.as_str()).collect();
-        found.push(Hazard::new("non_transactional", "segment 0", format!("committed before the rest: {}", labels.join("; "))).rule("C10"));
+        found.push(
+            Hazard::new("non_transactional", "segment 0", format!("committed before the rest: {}", labels.join("; ")))
+                .rule("C10"),
+        );
     }
     for sql in &custom {
         let detail = "SQL given by hand runs with the merge; only the rehearsal tells what it leads to";
@@ -206,19 +213,38 @@ fn fact_changes(aligned: &Aligned, merged: &Catalog, catalogs: &[&Catalog]) -> V
             (None, _) => (Action::Add, Vec::new()),
             (_, None) => (Action::Drop, Vec::new()),
             (Some(old), Some(new)) => {
-                let mut fields: Vec<String> =
-                    new.fields.iter().filter(|(name, value)| old.fields.get(*name) != Some(value)).map(|(name, _)| name.clone()).collect();
-                if side == Side::Mixed && let (Some(base), Some(theirs)) = (their_base, theirs) {
-                    fields.extend(theirs.fields.iter().filter(|(name, value)| base.fields.get(*name) != Some(value)).map(|(name, _)| name.clone()));
+                let mut fields: Vec<String> = new
+                    .fields
+                    .iter()
+                    .filter(|(name, value)| old.fields.get(*name) != Some(value))
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                if side == Side::Mixed
+                    && let (Some(base), Some(theirs)) = (their_base, theirs)
+                {
+                    fields.extend(
+                        theirs
+                            .fields
+                            .iter()
+                            .filter(|(name, value)| base.fields.get(*name) != Some(value))
+                            .map(|(name, _)| name.clone()),
+                    );
                     fields.sort_unstable();
                     fields.dedup();
                 }
                 (Action::Modify, fields)
             }
         };
-        let shown = !matches!(merged.get(identity).or(new).or(old).map(|fact| fact.kind), Some(Kind::Unmodelled) | None);
+        let shown =
+            !matches!(merged.get(identity).or(new).or(old).map(|fact| fact.kind), Some(Kind::Unmodelled) | None);
         if shown {
-            found.push(FactChange { fact: identity.to_string(), object: object_of(identity, catalogs), side, action, fields });
+            found.push(FactChange {
+                fact: identity.to_string(),
+                object: object_of(identity, catalogs),
+                side,
+                action,
+                fields,
+            });
         }
     }
     found
@@ -230,6 +256,11 @@ fn conflicts(aligned: &Aligned, disagreements: Vec<Disagreement>, catalogs: &[&C
         let object = object_of(&disagreement.identity, catalogs);
         all.insert((object, disagreement.id()), disagreement);
     }
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let [their_base, theirs, our_base, ours] =
+        [&aligned.base_of_target, &aligned.target, &aligned.base_of_source, &aligned.source].map(Tree::of);
     let wanted: BTreeSet<Object> = all.keys().map(|(object, _)| object.clone()).collect();
     let [base, target, source] = [&aligned.base_of_target, &aligned.target, &aligned.source]
         .map(|catalog| object_hashes(catalog, &wanted, catalogs));
@@ -240,8 +271,8 @@ fn conflicts(aligned: &Aligned, disagreements: Vec<Disagreement>, catalogs: &[&C
             branch_now_hash: source.get(&object).cloned(),
             id,
             severity: Severity::Block,
-            target_change: describing::change(&aligned.base_of_target, &aligned.target, &found),
-            source_change: describing::change(&aligned.base_of_source, &aligned.source, &found),
+            target_change: describing::change(&their_base, &theirs, &found),
+            source_change: describing::change(&our_base, &ours, &found),
             dependents: describing::dependents(aligned, &found),
             resolutions: describing::suggestions(&found),
             hint: found.hint,

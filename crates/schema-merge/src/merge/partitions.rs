@@ -6,6 +6,7 @@ use crate::catalog::{Catalog, Fact, Identity, Kind, Lineage, join_path, quote_id
 
 /// Makes the parts of partitioned indexes and keys agree with the partitions there are, as Postgres does.
 pub(super) fn complete(catalog: &mut Catalog) {
+    super::membership::fold(catalog);
     let mut links: BTreeMap<Identity, Identity> = BTreeMap::new();
     for link in catalog.iter().filter(|fact| fact.kind == Kind::Partition) {
         let parent = Identity::new(Kind::Table, link.text("of"));
@@ -103,10 +104,10 @@ fn settle_null_rules(catalog: &mut Catalog) {
             parents.map(|link| format!("{}.{}", link.text("of"), anchor.identity.last())).collect();
         let Some(column) = anchor.depends_on.first().and_then(|column| catalog.get(column)) else { continue };
         let above = paths.iter().any(|path| {
-            let own = catalog.get(&Identity::new(Kind::InheritedColumn, path)).and_then(|own| own.fields.get("not_null"));
-            own.and_then(serde_json::Value::as_bool).unwrap_or_else(|| {
-                catalog.get(&Identity::new(Kind::Column, path)).unwrap_or(column).flag("not_null")
-            })
+            let own =
+                catalog.get(&Identity::new(Kind::InheritedColumn, path)).and_then(|own| own.fields.get("not_null"));
+            own.and_then(serde_json::Value::as_bool)
+                .unwrap_or_else(|| catalog.get(&Identity::new(Kind::Column, path)).unwrap_or(column).flag("not_null"))
         });
         if above != anchor.flag("not_null") {
             continue;
@@ -156,7 +157,11 @@ fn joined(first: &str, second: &str, label: &str) -> String {
     let (mut first, mut second) = (first.to_owned(), second.to_owned());
     let room = 63 - label.len() - 1 - usize::from(!second.is_empty());
     while first.len() + second.len() > room {
-        if first.len() > second.len() { first.pop() } else { second.pop() };
+        if first.len() > second.len() {
+            first.pop()
+        } else {
+            second.pop()
+        };
     }
     if second.is_empty() { format!("{first}_{label}") } else { format!("{first}_{second}_{label}") }
 }
@@ -173,9 +178,9 @@ fn add_parts(catalog: &mut Catalog, child: &Identity, parent: &Identity, names: 
         .collect();
     let mut taken = HashSet::new();
     for whole in wholes {
-        let like = own.iter().find(|part| {
-            part.optional("of").is_none() && !taken.contains(&part.identity) && alike(&whole, part)
-        });
+        let like = own
+            .iter()
+            .find(|part| part.optional("of").is_none() && !taken.contains(&part.identity) && alike(&whole, part));
         let mut part = match like {
             Some(part) => part.clone(),
             None => made(catalog, &whole, child, names),
@@ -368,7 +373,10 @@ mod tests {
         assert!(!meet("FOR VALUES IN ('a')", "FOR VALUES IN ('b')"));
         assert!(meet("FOR VALUES FROM (1) TO (10)", "FOR VALUES FROM (9) TO (20)"));
         assert!(!meet("FOR VALUES FROM (1) TO (10)", "FOR VALUES FROM (10) TO (20)"));
-        assert!(meet("FOR VALUES FROM ('2025-01-01') TO ('2025-03-01')", "FOR VALUES FROM ('2025-02-01') TO (MAXVALUE)"));
+        assert!(meet(
+            "FOR VALUES FROM ('2025-01-01') TO ('2025-03-01')",
+            "FOR VALUES FROM ('2025-02-01') TO (MAXVALUE)"
+        ));
         assert!(meet("FOR VALUES WITH (modulus 2, remainder 1)", "FOR VALUES WITH (modulus 4, remainder 3)"));
         assert!(!meet("FOR VALUES WITH (modulus 4, remainder 1)", "FOR VALUES WITH (modulus 4, remainder 3)"));
         assert!(!meet("FOR VALUES IN (1)", "DEFAULT"));

@@ -4,27 +4,42 @@ use std::collections::{HashMap, HashSet};
 
 use crate::catalog::{Catalog, Fact, Identity};
 
-/// What hangs on each fact.
-fn children(catalog: &Catalog) -> HashMap<&Identity, Vec<&Fact>> {
-    let mut children: HashMap<&Identity, Vec<&Fact>> = HashMap::new();
-    for fact in catalog.iter() {
-        if let Some(parent) = &fact.parent {
-            children.entry(parent).or_default().push(fact);
+/// What hangs on each fact of a catalog.
+pub(super) struct Tree<'a> {
+    catalog: &'a Catalog,
+    children: HashMap<&'a Identity, Vec<&'a Fact>>,
+}
+
+impl<'a> Tree<'a> {
+    pub(super) fn of(catalog: &'a Catalog) -> Self {
+        let mut children: HashMap<&Identity, Vec<&Fact>> = HashMap::new();
+        for fact in catalog.iter() {
+            if let Some(parent) = &fact.parent {
+                children.entry(parent).or_default().push(fact);
+            }
         }
+        Self { catalog, children }
     }
-    children
+
+    pub(super) fn catalog(&self) -> &'a Catalog {
+        self.catalog
+    }
+
+    /// A fact and everything that hangs on it.
+    pub(super) fn under(&self, root: &Identity) -> Vec<Identity> {
+        let mut found = Vec::new();
+        let mut queue: Vec<&Identity> = self.catalog.get(root).map(|fact| &fact.identity).into_iter().collect();
+        while let Some(identity) = queue.pop() {
+            found.push(identity.clone());
+            queue.extend(self.children.get(identity).into_iter().flatten().map(|fact| &fact.identity));
+        }
+        found
+    }
 }
 
 /// A fact and everything that hangs on it.
 pub(super) fn subtree(catalog: &Catalog, root: &Identity) -> Vec<Identity> {
-    let children = children(catalog);
-    let mut found = Vec::new();
-    let mut queue: Vec<&Identity> = catalog.get(root).map(|fact| &fact.identity).into_iter().collect();
-    while let Some(identity) = queue.pop() {
-        found.push(identity.clone());
-        queue.extend(children.get(identity).into_iter().flatten().map(|fact| &fact.identity));
-    }
-    found
+    Tree::of(catalog).under(root)
 }
 
 /// Makes a subtree in one catalog what it is in another. What the copied facts need and the receiver lacks comes along, except what is
@@ -35,7 +50,8 @@ pub(super) fn copy(from: &Catalog, into: &mut Catalog, root: &Identity, except: 
             into.remove(&identity);
         }
     }
-    let mut queue = subtree(from, root);
+    let tree = Tree::of(from);
+    let mut queue = tree.under(root);
     let mut seen: HashSet<Identity> = queue.iter().cloned().collect();
     while let Some(identity) = queue.pop() {
         let Some(fact) = from.get(&identity) else { continue };
@@ -47,7 +63,7 @@ pub(super) fn copy(from: &Catalog, into: &mut Catalog, root: &Identity, except: 
             .cloned()
             .collect();
         for identity in needed {
-            for part in subtree(from, &identity) {
+            for part in tree.under(&identity) {
                 if seen.insert(part.clone()) {
                     queue.push(part);
                 }

@@ -37,7 +37,9 @@ pub(super) fn steps(target: &Catalog, renamed: &Renamed, wanted: &Wanted) -> Vec
         schemas.iter().map(|rename| (rename.now.path(), rename.fact.identity.path())).collect();
     wholes.retain(|rename| rename.fact.identity != rename.now);
     // A function's arguments name types as they still are.
-    wholes.sort_by_key(|rename| (!matches!(rename.fact.kind.word(), "function" | "aggregate"), rename.fact.identity.clone()));
+    wholes.sort_by_key(|rename| {
+        (!matches!(rename.fact.kind.word(), "function" | "aggregate"), rename.fact.identity.clone())
+    });
     steps.extend(in_order(&parts));
     steps.extend(in_order(&wholes));
     for rename in wholes.iter().filter(|rename| whole(rename.fact) && !follows(rename.fact)) {
@@ -88,13 +90,16 @@ fn in_order(renames: &[Rename<'_>]) -> Vec<Step> {
 }
 
 fn labels(rename: &Rename<'_>, wanted: &Wanted) -> Vec<Step> {
-    let Some(name) = rename.fact.lineage.object.as_deref().and_then(|token| wanted.get(token)) else { return Vec::new() };
+    let Some(name) = rename.fact.lineage.object.as_deref().and_then(|token| wanted.get(token)) else {
+        return Vec::new();
+    };
     let list = rename.fact.list("labels");
     let mut steps = Vec::new();
     for (oid, new) in &name.labels {
         let at = rename.fact.lineage.labels.iter().position(|known| known == oid);
         if let Some(old) = at.and_then(|at| list.get(at)).filter(|old| *old != new) {
-            let sql = format!("alter type {} rename value {} to {}", rename.fact.identity.path(), literal(old), literal(new));
+            let sql =
+                format!("alter type {} rename value {} to {}", rename.fact.identity.path(), literal(old), literal(new));
             steps.push(step(rename, sql));
         }
     }

@@ -198,9 +198,12 @@ impl Aligned {
         for (token, ours) in &by_source {
             let Some(old) = catalogs.base_of_source.get(token.as_str()) else { continue };
             if !catalogs.target.contains_key(token.as_str()) {
-                if catalogs.base_of_target.contains_key(token.as_str()) && !brought_along(old, &catalogs.base_of_source, &by_source) {
+                if catalogs.base_of_target.contains_key(token.as_str())
+                    && !brought_along(old, &catalogs.base_of_source, &by_source)
+                {
                     let mut named = readable(old, ours);
-                    named.hint = format!("The branch renamed {} to {}; the parent dropped it.", old.identity, shown(ours));
+                    named.hint =
+                        format!("The branch renamed {} to {}; the parent dropped it.", old.identity, shown(ours));
                     with_whole(&mut named, old, &catalogs.base_of_source, &catalogs.target);
                     self.disagreements.push(named.class("S18"));
                 }
@@ -251,7 +254,8 @@ impl Aligned {
             {
                 let mut named = readable(old, theirs);
                 with_whole(&mut named, old, &catalogs.base_of_target, &catalogs.source);
-                named.hint = format!("The parent renamed {} to {}; the branch dropped it.", old.identity, shown(theirs));
+                named.hint =
+                    format!("The parent renamed {} to {}; the branch dropped it.", old.identity, shown(theirs));
                 self.disagreements.push(named.class("S18"));
             }
         }
@@ -274,7 +278,8 @@ impl Aligned {
                     let Some(token) = mover.lineage.object.clone() else { continue };
                     let goes = blocker.lineage.object.as_deref().is_some_and(|token| {
                         !other_side.contains_key(token)
-                            && (catalogs.base_of_target.contains_key(token) || catalogs.base_of_source.contains_key(token))
+                            && (catalogs.base_of_target.contains_key(token)
+                                || catalogs.base_of_source.contains_key(token))
                     });
                     let lineage = blocker.lineage.object.clone().filter(|_| goes);
                     if let Some(lineage) = lineage {
@@ -285,24 +290,34 @@ impl Aligned {
                         continue;
                     }
                     // The mover keeps the name that this side knows it by.
-                    let mut clash = Disagreement::about(&taken, "S19", format!(
-                        "The {by} renamed {} to {}, a name that the other side gave to {}. Rename one of them.",
-                        mover.identity, taken.path(), blocker.identity
-                    ));
+                    let mut clash = Disagreement::about(
+                        &taken,
+                        "S19",
+                        format!(
+                            "The {by} renamed {} to {}, a name that the other side gave to {}. Rename one of them.",
+                            mover.identity,
+                            taken.path(),
+                            blocker.identity
+                        ),
+                    );
                     clash.only_target = true;
                     wanted.remove(&token);
-                    let original = if by == "branch" { catalogs.target.get(token.as_str()) } else { catalogs.source.get(token.as_str()) };
+                    let original = if by == "branch" {
+                        catalogs.target.get(token.as_str())
+                    } else {
+                        catalogs.source.get(token.as_str())
+                    };
                     if let Some(original) = original {
                         let mut name = Name::none(original.kind);
                         name.last = Some(own_name(&original.identity).to_owned());
                         name.schema = whole(original).then(|| original.identity.names()[0].to_owned());
                         wanted.insert(token, name);
                     }
-                    let by_hand = matches!(choices.get(&clash.id()), Some(Choice::TakeTarget | Choice::CustomSql { .. }));
+                    let by_hand =
+                        matches!(choices.get(&clash.id()), Some(Choice::TakeTarget | Choice::CustomSql { .. }));
                     if by_hand {
                         self.settled.insert(clash.id());
-                    } else if !self.disagreements.iter().any(|known| known.id() == clash.id())
-                    {
+                    } else if !self.disagreements.iter().any(|known| known.id() == clash.id()) {
                         self.disagreements.push(clash);
                     }
                     again = true;
@@ -335,7 +350,9 @@ fn collisions<'a>(catalog: &'a Catalog, wanted: &Wanted) -> Vec<(&'a Fact, &'a F
     let mut moved: HashSet<&Identity> = HashSet::new();
     for (fact, new) in &renamed {
         at.entry(place(fact, new)).or_default().push(*fact);
-        if own_name(&fact.identity) != own_name(new) || fact.identity.names().len() == 2 && fact.identity.names()[0] != new.names()[0] {
+        if own_name(&fact.identity) != own_name(new)
+            || fact.identity.names().len() == 2 && fact.identity.names()[0] != new.names()[0]
+        {
             moved.insert(&fact.identity);
         }
     }

@@ -11,7 +11,9 @@ pub(super) fn rewrite(text: &str, old: &Identity, new: &Identity) -> String {
             let qualified = replace_word(text, old.path(), new.path(), Where::Everywhere);
             replace_column(&qualified, old.last(), new.last())
         }
-        "trigger" | "policy" | "rule" | "constraint" => replace_word(text, old.last(), new.last(), Where::OutsideStrings),
+        "trigger" | "policy" | "rule" | "constraint" => {
+            replace_word(text, old.last(), new.last(), Where::OutsideStrings)
+        }
         "index" => {
             let qualified = replace_word(text, old.path(), new.path(), Where::Everywhere);
             replace_word(&qualified, old.last(), new.last(), Where::OutsideStrings)
@@ -256,8 +258,12 @@ mod tests {
             "SELECT u.a FROM public.u JOIN public.t2"
         );
         let (old, new) = (Identity::new(Kind::Schema, "app"), Identity::new(Kind::Schema, "core"));
-        assert_eq!(rewrite("nextval('app.s'::regclass) + app.f(x.app)", &old, &new), "nextval('core.s'::regclass) + core.f(x.app)");
-        let (old, new) = (Identity::new(Kind::Function, "public.f(integer)"), Identity::new(Kind::Function, "public.g(integer)"));
+        assert_eq!(
+            rewrite("nextval('app.s'::regclass) + app.f(x.app)", &old, &new),
+            "nextval('core.s'::regclass) + core.f(x.app)"
+        );
+        let (old, new) =
+            (Identity::new(Kind::Function, "public.f(integer)"), Identity::new(Kind::Function, "public.g(integer)"));
         assert_eq!(rewrite("(public.f(a) > f(b))", &old, &new), "(public.g(a) > f(b))");
     }
 
@@ -265,7 +271,11 @@ mod tests {
     fn a_views_columns_keep_their_names() {
         let (old, new) = (Identity::new(Kind::Column, "public.t.a"), Identity::new(Kind::Column, "public.t.b"));
         assert_eq!(
-            rewrite(" SELECT t.a,\n    t.c,\n    COALESCE(t.a, 0, t.a) AS d\n   FROM public.t\n  WHERE (t.a > 0)\n  GROUP BY t.a, t.c", &old, &new),
+            rewrite(
+                " SELECT t.a,\n    t.c,\n    COALESCE(t.a, 0, t.a) AS d\n   FROM public.t\n  WHERE (t.a > 0)\n  GROUP BY t.a, t.c",
+                &old,
+                &new
+            ),
             " SELECT t.b AS a,\n    t.c,\n    COALESCE(t.b, 0, t.b) AS d\n   FROM public.t\n  WHERE (t.b > 0)\n  GROUP BY t.b, t.c"
         );
         assert_eq!(rewrite(" SELECT a AS x\n   FROM public.t", &old, &new), " SELECT b AS x\n   FROM public.t");

@@ -35,9 +35,9 @@ pub(super) fn check(aligned: &Aligned, merged: &mut Merged) {
     let mut found = Vec::new();
     for (path, by_source) in &ours {
         let Some(by_target) = theirs.get(path) else { continue };
-        let pair = by_source.iter().find_map(|ours| {
-            by_target.iter().find(|theirs| untested(ours, theirs)).map(|theirs| (ours, theirs))
-        });
+        let pair = by_source
+            .iter()
+            .find_map(|ours| by_target.iter().find(|theirs| untested(ours, theirs)).map(|theirs| (ours, theirs)));
         let Some((ours, theirs)) = pair else { continue };
         let rule = if ours.what == What::Policy && theirs.what == What::Policy { "C14" } else { "C13" };
         let detail = format!(
@@ -54,7 +54,8 @@ pub(super) fn check(aligned: &Aligned, merged: &mut Merged) {
 
 /// True when nobody tried the two together and one of them opens something.
 fn untested(ours: &Touch<'_>, theirs: &Touch<'_>) -> bool {
-    let alike = ours.what == theirs.what && (ours.what == What::Grant || ours.what == What::View && ours.fact == theirs.fact);
+    let alike =
+        ours.what == theirs.what && (ours.what == What::Grant || ours.what == What::View && ours.fact == theirs.fact);
     if !(ours.widens || theirs.widens) || alike {
         return false;
     }
@@ -75,13 +76,18 @@ fn standing(catalog: &Catalog, path: &str) -> String {
         .filter(|fact| fact.kind == Kind::Policy && fact.identity.prefix() == path)
         .map(|fact| fact.identity.last())
         .collect();
-    let security = catalog.get(&Identity::new(Kind::RowSecurity, path)).map(|fact| (fact.flag("enabled"), fact.flag("forced")));
+    let security =
+        catalog.get(&Identity::new(Kind::RowSecurity, path)).map(|fact| (fact.flag("enabled"), fact.flag("forced")));
     let word = match security {
         Some((true, true)) => "row security is enabled and forced",
         Some((true, false)) => "row security is enabled",
         _ => "row security is off",
     };
-    if policies.is_empty() { format!("{word}, without policies") } else { format!("{word}, with the policies {}", policies.join(", ")) }
+    if policies.is_empty() {
+        format!("{word}, without policies")
+    } else {
+        format!("{word}, with the policies {}", policies.join(", "))
+    }
 }
 
 /// What one side changed about access, by the path of the relation or function, leaving out what the other side has alike.
@@ -108,7 +114,11 @@ fn touches<'a>(base: &'a Catalog, side: &'a Catalog, other: &Catalog) -> BTreeMa
                 // A table that is new is nobody else's, and one that went is nobody's.
                 if old.is_some() && new.is_some() {
                     let widens = ["enabled", "forced"].iter().any(|name| flag(old, name) && !flag(new, name));
-                    put(&mut found, any.identity.path(), Touch { fact: identity, what: What::RowSecurity, widens, command: None, roles: None });
+                    put(
+                        &mut found,
+                        any.identity.path(),
+                        Touch { fact: identity, what: What::RowSecurity, widens, command: None, roles: None },
+                    );
                 }
             }
             Kind::Grant if any.text("grantee") != OWNER => {
@@ -129,7 +139,17 @@ fn touches<'a>(base: &'a Catalog, side: &'a Catalog, other: &Catalog) -> BTreeMa
                 tables.sort_unstable();
                 tables.dedup();
                 for table in tables {
-                    put(&mut found, table, Touch { fact: identity, what: What::View, widens: true, command: Some("select".to_owned()), roles: None });
+                    put(
+                        &mut found,
+                        table,
+                        Touch {
+                            fact: identity,
+                            what: What::View,
+                            widens: true,
+                            command: Some("select".to_owned()),
+                            roles: None,
+                        },
+                    );
                 }
             }
             Kind::Function if new.is_some_and(|function| function.flag("security_definer")) => {
@@ -140,9 +160,17 @@ fn touches<'a>(base: &'a Catalog, side: &'a Catalog, other: &Catalog) -> BTreeMa
                         || mentions(function.text("body"), table.identity.last())
                 });
                 for table in mentioned {
-                    put(&mut found, table.identity.path(), Touch { fact: identity, what: What::Definer, widens: true, command: None, roles: None });
+                    put(
+                        &mut found,
+                        table.identity.path(),
+                        Touch { fact: identity, what: What::Definer, widens: true, command: None, roles: None },
+                    );
                 }
-                put(&mut found, any.identity.path(), Touch { fact: identity, what: What::Definer, widens: true, command: None, roles: None });
+                put(
+                    &mut found,
+                    any.identity.path(),
+                    Touch { fact: identity, what: What::Definer, widens: true, command: None, roles: None },
+                );
             }
             _ => {}
         }
@@ -164,7 +192,8 @@ fn policy<'a>(identity: &'a Identity, old: Option<&'a Fact>, new: Option<&'a Fac
     let restrictive = |fact: Option<&Fact>| fact.is_some_and(|fact| !fact.flag("permissive"));
     let any = new.or(old);
     let command = any.map(|fact| fact.text("command").to_lowercase()).filter(|command| command != "all");
-    let roles: Vec<String> = any.map(|fact| fact.list("roles").into_iter().map(str::to_owned).collect()).unwrap_or_default();
+    let roles: Vec<String> =
+        any.map(|fact| fact.list("roles").into_iter().map(str::to_owned).collect()).unwrap_or_default();
     let everyone = roles.is_empty() || roles.iter().any(|role| role == "public");
     Touch {
         fact: identity,
@@ -176,7 +205,9 @@ fn policy<'a>(identity: &'a Identity, old: Option<&'a Fact>, new: Option<&'a Fac
 }
 
 fn invoker(view: &Fact) -> bool {
-    view.list("options").iter().any(|option| matches!(*option, "security_invoker=true" | "security_invoker=on" | "security_invoker=1"))
+    view.list("options")
+        .iter()
+        .any(|option| matches!(*option, "security_invoker=true" | "security_invoker=on" | "security_invoker=1"))
 }
 
 fn table_of(identity: &Identity) -> Option<&str> {

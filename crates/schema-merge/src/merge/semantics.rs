@@ -35,51 +35,69 @@ pub(super) fn check(aligned: &Aligned, merged: &mut Merged) {
 fn missing(aligned: &Aligned, merged: &mut Merged) {
     // What had to stay out, and the disagreement that says why.
     let mut left_out: HashMap<Identity, usize> = HashMap::new();
-    for _ in 0..merged.catalog.len() + 1 {
-        let mut satellites = Vec::new();
-        let mut broken: Option<(Identity, Identity)> = None;
-        for fact in merged.catalog.iter() {
-            let lost = fact.parent.iter().chain(&fact.depends_on).find(|needed| !merged.catalog.contains(needed));
-            match lost {
-                Some(_) if fact.kind.satellite() => satellites.push(fact.identity.clone()),
-                Some(lost) if broken.is_none() => broken = Some((fact.identity.clone(), lost.clone())),
-                _ => {}
+    loop {
+        let lost = |fact: &Fact, merged: &Catalog| {
+            fact.parent.iter().chain(&fact.depends_on).find(|needed| !merged.contains(needed)).cloned()
+        };
+        let broken: Vec<(Identity, bool)> = merged
+            .catalog
+            .iter()
+            .filter(|fact| lost(fact, &merged.catalog).is_some())
+            .map(|fact| (fact.identity.clone(), fact.kind.satellite()))
+            .collect();
+        if broken.is_empty() {
+            return;
+        }
+        for (identity, satellite) in broken {
+            // What an earlier one brought back or took out is settled.
+            let Some(lost) = merged.catalog.get(&identity).and_then(|fact| lost(fact, &merged.catalog)) else {
+                continue;
+            };
+            if satellite {
+                merged.catalog.remove(&identity);
+            } else {
+                settle(aligned, merged, &mut left_out, &identity, &lost);
             }
         }
-        for identity in satellites {
-            merged.catalog.remove(&identity);
-        }
-        let Some((identity, lost)) = broken else { return };
-        if let Some(index) = left_out.get(&lost).copied() {
-            let parts = patch::subtree(&merged.catalog, &identity);
-            merged.disagreements[index].dependents.push(identity.clone());
-            merged.disagreements[index].roots.push(identity.clone());
-            take_out(merged, &parts, index, &mut left_out);
-            continue;
-        }
-        let disagreement = broken_edge(aligned, &identity, &lost);
-        let index = merged.disagreements.len();
-        let dropped_by_source = aligned.target.contains(&lost) && !aligned.source.contains(&lost);
-        if dropped_by_source {
-            for root in &disagreement.roots {
+    }
+}
+
+/// Reports a fact that lacks something, and leaves the merged catalog without the lack: what the source dropped stays for now, and
+/// what needs something that the target dropped stays out.
+fn settle(
+    aligned: &Aligned,
+    merged: &mut Merged,
+    left_out: &mut HashMap<Identity, usize>,
+    identity: &Identity,
+    lost: &Identity,
+) {
+    if let Some(index) = left_out.get(lost).copied() {
+        let parts = patch::subtree(&merged.catalog, identity);
+        merged.disagreements[index].dependents.push(identity.clone());
+        merged.disagreements[index].roots.push(identity.clone());
+        take_out(merged, &parts, index, left_out);
+        return;
+    }
+    let disagreement = broken_edge(aligned, identity, lost);
+    let known = merged.disagreements.iter().position(|known| known.id() == disagreement.id());
+    let index = known.unwrap_or(merged.disagreements.len());
+    let dropped_by_source = aligned.target.contains(lost) && !aligned.source.contains(lost);
+    if dropped_by_source && known.is_none() {
+        for root in disagreement.roots.iter().chain([lost]) {
+            if !merged.catalog.contains(lost) {
                 patch::copy(&aligned.target, &mut merged.catalog, root, &[]);
             }
-            if !merged.catalog.contains(&lost) {
-                patch::copy(&aligned.target, &mut merged.catalog, &lost, &[]);
-            }
-        } else {
-            let parts = patch::subtree(&merged.catalog, &identity);
-            patch::copy(&aligned.target, &mut merged.catalog, &identity, std::slice::from_ref(&lost));
-            let still = merged.catalog.get(&identity).is_some_and(|fact| fact.depends_on.contains(&lost) || fact.parent.as_ref() == Some(&lost));
-            let parts = if still { parts } else { parts.into_iter().filter(|part| !aligned.target.contains(part)).collect() };
-            take_out(merged, &parts, index, &mut left_out);
         }
-        if !merged.disagreements.iter().any(|known| known.id() == disagreement.id()) {
-            merged.disagreements.push(disagreement);
-        } else {
-            left_out.retain(|_, at| *at != index);
-            take_out(merged, std::slice::from_ref(&identity), 0, &mut left_out);
-        }
+    } else {
+        let parts = patch::subtree(&merged.catalog, identity);
+        patch::copy(&aligned.target, &mut merged.catalog, identity, std::slice::from_ref(lost));
+        let needs = |fact: &Fact| fact.depends_on.contains(lost) || fact.parent.as_ref() == Some(lost);
+        let still = known.is_some() || merged.catalog.get(identity).is_some_and(needs);
+        let parts: Vec<Identity> = parts.into_iter().filter(|part| still || !aligned.target.contains(part)).collect();
+        take_out(merged, &parts, index, left_out);
+    }
+    if known.is_none() {
+        merged.disagreements.push(disagreement);
     }
 }
 
@@ -93,7 +111,8 @@ fn take_out(merged: &mut Merged, parts: &[Identity], index: usize, left_out: &mu
 fn broken_edge(aligned: &Aligned, identity: &Identity, lost: &Identity) -> Disagreement {
     let dropped_by_source = aligned.target.contains(lost) && !aligned.source.contains(lost);
     let (dropper, user) = if dropped_by_source { ("branch", "parent") } else { ("parent", "branch") };
-    let (with, without) = if dropped_by_source { (&aligned.target, &aligned.source) } else { (&aligned.source, &aligned.target) };
+    let (with, without) =
+        if dropped_by_source { (&aligned.target, &aligned.source) } else { (&aligned.source, &aligned.target) };
     let foreign = with.get(identity).is_some_and(|fact| fact.text("type") == "foreign");
     let class = match identity.kind_word() {
         _ if lost.kind_word() == "extension" => "C22",
@@ -227,7 +246,10 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
             let Some(table) = &fact.parent else { continue };
             if let Some(other) = primary.insert(table, fact) {
                 let (ours, theirs) = by_side(aligned, &[other, fact]);
-                let hint = format!("Both sides gave {table} a primary key: {} and {}. Keep one.", other.identity, fact.identity);
+                let hint = format!(
+                    "Both sides gave {table} a primary key: {} and {}. Keep one.",
+                    other.identity, fact.identity
+                );
                 let mut disagreement = Disagreement::about(&fact.identity, "S13", hint);
                 (disagreement.roots, disagreement.source_roots) = (ours, theirs);
                 found.push(disagreement);
@@ -243,8 +265,10 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
                     && !settled(&column.identity)
                     && !tried(&[column, fact])
                 {
-                    let hint =
-                        format!("{} is part of a primary key on one side and may be null on the other.", column.identity);
+                    let hint = format!(
+                        "{} is part of a primary key on one side and may be null on the other.",
+                        column.identity
+                    );
                     let parts = vec![column.identity.clone(), fact.identity.clone()];
                     found.push(both(&column.identity, "S15", hint, parts));
                 }
@@ -261,14 +285,21 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
             let other = column.fields.get("identity").is_some_and(|identity| !identity.is_null())
                 || column.optional("generated").is_some() && fact.kind == Kind::Default;
             // A sequence that an identity column owns beside its own was so before.
-            if other && !tried(&[column, fact]) && (differs(&column.identity) || differs(&fact.identity)) && !settled(&column.identity)
+            if other
+                && !tried(&[column, fact])
+                && (differs(&column.identity) || differs(&fact.identity))
+                && !settled(&column.identity)
                 && !found.iter().any(|known: &Disagreement| known.identity == column.identity)
             {
                 let hint = format!(
                     "{} got a default or a sequence on one side and became identity or generated on the other.",
                     column.identity
                 );
-                let parts = vec![column.identity.clone(), fact.identity.clone(), Identity::new(Kind::Default, column.identity.path())];
+                let parts = vec![
+                    column.identity.clone(),
+                    fact.identity.clone(),
+                    Identity::new(Kind::Default, column.identity.path()),
+                ];
                 found.push(both(&column.identity, "C21", hint, parts));
             }
         }
@@ -279,7 +310,9 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
 /// A foreign key of one side over a key that the other side gave other columns.
 fn keys_under_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut found = Vec::new();
-    for reference in merged.catalog.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign") {
+    for reference in
+        merged.catalog.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign")
+    {
         let keys = reference
             .depends_on
             .iter()
@@ -300,7 +333,8 @@ fn keys_under_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement
             );
             let mut disagreement = Disagreement::about(&reference.identity, "C2", hint);
             let of_source = !aligned.target.contains(&reference.identity);
-            let (new, old) = if of_source { (&reference.identity, &key.identity) } else { (&key.identity, &reference.identity) };
+            let (new, old) =
+                if of_source { (&reference.identity, &key.identity) } else { (&key.identity, &reference.identity) };
             disagreement.roots = vec![new.clone()];
             disagreement.source_roots = vec![old.clone()];
             found.push(disagreement);
@@ -322,7 +356,8 @@ fn bounds(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
             let facts: Vec<&Fact> = [&left, &right].into_iter().filter_map(|link| merged.catalog.get(link)).collect();
             let (ours, theirs) = by_side(aligned, &facts);
             let mut found = Disagreement::about(&left, "C18", hint);
-            (found.roots, found.source_roots) = if ours.is_empty() { (vec![left, right.clone()], vec![right]) } else { (ours, theirs) };
+            (found.roots, found.source_roots) =
+                if ours.is_empty() { (vec![left, right.clone()], vec![right]) } else { (ours, theirs) };
             found
         })
         .collect()
@@ -350,11 +385,18 @@ fn labels_in_use(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
             })
         } && fact.fields.values().filter_map(serde_json::Value::as_str).any(|text| said.iter().any(|label| text.contains(label))));
         if let Some(user) = user {
-            let hint = format!("{} still uses a label that the other side removed from {}. Keep the label, or change what uses it.", user.identity, new.identity);
+            let hint = format!(
+                "{} still uses a label that the other side removed from {}. Keep the label, or change what uses it.",
+                user.identity, new.identity
+            );
             let mut disagreement = Disagreement::about(&new.identity, "C9", hint);
             disagreement.source_roots = vec![new.identity.clone()];
             disagreement.dependents = vec![user.identity.clone()];
-            if aligned.source.get(&new.identity).is_some_and(|enumeration| !gone.iter().all(|label| enumeration.list("labels").contains(label))) {
+            if aligned
+                .source
+                .get(&new.identity)
+                .is_some_and(|enumeration| !gone.iter().all(|label| enumeration.list("labels").contains(label)))
+            {
                 // The branch removed it: the parent's user goes with the branch's choice.
                 disagreement.source_roots.push(user.identity.clone());
             } else {
@@ -378,7 +420,9 @@ fn duplicates(aligned: &Aligned, merged: &mut Merged) {
             .collect();
         unique.then(|| format!("{:?} {} {}", fact.parent, fact.kind.word(), said.join(", ")))
     };
-    let new = |fact: &&Fact, base: &Catalog, other: &Catalog| !base.contains(&fact.identity) && !other.contains(&fact.identity);
+    let new = |fact: &&Fact, base: &Catalog, other: &Catalog| {
+        !base.contains(&fact.identity) && !other.contains(&fact.identity)
+    };
     let theirs: HashMap<String, &Fact> = aligned
         .target
         .iter()

@@ -44,8 +44,7 @@ pub fn undo(
         return Err(ResolutionError::ShadowName(keep_in.to_owned()));
     }
     let inputs = Inputs { base_of_target: after, base_of_source: after, target: now, source: before };
-    let options =
-        Options { keep_in: Some(keep_in.to_owned()), approve: vec!["all".to_owned()], ..Options::default() };
+    let options = Options { keep_in: Some(keep_in.to_owned()), approve: vec!["all".to_owned()], ..Options::default() };
     let plan = |relax: bool| inputs.plan_with(&options, &HashMap::new(), Some(&Restoring { shadow, relax })).plan;
     let strict = plan(false);
     let relaxed = Some(plan(true)).filter(|relaxed| relaxed.predicted_hash != strict.predicted_hash);
@@ -85,14 +84,22 @@ impl Restoring<'_> {
     /// Puts back what was moved, and prepares for what was copied.
     pub(super) fn begin(&self, aligned: &Aligned, from: &Catalog, merged: &mut Catalog) -> Restored {
         let named = |identity: &Identity| aligned.source_names.get(identity).unwrap_or(identity).clone();
-        let mut restored =
-            Restored { from: from.clone(), to: Catalog::default(), steps: Vec::new(), unsupported: Vec::new(), columns: Vec::new() };
+        let mut restored = Restored {
+            from: from.clone(),
+            to: Catalog::default(),
+            steps: Vec::new(),
+            unsupported: Vec::new(),
+            columns: Vec::new(),
+        };
         let mut schemas: BTreeSet<String> = BTreeSet::new();
         for object in &self.shadow.objects {
             let identity = named(&object.fact);
             let Some(fact) = aligned.source.get(&identity).filter(|_| merged.contains(&identity)) else { continue };
             let name = crate::plan::relation_name(fact);
-            let taken = from.iter().find(|other| other.identity == identity || crate::plan::relation_name(other).is_some() && crate::plan::relation_name(other) == name);
+            let taken = from.iter().find(|other| {
+                other.identity == identity
+                    || crate::plan::relation_name(other).is_some() && crate::plan::relation_name(other) == name
+            });
             if let Some(other) = taken {
                 let reason = format!("it cannot come back while its name belongs to {}", other.identity);
                 restored.unsupported.push(Unsupported::about(&identity, reason));
@@ -146,7 +153,8 @@ impl Restoring<'_> {
             .filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "primary")
             .flat_map(|fact| fact.depends_on.iter().cloned())
             .collect();
-        let has_default = |column: &Identity, catalog: &Catalog| catalog.contains(&Identity::new(Kind::Default, column.path()));
+        let has_default =
+            |column: &Identity, catalog: &Catalog| catalog.contains(&Identity::new(Kind::Default, column.path()));
         if self.relax {
             for identity in nullable.iter().filter(|identity| !in_key.contains(identity)) {
                 if !has_default(identity, merged) {
@@ -186,10 +194,18 @@ impl Restored {
                 steps.push(planned);
                 steps.push(step(&column.identity, None, give_back(kept)));
                 steps.push(step(&column.identity, None, self.convert(kept, column)));
-                if merged.get(&column.identity).is_some_and(|column| column.flag("not_null")) && self.to.get(&column.identity).is_some_and(|column| !column.flag("not_null")) {
-                    steps.push(step(&column.identity, role, format!("alter table {table} alter column {name} set not null")));
+                if merged.get(&column.identity).is_some_and(|column| column.flag("not_null"))
+                    && self.to.get(&column.identity).is_some_and(|column| !column.flag("not_null"))
+                {
+                    steps.push(step(
+                        &column.identity,
+                        role,
+                        format!("alter table {table} alter column {name} set not null"),
+                    ));
                 }
-                if let Some(sequence) = column.fields.get("identity").and_then(|identity| identity.get("sequence")?.as_str()) {
+                if let Some(sequence) =
+                    column.fields.get("identity").and_then(|identity| identity.get("sequence")?.as_str())
+                {
                     let literal = crate::ddl::literal(sequence);
                     steps.push(step(&column.identity, None, format!("select pg_catalog.setval({literal}, max({name})) from {table} having max({name}) is not null")));
                 }
@@ -206,7 +222,8 @@ impl Restored {
     /// A change of type alone, so that no trigger, rule or policy sees it.
     fn convert(&self, kept: &KeptColumn, column: &Fact) -> String {
         let (table, name, to) = (column.identity.prefix(), column.identity.last(), column.text("type"));
-        let collation = column.optional("collation").map(|collation| format!(" collate {collation}")).unwrap_or_default();
+        let collation =
+            column.optional("collation").map(|collation| format!(" collate {collation}")).unwrap_or_default();
         let keys: Vec<&str> = kept.key.iter().map(Identity::last).collect();
         let schema = split_path(&kept.at)[0];
         format!(
@@ -224,7 +241,8 @@ fn give_back(kept: &KeptColumn) -> String {
     let arguments: Vec<String> = (1..=count).map(|number| format!("{at}.k{number}%type")).collect();
     let same: Vec<String> = (1..=count).map(|number| format!("s.k{number} = ${number}")).collect();
     let now = count + 1;
-    let unchanged = if kept.became.is_some() { format!(" and kept.became is not distinct from ${now}") } else { String::new() };
+    let unchanged =
+        if kept.became.is_some() { format!(" and kept.became is not distinct from ${now}") } else { String::new() };
     format!(
         "create function {schema}.{}({}, text) returns text language plpgsql stable as $body$\ndeclare kept {at}%rowtype;\nbegin\n  select s.* into kept from {at} s where {};\n  if found{unchanged} then return kept.was; end if;\n  return ${now};\nend $body$",
         back_function(kept),

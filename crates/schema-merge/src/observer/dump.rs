@@ -13,8 +13,8 @@ pub(super) type Key = (String, String, String);
 pub(super) struct Entry {
     /// Owner and body, without what may be in any order or in any form.
     pub(super) text: String,
-    /// The object it is about.
-    pub(super) anchor: Anchor,
+    /// The objects it is about: one, or two that are attached to each other.
+    pub(super) anchors: Vec<Anchor>,
     /// What it says of it.
     pub(super) part: Part,
 }
@@ -23,7 +23,7 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Anchor {
     /// Something in a schema: schema and name, quoted as in SQL.
-    Object(String, String),
+    Object((String, String)),
     /// Something without a schema, by type.
     Other(String),
 }
@@ -82,7 +82,7 @@ fn noise(line: &str) -> bool {
 
 fn entry(key: &Key, mut lines: Vec<&str>) -> Entry {
     let word = key.0.as_str();
-    let anchor = anchor(word, &lines[1.min(lines.len())..]);
+    let anchors = anchors(word, &key.2, &lines[1.min(lines.len())..].join("\n"));
     match word {
         "TABLE" | "FOREIGN TABLE" => {
             // Columns have no order here, so the comma between them says nothing.
@@ -94,19 +94,27 @@ fn entry(key: &Key, mut lines: Vec<&str>) -> Entry {
         "ACL" | "DEFAULT ACL" => lines.sort_unstable(),
         _ => {}
     }
-    Entry { text: settled(&lines.join("\n")), anchor, part: Part::of_entry(word) }
+    Entry { text: settled(&lines.join("\n")), anchors, part: Part::of_entry(word) }
 }
 
-fn anchor(word: &str, body: &[&str]) -> Anchor {
-    let other = || Anchor::Other(word.to_owned());
-    if OTHERS.contains(&word) {
-        return other();
+fn anchors(word: &str, name: &str, body: &str) -> Vec<Anchor> {
+    let about = |other: &str| name.strip_prefix(other).is_some_and(|rest| rest.starts_with(' '));
+    if OTHERS.contains(&word) || (["ACL", "COMMENT"].contains(&word) && OTHERS.iter().any(|other| about(other))) {
+        return vec![Anchor::Other(word.to_owned())];
     }
-    body.iter().find_map(|line| first_qualified(line)).map_or_else(other, |(schema, name)| Anchor::Object(schema, name))
+    // Names may hold line breaks, so lines are not looked at one by one.
+    let mut rest = Some(body);
+    let mut found = Vec::new();
+    while let Some((schema, name, end)) = rest.and_then(first_qualified) {
+        found.push(Anchor::Object((schema, name)));
+        // What is attached stands behind what it is attached to.
+        rest = rest.filter(|_| word.ends_with(" ATTACH")).map(|text| &text[end..]);
+    }
+    if found.is_empty() { vec![Anchor::Other(word.to_owned())] } else { found }
 }
 
-/// The first `schema.name` of a line, both quoted as they are there.
-fn first_qualified(line: &str) -> Option<(String, String)> {
+/// The first `schema.name` of a text, both quoted as they are there, and where it ends.
+fn first_qualified(line: &str) -> Option<(String, String, usize)> {
     let mut rest = line;
     loop {
         let start = rest.find(|character: char| character == '"' || character == '_' || character.is_alphabetic())?;
@@ -114,7 +122,8 @@ fn first_qualified(line: &str) -> Option<(String, String)> {
         let first = identifier(rest)?;
         let after = &rest[first.len()..];
         if let Some(second) = after.strip_prefix('.').and_then(identifier) {
-            return Some((first.to_owned(), second.to_owned()));
+            let end = line.len() - after.len() + 1 + second.len();
+            return Some((first.to_owned(), second.to_owned(), end));
         }
         rest = after;
     }
@@ -150,9 +159,19 @@ mod tests {
                     --\n-- Name: SCHEMA public; Type: ACL; Schema: -; Owner: -\n--\n\nGRANT USAGE ON SCHEMA public TO anon;\n";
         let entries = entries(dump);
         let policy = &entries[&("POLICY".to_owned(), "public".to_owned(), "t own rows".to_owned())];
-        assert_eq!(policy.anchor, Anchor::Object("public".to_owned(), "\"T\"".to_owned()));
+        assert_eq!(policy.anchors, [Anchor::Object(("public".to_owned(), "\"T\"".to_owned()))]);
         assert!(policy.text.starts_with("ann\nCREATE POLICY"), "{policy:?}");
         let grants = &entries[&("ACL".to_owned(), "-".to_owned(), "SCHEMA public".to_owned())];
-        assert_eq!((&grants.anchor, grants.part), (&Anchor::Other("ACL".to_owned()), Part::Access));
+        assert_eq!(
+            (grants.anchors.as_slice(), grants.part),
+            ([Anchor::Other("ACL".to_owned())].as_slice(), Part::Access)
+        );
+        let attached = anchors("INDEX ATTACH", "x", "ALTER INDEX public.\"P\" ATTACH PARTITION other.c;");
+        let object = |schema: &str, name: &str| Anchor::Object((schema.to_owned(), name.to_owned()));
+        assert_eq!(attached, [object("public", "\"P\""), object("other", "c")]);
+        let comment = "COMMENT ON CAST (public.pair AS text) IS 'x';";
+        assert_eq!(anchors("COMMENT", "CAST (public.pair AS text)", comment), [Anchor::Other("COMMENT".to_owned())]);
+        let broken = anchors("TABLE", "a b", "CREATE TABLE public.\"a\nb\" (\n    id integer\n);");
+        assert_eq!(broken, [object("public", "\"a\nb\"")]);
     }
 }

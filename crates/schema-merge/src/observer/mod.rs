@@ -43,16 +43,19 @@ impl Part {
     }
 }
 
+/// Schema and name of an object, quoted as in SQL.
+type Object = (String, String);
+
 /// What the facts say has changed.
 #[derive(Default)]
 struct Changed {
-    objects: HashMap<(String, String), HashSet<Part>>,
+    objects: HashMap<Object, HashSet<Part>>,
     /// Objects that came, went or have another owner: everything about them may look different.
-    whole: HashSet<(String, String)>,
+    whole: HashSet<Object>,
     /// Parts of things that are in no schema.
     others: HashSet<Part>,
-    /// Facts by the object that an entry must have changed for.
-    expected: Vec<((String, String), Part, String)>,
+    /// Structural facts, with the objects of which one must show in an entry that changed.
+    expected: Vec<(Vec<Object>, String)>,
 }
 
 /// Everything that two dumps and the two catalogs read at the same moments do not agree upon; empty when they agree.
@@ -60,7 +63,7 @@ pub fn disagreements(before_dump: &str, after_dump: &str, before: &Catalog, afte
     let changed = Changed::between(before, after);
     let (old, new) = (entries(before_dump), entries(after_dump));
     let mut found = Vec::new();
-    let mut seen: HashSet<(String, String)> = HashSet::new();
+    let mut seen: HashSet<&Object> = HashSet::new();
     let keys = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key)));
     for key in keys {
         let (was, is) = (old.get(key), new.get(key));
@@ -68,9 +71,10 @@ pub fn disagreements(before_dump: &str, after_dump: &str, before: &Catalog, afte
             continue;
         }
         for entry in [was, is].into_iter().flatten() {
-            if let Anchor::Object(schema, name) = &entry.anchor {
-                seen.insert((schema.clone(), name.clone()));
-            }
+            seen.extend(entry.anchors.iter().filter_map(|anchor| match anchor {
+                Anchor::Object(object) => Some(object),
+                Anchor::Other(_) => None,
+            }));
         }
         if ![was, is].into_iter().flatten().any(|entry| changed.explains(entry)) {
             let (word, schema, name) = key;
@@ -82,10 +86,11 @@ pub fn disagreements(before_dump: &str, after_dump: &str, before: &Catalog, afte
             found.push(format!("pg_dump: {} {schema}.{name} {sign}, and no fact says so", word.to_lowercase()));
         }
     }
-    for (object, part, fact) in &changed.expected {
-        if *part == Part::Structure && !fact.starts_with("unmodelled:") && !seen.contains(object) {
-            found.push(format!("{fact} has changed, and pg_dump shows nothing of {}.{}", object.0, object.1));
-        }
+    for (objects, fact) in
+        changed.expected.iter().filter(|(objects, _)| !objects.iter().any(|object| seen.contains(object)))
+    {
+        let names: Vec<_> = objects.iter().map(|(schema, name)| format!("{schema}.{name}")).collect();
+        found.push(format!("{fact} has changed, and pg_dump shows nothing of {}", names.join(" or ")));
     }
     found
 }
@@ -107,6 +112,8 @@ impl Changed {
         for fact in after.iter().filter(|fact| !before.contains(&fact.identity)) {
             changed.add(after, fact, true);
         }
+        changed.inherit(before);
+        changed.inherit(after);
         changed
     }
 
@@ -120,39 +127,63 @@ impl Changed {
             self.objects.entry(anchor.clone()).or_default().insert(part);
         }
         if whole && fact.identity.names().len() == 2 {
-            self.whole.extend(own_anchor(fact));
+            self.whole.extend(own_anchors(fact));
         }
-        if let Some(anchor) = anchors.into_iter().next() {
-            self.expected.push((anchor, part, fact.identity.to_string()));
+        if part == Part::Structure && fact.kind != Kind::Unmodelled && !anchors.is_empty() {
+            self.expected.push((anchors, fact.identity.to_string()));
+        }
+    }
+
+    /// What changes in a table shows in those that inherit from it.
+    fn inherit(&mut self, catalog: &Catalog) {
+        let mut heirs: HashMap<Object, Vec<Object>> = HashMap::new();
+        for fact in catalog.iter().filter(|fact| matches!(fact.kind, Kind::Partition | Kind::Inheritance)) {
+            let tables = fact.depends_on.iter().filter_map(|on| catalog.get(on));
+            for above in tables.filter(|on| on.kind == Kind::Table).flat_map(own_anchors) {
+                heirs.entry(above).or_default().extend(own_anchors(fact).into_iter().take(1));
+            }
+        }
+        let mut open: Vec<Object> = self.objects.keys().cloned().collect();
+        let mut done: HashSet<Object> = HashSet::new();
+        while let Some(object) = open.pop() {
+            if !done.insert(object.clone()) {
+                continue;
+            }
+            let parts = self.objects.get(&object).cloned().unwrap_or_default();
+            for heir in heirs.get(&object).into_iter().flatten() {
+                self.objects.entry(heir.clone()).or_default().extend(parts.iter().copied());
+                open.push(heir.clone());
+            }
         }
     }
 
     fn explains(&self, entry: &Entry) -> bool {
-        match &entry.anchor {
-            Anchor::Object(schema, name) => {
-                let object = (schema.clone(), name.clone());
-                self.whole.contains(&object)
-                    || self.objects.get(&object).is_some_and(|parts| parts.contains(&entry.part))
+        entry.anchors.iter().any(|anchor| match anchor {
+            Anchor::Object(object) => {
+                self.whole.contains(object) || self.objects.get(object).is_some_and(|parts| parts.contains(&entry.part))
             }
             Anchor::Other(_) => self.others.contains(&entry.part),
-        }
+        })
     }
 }
 
-/// The objects in schemas whose entries may show a fact, its own object first.
-fn anchors(catalog: &Catalog, fact: &Fact) -> Vec<(String, String)> {
+/// The objects in schemas whose entries may show a fact, its own first.
+fn anchors(catalog: &Catalog, fact: &Fact) -> Vec<Object> {
     let mut found = Vec::new();
     let mut next = Some(fact);
     while let Some(fact) = next {
-        if let Some(anchor) = own_anchor(fact) {
-            found.push(anchor);
-        }
+        found.extend(own_anchors(fact));
         // These show in the entry of what they point to.
         if matches!(
             fact.kind,
-            Kind::ClusteredOn | Kind::ReplicaIdentity | Kind::Partition | Kind::Inheritance | Kind::OwnedBy | Kind::Index
+            Kind::ClusteredOn
+                | Kind::ReplicaIdentity
+                | Kind::Partition
+                | Kind::Inheritance
+                | Kind::OwnedBy
+                | Kind::Index
         ) {
-            found.extend(fact.depends_on.iter().filter_map(|on| own_anchor(catalog.get(on)?)));
+            found.extend(fact.depends_on.iter().filter_map(|on| catalog.get(on)).flat_map(own_anchors));
         }
         next = fact.parent.as_ref().and_then(|parent| catalog.get(parent));
     }
@@ -160,23 +191,25 @@ fn anchors(catalog: &Catalog, fact: &Fact) -> Vec<(String, String)> {
     found
 }
 
-/// Schema and name of the object that a fact is about, quoted; nothing for what is in no schema.
-fn own_anchor(fact: &Fact) -> Option<(String, String)> {
+/// The objects that a fact is about; none for what is in no schema.
+fn own_anchors(fact: &Fact) -> Vec<Object> {
     let path = match fact.kind {
         // Said of the fact they hang on.
-        Kind::Grant | Kind::Comment => return None,
+        Kind::Grant | Kind::Comment => return Vec::new(),
         Kind::Schema
         | Kind::Extension
         | Kind::ForeignDataWrapper
         | Kind::ForeignServer
         | Kind::UserMapping
         | Kind::Operator
+        | Kind::OperatorClass
+        | Kind::OperatorFamily
         | Kind::Cast
         | Kind::Conversion
         | Kind::EventTrigger
         | Kind::Publication
         | Kind::PublicationSchema
-        | Kind::DefaultPrivilege => return None,
+        | Kind::DefaultPrivilege => return Vec::new(),
         // The kind comes first.
         Kind::Unmodelled => fact.identity.path().split_once(':').map_or("", |(_, path)| path),
         // The publication comes first.
@@ -184,12 +217,35 @@ fn own_anchor(fact: &Fact) -> Option<(String, String)> {
         _ => fact.identity.path(),
     };
     let names = crate::catalog::split_path(path);
-    let (schema, name) = (names.first()?, names.get(1)?);
+    let (Some(schema), Some(name)) = (names.first(), names.get(1)) else { return Vec::new() };
+    let mut found = vec![((*schema).to_owned(), without_arguments(name).to_owned())];
+    match fact.kind {
+        // The index of a key has the key's name.
+        Kind::Constraint => found.extend(names.get(2).map(|key| ((*schema).to_owned(), (*key).to_owned()))),
+        // The sequence of an identity is no fact of its own.
+        Kind::Column => {
+            let sequence = fact.fields.get("identity").and_then(|identity| identity.get("sequence")?.as_str());
+            found.extend(sequence.map(|sequence| within(schema, sequence)));
+        }
+        _ => {}
+    }
+    found.extend(fact.optional("of").map(|of| within(schema, of)));
+    found
+}
+
+/// A name that may be qualified; if not, it is in this schema.
+fn within(schema: &str, name: &str) -> Object {
+    match crate::catalog::split_path(name).as_slice() {
+        [schema, name, ..] => ((*schema).to_owned(), (*name).to_owned()),
+        _ => (schema.to_owned(), name.to_owned()),
+    }
+}
+
+fn without_arguments(name: &str) -> &str {
     let mut quoted = false;
     let arguments = name.char_indices().find(|(_, character)| {
         quoted ^= *character == '"';
         *character == '(' && !quoted
     });
-    let name = arguments.map_or(*name, |(start, _)| &name[..start]);
-    Some(((*schema).to_owned(), name.to_owned()))
+    arguments.map_or(name, |(start, _)| &name[..start])
 }

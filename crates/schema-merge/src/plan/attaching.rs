@@ -32,9 +32,7 @@ impl<'a> Builder<'a> {
     /// True when a foreign key that stays points at a table above, so that Postgres drops no partition that is attached.
     pub(super) fn referenced(&self, link: &Fact) -> bool {
         let above = self.families.ancestors(link.parent.as_ref());
-        self.from.iter().any(|fact| {
-            !self.closure.gone.contains(&fact.identity) && self.points_at(fact, &above)
-        })
+        self.from.iter().any(|fact| !self.closure.gone.contains(&fact.identity) && self.points_at(fact, &above))
     }
 
     fn points_at(&self, fact: &Fact, tables: &HashSet<Identity>) -> bool {
@@ -43,7 +41,11 @@ impl<'a> Builder<'a> {
             && fact.parent.as_ref().is_none_or(|own| !tables.contains(own))
             && fact.depends_on.iter().any(|needed| {
                 tables.contains(needed)
-                    || self.from.get(needed).and_then(|part| part.parent.as_ref()).is_some_and(|table| tables.contains(table))
+                    || self
+                        .from
+                        .get(needed)
+                        .and_then(|part| part.parent.as_ref())
+                        .is_some_and(|table| tables.contains(table))
             })
     }
 
@@ -53,7 +55,9 @@ impl<'a> Builder<'a> {
             .from
             .iter()
             .filter(|link| link.kind == Kind::Partition)
-            .filter_map(|link| Some((self.families.ancestors(link.parent.as_ref()), *self.dropping.get(link.parent.as_ref()?)?)))
+            .filter_map(|link| {
+                Some((self.families.ancestors(link.parent.as_ref()), *self.dropping.get(link.parent.as_ref()?)?))
+            })
             .collect();
         let mut edges = Vec::new();
         for key in self.from.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign") {
@@ -90,8 +94,8 @@ impl<'a> Builder<'a> {
         parts.sort_by_key(|fact| (self.families.generation(fact), &fact.identity));
         for part in parts {
             let new_table = part.parent.as_ref().is_some_and(|table| self.is_created(table));
-            let with_parents = new_table
-                && part.parent.as_ref().is_some_and(|table| !families::inheritance_of(to, table).is_empty());
+            let with_parents =
+                new_table && part.parent.as_ref().is_some_and(|table| !families::inheritance_of(to, table).is_empty());
             let above = if with_parents { self.families.above(part, to) } else { self.families.followed(part, to) };
             match above {
                 Some(above) => self.follow(part, above, with_parents),
@@ -232,7 +236,9 @@ impl<'a> Builder<'a> {
                 }
             }
             // A range is free for another partition only when this one has left.
-            for other in self.to.iter().filter(|other| other.kind == Kind::Partition && other.text("of") == link.text("of")) {
+            for other in
+                self.to.iter().filter(|other| other.kind == Kind::Partition && other.text("of") == link.text("of"))
+            {
                 edges.extend(self.creating.get(&other.identity).map(|then| (node, *then)));
             }
         }

@@ -16,6 +16,8 @@ pub(super) struct Closure {
     pub(super) altered: HashSet<Identity>,
     /// Types and collations made anew under the same name.
     pub(super) rebuilt: HashSet<Identity>,
+    /// Labels that carry another name, by their enum.
+    pub(super) relabelled: HashMap<Identity, Vec<(String, String)>>,
     /// Columns whose type or collation is rebuilt under them.
     pub(super) moved: HashSet<Identity>,
     pub(super) unsupported: Vec<Unsupported>,
@@ -54,6 +56,7 @@ pub(super) fn compute(from: &Catalog, to: &Catalog, families: &Families, data: &
 
 impl Search<'_> {
     fn seed(&mut self, data: &[Step]) {
+        self.relabel();
         let new_labels = self.new_labels_in_use(data);
         let (from, to) = (self.from, self.to);
         for old in from.iter() {
@@ -72,14 +75,16 @@ impl Search<'_> {
             if old.optional("of").is_some()
                 && old.optional("of") != new.optional("of")
                 && self.families.stays_attached(old, from)
-                && families::whole(old, from).is_some_and(|whole| !to.contains(&whole.identity) || new.optional("of").is_none())
+                && families::whole(old, from)
+                    .is_some_and(|whole| !to.contains(&whole.identity) || new.optional("of").is_none())
             {
                 self.go(&old.identity);
                 continue;
             }
             let old = expected.as_ref().unwrap_or(old);
             if old.kind == Kind::Enum {
-                let additions = ddl::enum_additions(&old.identity, &old.list("labels"), &new.list("labels"));
+                let labels = ddl::relabelled(old, self.renames(&old.identity));
+                let additions = ddl::enum_additions(&old.identity, &labels, &new.list("labels"));
                 if additions.is_none() || new_labels.contains(&old.identity) {
                     self.rebuild(&old.identity);
                 } else {
@@ -165,16 +170,47 @@ impl Search<'_> {
         }
     }
 
+    /// Finds renamed labels.
+    fn relabel(&mut self) {
+        let differ: Vec<(&Fact, &Fact)> = self
+            .from
+            .iter()
+            .filter(|fact| fact.kind == Kind::Enum)
+            .filter_map(|old| Some((old, self.to.get(&old.identity)?)))
+            .filter(|(old, new)| old.fields.get("labels") != new.fields.get("labels"))
+            .collect();
+        if differ.is_empty() {
+            return;
+        }
+        let number = |fact: &Fact| fact.lineage.object.as_deref()?.split(':').nth(1)?.parse::<u64>().ok();
+        let shared = self.from.iter().filter(|old| {
+            old.lineage.object.is_some()
+                && self.to.get(&old.identity).is_some_and(|new| new.lineage.object == old.lineage.object)
+        });
+        let horizon = shared.filter_map(number).max().unwrap_or_default();
+        for (old, new) in differ {
+            let renames = ddl::label_renames(old, new, horizon);
+            if !renames.is_empty() {
+                self.found.relabelled.insert(old.identity.clone(), renames);
+            }
+        }
+    }
+
+    fn renames(&self, identity: &Identity) -> &[(String, String)] {
+        self.found.relabelled.get(identity).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Postgres refuses to use a label in the transaction that added it, so such an enum is made anew.
     fn new_labels_in_use(&self, data: &[Step]) -> HashSet<Identity> {
         let mut out = HashSet::new();
         for new in self.to.iter().filter(|fact| fact.kind == Kind::Enum) {
             let Some(old) = self.from.get(&new.identity) else { continue };
-            let known = old.list("labels");
+            let known = ddl::relabelled(old, self.renames(&new.identity));
             for label in new.list("labels").into_iter().filter(|label| !known.contains(label)) {
                 let literal = ddl::literal(label);
                 let used = self.retyped_to(&new.identity)
-                    || data.iter().any(|step| step.sql.contains(&literal)) || self.said_anew(&literal, &new.identity);
+                    || data.iter().any(|step| step.sql.contains(&literal))
+                    || self.said_anew(&literal, &new.identity);
                 if used {
                     out.insert(new.identity.clone());
                 }
@@ -185,9 +221,10 @@ impl Search<'_> {
 
     /// True when a column gets this type in the same plan, since its rows may hold any label.
     fn retyped_to(&self, identity: &Identity) -> bool {
-        self.to.iter().filter(|fact| fact.kind == Kind::Column && fact.depends_on.contains(identity)).any(|new| {
-            self.from.get(&new.identity).is_some_and(|old| old.text("type") != new.text("type"))
-        })
+        self.to
+            .iter()
+            .filter(|fact| fact.kind == Kind::Column && fact.depends_on.contains(identity))
+            .any(|new| self.from.get(&new.identity).is_some_and(|old| old.text("type") != new.text("type")))
     }
 
     fn said_anew(&self, literal: &str, type_identity: &Identity) -> bool {
@@ -307,9 +344,7 @@ impl Search<'_> {
                     | Kind::Policy
                     | Kind::Trigger
                     | Kind::Function
-                    | Kind::Default => {
-                        self.go(&dependent.identity)
-                    }
+                    | Kind::Default => self.go(&dependent.identity),
                     Kind::Constraint if parked || dependent.text("type") == "foreign" => self.go(&dependent.identity),
                     Kind::Index | Kind::Statistics if parked => self.go(&dependent.identity),
                     Kind::PublicationTable if dependent.optional("where").is_some() => self.go(&dependent.identity),

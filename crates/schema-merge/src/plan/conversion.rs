@@ -87,12 +87,9 @@ fn rows(
 
 /// The attributes of a composite type in order.
 fn attributes<'a>(catalog: &'a Catalog, composite: &Identity) -> Vec<&'a Fact> {
-    let mut found: Vec<&Fact> = catalog
-        .iter()
-        .filter(|fact| fact.kind == Kind::Attribute && fact.parent.as_ref() == Some(composite))
-        .collect();
-    found.sort_by(|left, right| {
-        (left.lineage.position, &left.identity).cmp(&(right.lineage.position, &right.identity))
-    });
+    let mut found: Vec<&Fact> =
+        catalog.iter().filter(|fact| fact.kind == Kind::Attribute && fact.parent.as_ref() == Some(composite)).collect();
+    found
+        .sort_by(|left, right| (left.lineage.position, &left.identity).cmp(&(right.lineage.position, &right.identity)));
     found
 }

@@ -172,7 +172,9 @@ impl<'a> Builder<'a> {
 /// A default that needs nothing but types and sequences can be written inside `create table`.
 fn inline(default: &Fact) -> bool {
     default.depends_on.iter().all(|needed| {
-        ["sequence:", "enum:", "domain:", "composite:", "range:", "extension:", "column:"].iter().any(|kind| needed.as_str().starts_with(kind))
+        ["sequence:", "enum:", "domain:", "composite:", "range:", "extension:", "column:"]
+            .iter()
+            .any(|kind| needed.as_str().starts_with(kind))
     })
 }
 

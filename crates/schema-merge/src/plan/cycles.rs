@@ -61,9 +61,7 @@ impl Builder<'_> {
         let waits: Vec<_> = self
             .edges
             .iter()
-            .filter(|(first, then)| {
-                *then == index && (!stuck.contains(first) || in_signature(&self.nodes[*first]))
-            })
+            .filter(|(first, then)| *then == index && (!stuck.contains(first) || in_signature(&self.nodes[*first])))
             .map(|(first, _)| (*first, node))
             .collect();
         for edge in &mut self.edges {

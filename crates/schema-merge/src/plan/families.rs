@@ -163,13 +163,11 @@ impl Families {
 /// The index or key that a part of it belongs to.
 pub(super) fn whole<'c>(part: &Fact, catalog: &'c Catalog) -> Option<&'c Fact> {
     part.optional("of").filter(|_| matches!(part.kind, Kind::Index | Kind::Constraint))?;
-    part.depends_on
-        .iter()
-        .filter_map(|needed| catalog.get(needed))
-        .find(|needed| {
-            matches!(needed.kind, Kind::Index | Kind::Constraint) && needed.parent != part.parent
-                && crate::ddl::index_name(needed) == part.text("of")
-        })
+    part.depends_on.iter().filter_map(|needed| catalog.get(needed)).find(|needed| {
+        matches!(needed.kind, Kind::Index | Kind::Constraint)
+            && needed.parent != part.parent
+            && crate::ddl::index_name(needed) == part.text("of")
+    })
 }
 
 fn sibling(part: &Fact, table: &Identity) -> Identity {
@@ -229,7 +227,7 @@ fn generations(links: &BTreeMap<Identity, Vec<(&Fact, Identity)>>) -> HashMap<Id
 }
 
 /// The catalog with inherited columns and checks spelled out.
-pub(super) fn spelled_out(catalog: &Catalog) -> Cow<'_, Catalog> {
+pub(crate) fn spelled_out(catalog: &Catalog) -> Cow<'_, Catalog> {
     let links = links(catalog);
     if links.is_empty() {
         return Cow::Borrowed(catalog);

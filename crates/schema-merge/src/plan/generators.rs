@@ -10,8 +10,12 @@ impl Builder<'_> {
     /// Carries the next value over from the old sequence to the new one, which may have the same name.
     pub(super) fn carry_generators(&mut self) {
         let (owned_before, owned_after) = (owned(self.from), owned(self.to));
-        let columns: Vec<(Identity, usize)> =
-            self.altering.iter().filter(|(identity, _)| identity.as_str().starts_with("column:")).map(|(identity, node)| (identity.clone(), *node)).collect();
+        let columns: Vec<(Identity, usize)> = self
+            .altering
+            .iter()
+            .filter(|(identity, _)| identity.as_str().starts_with("column:"))
+            .map(|(identity, node)| (identity.clone(), *node))
+            .collect();
         for (column, node) in columns {
             let (Some(old), Some(new)) = (self.from.get(&column), self.to.get(&column)) else { continue };
             match (sequence_of(old), sequence_of(new)) {
@@ -41,7 +45,8 @@ impl Builder<'_> {
         let bounds = column.fields.get("identity").cloned().unwrap_or_default();
         let carry = carry(identity, &gone, &bounds["minimum"], &bounds["maximum"]);
         let pieces = &mut self.nodes[node].pieces;
-        let place = pieces.iter().position(|piece| piece.sql.contains(" add generated ")).map_or(pieces.len(), |at| at + 1);
+        let place =
+            pieces.iter().position(|piece| piece.sql.contains(" add generated ")).map_or(pieces.len(), |at| at + 1);
         pieces.insert(place, carry);
         let role = self.nodes[dropping].role.clone();
         let last = self.push(column, BUILD, role, vec![Piece::new(format!("drop sequence {gone}"))], false);
@@ -49,7 +54,9 @@ impl Builder<'_> {
     }
 
     fn to_serial(&mut self, identity: &str, serial: &Identity, node: usize) {
-        let (Some(creating), Some(sequence)) = (self.creating.get(serial).copied(), self.to.get(serial)) else { return };
+        let (Some(creating), Some(sequence)) = (self.creating.get(serial).copied(), self.to.get(serial)) else {
+            return;
+        };
         let old = Identity::new(Kind::Sequence, identity);
         let aside = free_name(self.from, &old);
         let gone = format!("{}.{aside}", old.prefix());

@@ -155,8 +155,12 @@ fn add_nodes(builder: &mut Builder<'_>, groups: BTreeMap<Group, Vec<Fact>>) {
         builder.creating.iter().map(|(identity, node)| (identity.clone(), *node)).collect();
     for (identity, node) in created {
         let needed = builder.to.get(&identity).into_iter().flat_map(|fact| &fact.depends_on);
-        let before: Vec<usize> =
-            needed.filter(|needed| makes_possible(needed)).filter_map(|needed| on_schema.get(needed)).flatten().copied().collect();
+        let before: Vec<usize> = needed
+            .filter(|needed| makes_possible(needed))
+            .filter_map(|needed| on_schema.get(needed))
+            .flatten()
+            .copied()
+            .collect();
         builder.edges.extend(before.into_iter().map(|first| (first, node)));
     }
 }

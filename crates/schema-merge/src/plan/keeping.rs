@@ -92,17 +92,27 @@ impl<'a> Keeper<'a> {
 
     /// True when the thing will not be there any more under its identity, or be another one.
     fn goes(&self, identity: &Identity) -> bool {
-        !self.to.contains(identity) || self.rebuilt.contains(identity) || self.explicit.contains(identity) && self.from.get(identity).is_some_and(|fact| fact.kind == Kind::Extension)
+        !self.to.contains(identity)
+            || self.rebuilt.contains(identity)
+            || self.explicit.contains(identity)
+                && self.from.get(identity).is_some_and(|fact| fact.kind == Kind::Extension)
     }
 
     fn move_away(&mut self, fact: &'a Fact, step: Step) {
         let parts = self.subtree(fact);
         let own: HashSet<&Identity> = parts.iter().map(|part| &part.identity).collect();
-        let holds = parts.iter().filter(|part| part.kind == Kind::Column).flat_map(|part| &part.depends_on).find(|needed| {
-            !own.contains(needed) && self.goes(needed) && (needed.kind_word() == "extension" || self.rebuilt.contains(needed) || needed.kind_word() == "collation")
-        });
+        let holds =
+            parts.iter().filter(|part| part.kind == Kind::Column).flat_map(|part| &part.depends_on).find(|needed| {
+                !own.contains(needed)
+                    && self.goes(needed)
+                    && (needed.kind_word() == "extension"
+                        || self.rebuilt.contains(needed)
+                        || needed.kind_word() == "collation")
+            });
         if let Some(held) = holds {
-            self.shadow.lost.push(format!("{} with its rows, because its columns stand on {held}, which goes", fact.identity));
+            self.shadow
+                .lost
+                .push(format!("{} with its rows, because its columns stand on {held}, which goes", fact.identity));
             self.steps.push(step);
             return;
         }
@@ -119,9 +129,13 @@ impl<'a> Keeper<'a> {
                     taken_off.extend(self.subtree(part).into_iter().map(|part| &part.identity));
                     self.steps.push(self.as_owner(part, format!("alter table {table} drop constraint {name}")));
                 }
-                Kind::Column if part.optional("generated").is_some() && part.depends_on.iter().any(|needed| !own.contains(needed) && self.goes(needed)) => {
+                Kind::Column
+                    if part.optional("generated").is_some()
+                        && part.depends_on.iter().any(|needed| !own.contains(needed) && self.goes(needed)) =>
+                {
                     taken_off.extend(self.subtree(part).into_iter().map(|part| &part.identity));
-                    self.steps.push(self.as_owner(part, format!("alter table {table} alter column {name} drop expression")));
+                    self.steps
+                        .push(self.as_owner(part, format!("alter table {table} alter column {name} drop expression")));
                 }
                 _ => {}
             }
@@ -193,7 +207,9 @@ impl<'a> Keeper<'a> {
             return;
         }
         let Some(key) = self.key(table, &column.identity) else {
-            self.shadow.lost.push(format!("the values of {}, because no key tells the rows of its table apart", column.identity));
+            self.shadow
+                .lost
+                .push(format!("the values of {}, because no key tells the rows of its table apart", column.identity));
             self.steps.push(step);
             return;
         };

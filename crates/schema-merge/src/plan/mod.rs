@@ -112,4 +112,5 @@ pub(crate) fn keeping(from: &Catalog, to: &Catalog, data: &[Step], keep_in: Opti
     Plan { steps, shadow: Some(shadow), ..plan }
 }
 
+pub(crate) use families::spelled_out;
 pub(crate) use nodes::{relation_name, widens};

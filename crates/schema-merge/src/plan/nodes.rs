@@ -121,20 +121,31 @@ impl<'a> Builder<'a> {
             }
             let removed = !self.to.contains(&fact.identity);
             let destructive = removed
-                && matches!(fact.kind, Kind::Table | Kind::Column | Kind::Attribute | Kind::Sequence | Kind::Schema | Kind::Extension)
+                && matches!(
+                    fact.kind,
+                    Kind::Table | Kind::Column | Kind::Attribute | Kind::Sequence | Kind::Schema | Kind::Extension
+                )
                 || !removed && fact.kind == Kind::Table
                 || !removed && fact.kind == Kind::Column && fact.optional("generated").is_none()
                 || self.loses(fact);
             let word = if fact.kind == Kind::Collation { "collation" } else { "type" };
             let piece = if self.closure.rebuilt.contains(&fact.identity) && fact.kind != Kind::Range {
-                Some(Piece::new(format!("alter {word} {} rename to {}", fact.identity.path(), free_name(self.from, &fact.identity))))
+                Some(Piece::new(format!(
+                    "alter {word} {} rename to {}",
+                    fact.identity.path(),
+                    free_name(self.from, &fact.identity)
+                )))
             } else {
                 ddl::drop(fact)
             };
             let phase =
                 if self.with_data && removed && matches!(fact.kind, Kind::Table | Kind::Column) { LATE } else { DROP };
             if let Some(piece) = piece {
-                let node = self.push(fact, phase, fact.lineage.role.clone(), vec![piece], destructive);
+                let renames = self.closure.relabelled.get(&fact.identity).map(Vec::as_slice).unwrap_or_default();
+                let mut pieces: Vec<Piece> =
+                    ddl::rename_labels(&fact.identity, renames).into_iter().map(Piece::new).collect();
+                pieces.push(piece);
+                let node = self.push(fact, phase, fact.lineage.role.clone(), pieces, destructive);
                 self.dropping.insert(fact.identity.clone(), node);
             }
         }
@@ -174,8 +185,10 @@ impl<'a> Builder<'a> {
                 }
             }
             if old.kind == Kind::Enum {
-                let additions =
-                    ddl::enum_additions(&identity, &old.list("labels"), &new.list("labels")).unwrap_or_default();
+                let renames = self.closure.relabelled.get(&identity).map(Vec::as_slice).unwrap_or_default();
+                pieces.extend(ddl::rename_labels(&identity, renames).into_iter().map(Piece::new));
+                let labels = ddl::relabelled(old, renames);
+                let additions = ddl::enum_additions(&identity, &labels, &new.list("labels")).unwrap_or_default();
                 pieces.extend(additions.into_iter().map(Piece::new));
             }
             let expected = self.families.expected(old, new, from, to);
@@ -222,7 +235,9 @@ impl<'a> Builder<'a> {
         for new in self.to.iter() {
             let (creating, altering) = (self.creating.get(&new.identity), self.altering.get(&new.identity));
             for needed in new.depends_on.iter().chain(&new.parent) {
-                if let Some((part, whole)) = creating.zip(self.creating.get(needed)).filter(|_| self.found_by_whole(new, needed)) {
+                if let Some((part, whole)) =
+                    creating.zip(self.creating.get(needed)).filter(|_| self.found_by_whole(new, needed))
+                {
                     edges.push((*part, *whole));
                     continue;
                 }
@@ -369,9 +384,16 @@ pub(super) fn free_name(catalog: &Catalog, identity: &Identity) -> String {
 /// The name a fact takes among relations and types of its schema; an identity column takes one for its sequence.
 pub(crate) fn relation_name(fact: &Fact) -> Option<String> {
     match fact.kind {
-        Kind::Table | Kind::ForeignTable | Kind::View | Kind::MaterializedView | Kind::Sequence | Kind::Index | Kind::Enum | Kind::Domain | Kind::Composite | Kind::Range => {
-            Some(fact.identity.path().to_owned())
-        }
+        Kind::Table
+        | Kind::ForeignTable
+        | Kind::View
+        | Kind::MaterializedView
+        | Kind::Sequence
+        | Kind::Index
+        | Kind::Enum
+        | Kind::Domain
+        | Kind::Composite
+        | Kind::Range => Some(fact.identity.path().to_owned()),
         Kind::Column => Some(fact.fields.get("identity")?.get("sequence")?.as_str()?.to_owned()),
         Kind::Constraint if matches!(fact.text("type"), "primary" | "unique" | "exclusion") => {
             Some(format!("{}.{}", fact.identity.names()[0], fact.identity.last()))

@@ -16,17 +16,17 @@ impl Builder<'_> {
             match fact.kind {
                 Kind::Column if kept(fact) => {
                     let before = from.get(&fact.identity).and_then(sequence_of);
-                    let (Some(node), Some(name), None) =
-                        (self.altering.get(&fact.identity), sequence_of(fact), before)
+                    let (Some(node), Some(name), None) = (self.altering.get(&fact.identity), sequence_of(fact), before)
                     else {
                         continue;
                     };
                     found.push((fact, name, fact, *node));
                 }
                 Kind::OwnedBy => {
-                    let column = fact.depends_on.iter().find_map(|needed| {
-                        to.get(needed).filter(|column| column.kind == Kind::Column && kept(column))
-                    });
+                    let column = fact
+                        .depends_on
+                        .iter()
+                        .find_map(|needed| to.get(needed).filter(|column| column.kind == Kind::Column && kept(column)));
                     let sequence = fact.parent.as_ref().filter(|sequence| self.is_created(sequence));
                     let sequence = sequence.and_then(|sequence| to.get(sequence));
                     if let (Some(column), Some(sequence), Some(node)) =
@@ -51,7 +51,7 @@ fn sequence_of(column: &Fact) -> Option<String> {
     Some(column.fields.get("identity")?.get("sequence")?.as_str()?.to_owned())
 }
 
-/// `setval` to the value furthest in the sequence's direction, where that is beyond its start and within its bounds.
+/// `setval` to the value furthest in the sequence's direction, where the sequence is not beyond it already.
 fn raise(column: &Fact, sequence: &str, options: &Fact) -> Option<String> {
     if !matches!(column.text("type"), "smallint" | "integer" | "bigint") {
         return None;
@@ -61,10 +61,11 @@ fn raise(column: &Fact, sequence: &str, options: &Fact) -> Option<String> {
         let value = within.map_or_else(|| options.fields.get(field), |identity| identity.get(field));
         value.and_then(Value::as_i64)
     };
-    let (start, minimum, maximum) = (number("start")?, number("minimum")?, number("maximum")?);
-    let (edge, compare) = if number("increment")? < 0 { ("min", "<=") } else { ("max", ">=") };
+    let (minimum, maximum) = (number("minimum")?, number("maximum")?);
+    let (edge, beyond) = if number("increment")? < 0 { ("min", "<") } else { ("max", ">") };
     Some(format!(
-        "select pg_catalog.setval({}, edge) from (select {edge}({}) as edge from {}) as held where edge {compare} {start} and edge between {minimum} and {maximum}",
+        "select pg_catalog.setval({}, edge) from (select {edge}({}) as edge from {}) as held, {sequence} \
+         where (edge {beyond} last_value or edge = last_value and not is_called) and edge between {minimum} and {maximum}",
         ddl::literal(sequence),
         column.identity.last(),
         column.identity.prefix()

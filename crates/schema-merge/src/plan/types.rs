@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::nodes::{BUILD, Builder, DROP, free_name};
+use super::nodes::{BUILD, Builder, DROP, free_name, widens};
 use crate::catalog::{Fact, Identity, Kind};
 use crate::ddl::{self, Piece};
 
@@ -35,6 +35,31 @@ impl Builder<'_> {
                 self.creating.insert(part.identity.clone(), node);
             }
             self.drop_replaced(fact);
+        }
+    }
+
+    /// True when values of the type may be lost: a label or an attribute goes, or what it holds becomes narrower.
+    pub(super) fn loses(&self, old: &Fact) -> bool {
+        let new = self.to.get(&old.identity);
+        let narrower = |field: &str| new.is_some_and(|new| !widens(old.text(field), new.text(field)));
+        match old.kind {
+            Kind::Enum => {
+                let renames = self.closure.relabelled.get(&old.identity).map(Vec::as_slice).unwrap_or_default();
+                let labels = ddl::relabelled(old, renames);
+                new.is_none_or(|new| labels.iter().any(|label| !new.list("labels").contains(label)))
+            }
+            Kind::Domain => narrower("base"),
+            Kind::Range => narrower("subtype"),
+            Kind::Attribute => new.is_some() && narrower("type"),
+            Kind::Composite => {
+                new.is_some()
+                    && self.from.iter().any(|part| {
+                        part.kind == Kind::Attribute
+                            && part.parent.as_ref() == Some(&old.identity)
+                            && (!self.to.contains(&part.identity) || self.loses(part))
+                    })
+            }
+            _ => false,
         }
     }
 
@@ -72,9 +97,10 @@ impl Builder<'_> {
     pub(super) fn parking_edges(&self) -> Vec<(usize, usize)> {
         let mut edges = Vec::new();
         for (identity, node) in &self.parking {
-            let users = self.from.iter().filter(|fact| {
-                fact.depends_on.contains(identity) || fact.parent.as_ref() == Some(identity)
-            });
+            let users = self
+                .from
+                .iter()
+                .filter(|fact| fact.depends_on.contains(identity) || fact.parent.as_ref() == Some(identity));
             edges.extend(users.filter_map(|user| Some((*self.dropping.get(&user.identity)?, *node))));
             edges.extend(self.altering.get(identity).map(|back| (*node, *back)));
             for needed in self.from.get(identity).map(|column| column.depends_on.clone()).unwrap_or_default() {

@@ -69,7 +69,8 @@ fn banner(plan: &MergePlan) -> String {
 
 fn conflict_lines(conflict: &Conflict) -> String {
     let hash = |value: &Option<String>| value.clone().unwrap_or_else(|| "(absent)".to_owned());
-    let mut out = format!("--\n-- [CONFLICT] {} {}\n", conflict.object.object_type.word(), qualified(&conflict.object));
+    let mut out = "--\n".to_owned();
+    out += &comment(&format!("[CONFLICT] {} {}", conflict.object.object_type.word(), qualified(&conflict.object)));
     out += &format!("--   parent_t0_hash:  {}\n", hash(&conflict.parent_t0_hash));
     out += &format!("--   parent_now_hash: {}\n", hash(&conflict.parent_now_hash));
     out += &format!("--   branch_now_hash: {}\n", hash(&conflict.branch_now_hash));
@@ -84,7 +85,7 @@ fn conflict_lines(conflict: &Conflict) -> String {
 
 /// A comment that no line break can end.
 fn comment(text: &str) -> String {
-    text.lines().map(|line| format!("-- {line}\n")).collect()
+    text.split(['\n', '\r']).map(|line| format!("-- {line}\n")).collect()
 }
 
 /// Migrations are shown verbatim, commented out: their structure is in the DDL below and their rows in DATA.
@@ -113,7 +114,8 @@ fn section(plan: &MergePlan, statements: &[&Statement], lead: &str, out: &mut St
     for statement in statements {
         if let Some(object) = statement.object.as_ref().filter(|object| last != Some(*object)) {
             let tag = if object.object_type == ObjectType::Migration { "MIGRATION" } else { lead };
-            *out += &format!("\n-- [{tag}] {} {} ({})\n", object.kind, qualified(object), what(plan, object));
+            out.push('\n');
+            *out += &comment(&format!("[{tag}] {} {} ({})", object.kind, qualified(object), what(plan, object)));
             last = Some(object);
         }
         if statement.role_hint.as_deref() != role {
@@ -150,7 +152,9 @@ mod tests {
         DiffResult {
             changes: vec![Change { object, action: Action::Add, sql, destructive: false }],
             hazards: vec![Hazard::new("widened_access", name, "more may read").needs_approval()],
-            rehearsal: Some(serde_json::json!({ "duration_ms": 12.4, "blocking_ms": 3.0, "observer": { "verdict": "agrees" } })),
+            rehearsal: Some(
+                serde_json::json!({ "duration_ms": 12.4, "blocking_ms": 3.0, "observer": { "verdict": "agrees" } }),
+            ),
             ..diff_result(&crate::merge(&Default::default(), &Default::default(), &Default::default()), "now")
         }
     }

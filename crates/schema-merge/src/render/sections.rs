@@ -130,7 +130,8 @@ fn shown(value: &Value) -> String {
 
 fn unsupported(diff: &DiffResult) -> Vec<Line> {
     let line = |entry: &crate::plan::Unsupported| {
-        let name = if entry.schema.is_empty() { entry.name.clone() } else { format!("{}.{}", entry.schema, entry.name) };
+        let name =
+            if entry.schema.is_empty() { entry.name.clone() } else { format!("{}.{}", entry.schema, entry.name) };
         Line::new(Mark::Conflict, format!("{} {name}: {}", entry.kind.replace('_', " "), entry.reason))
     };
     diff.unsupported.iter().map(line).collect()
@@ -183,7 +184,8 @@ fn by_object<'a>(facts: impl Iterator<Item = &'a FactChange>) -> Vec<Line> {
         let action = if same { mark(changes[0].action) } else { Mark::Modify };
         let mut line = Line::new(action, named(object));
         line.details.extend(changes.iter().map(|change| {
-            let fields = if change.fields.is_empty() { String::new() } else { format!(": {}", change.fields.join(", ")) };
+            let fields =
+                if change.fields.is_empty() { String::new() } else { format!(": {}", change.fields.join(", ")) };
             format!("{} {}{fields}", change.action.word(), change.fact)
         }));
         line
@@ -202,7 +204,8 @@ fn rehearsal(report: Option<&Value>) -> Vec<Line> {
     for violation in list("violations") {
         let count = violation["count"].as_i64().map_or_else(|| "many".to_owned(), |count| count.to_string());
         let (table, what) = (text(&violation["table"]), text(&violation["what"]));
-        let mut line = Line::new(Mark::Conflict, format!("{count} rows of {table} {what} [{}]", text(&violation["rule"])));
+        let mut line =
+            Line::new(Mark::Conflict, format!("{count} rows of {table} {what} [{}]", text(&violation["rule"])));
         line.details.push(format!("such as {}", violation["sample"]));
         lines.push(line);
     }
@@ -220,7 +223,10 @@ fn rehearsal(report: Option<&Value>) -> Vec<Line> {
     let observer = &report["observer"];
     let verdict = text(&observer["verdict"]);
     let mark = if verdict == "disagrees" { Mark::Conflict } else { Mark::Info };
-    let mut line = Line::new(mark, format!("the second observer {}", if verdict == "absent" { "could not look" } else { &verdict }));
+    let mut line = Line::new(
+        mark,
+        format!("the second observer {}", if verdict == "absent" { "could not look" } else { &verdict }),
+    );
     line.details.extend(observer["reason"].as_str().map(str::to_owned));
     line.details.extend(observer["differences"].as_array().into_iter().flatten().map(text));
     lines.push(line);

@@ -95,7 +95,8 @@ pub(super) fn merge(merged: &mut RowsMerged, sides: &Sides<'_, ConfigurationRow>
             |rows: &[ConfigurationRow]| rows.iter().filter(|row| row.table == table.table).cloned().collect::<Vec<_>>();
         let (their_base, our_base, theirs, ours) =
             (of(sides.base_of_target), of(sides.base_of_source), of(sides.target), of(sides.source));
-        let find = |rows: &[ConfigurationRow], key: &Map<String, Value>| rows.iter().find(|other| other.key == *key).cloned();
+        let find =
+            |rows: &[ConfigurationRow], key: &Map<String, Value>| rows.iter().find(|other| other.key == *key).cloned();
         for row in &ours {
             let before = (find(&their_base, &row.key), find(&our_base, &row.key));
             let mut there = find(&theirs, &row.key);

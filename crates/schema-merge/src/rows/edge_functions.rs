@@ -7,6 +7,9 @@ use crate::ddl::literal;
 use crate::report::{Action, Change, Conflict, FieldConflict, Hazard, Object, ObjectType};
 use crate::snapshot::EdgeFunction;
 
+/// What a side says of one function, if it has it.
+type Row = Option<Map<String, Value>>;
+
 const FIELDS: [&str; 4] = ["name", "description", "code", "status"];
 
 pub(super) fn merge(merged: &mut RowsMerged, sides: &Sides<'_, EdgeFunction>) {
@@ -36,14 +39,13 @@ fn fields(row: &EdgeFunction) -> Map<String, Value> {
 fn one(
     merged: &mut RowsMerged,
     slug: &str,
-    (their_base, our_base): &(Option<Map<String, Value>>, Option<Map<String, Value>>),
-    target: Option<Map<String, Value>>,
+    (their_base, our_base): &(Row, Row),
+    target: Row,
     source: Map<String, Value>,
 ) {
     let mut changed = Vec::new();
     let mut clashes = Vec::new();
-    let value =
-        |side: &Option<Map<String, Value>>, field: &str| side.as_ref().and_then(|side| side.get(field)).cloned();
+    let value = |side: &Row, field: &str| side.as_ref().and_then(|side| side.get(field)).cloned();
     for field in FIELDS {
         let (theirs, ours) = (value(&target, field), source.get(field).cloned());
         let (was_theirs, was_ours) = (value(their_base, field), value(our_base, field));
@@ -64,7 +66,7 @@ fn one(
     }
     let object = object(slug);
     if !clashes.is_empty() {
-        let hashed = |side: &Option<Map<String, Value>>| side.clone().map(|side| hash(&Value::Object(side)));
+        let hashed = |side: &Row| side.clone().map(|side| hash(&Value::Object(side)));
         let names: Vec<String> = clashes.iter().map(|entry| entry.field.clone()).collect();
         let conflict = Conflict {
             parent_t0_hash: hashed(if their_base.is_some() { their_base } else { our_base }),
@@ -80,7 +82,12 @@ fn one(
         if !merged.decide(conflict) {
             return;
         }
-        changed.extend(FIELDS.into_iter().filter(|field| names.iter().any(|name| name == field)).map(|field| (field, source.get(field).cloned().unwrap_or_default())));
+        changed.extend(
+            FIELDS
+                .into_iter()
+                .filter(|field| names.iter().any(|name| name == field))
+                .map(|field| (field, source.get(field).cloned().unwrap_or_default())),
+        );
     }
     if changed.is_empty() {
         return;

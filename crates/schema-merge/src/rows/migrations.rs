@@ -62,11 +62,12 @@ pub(super) fn merge(merged: &mut RowsMerged, sides: &Sides<'_, Migration>) {
 
 /// The statements of later migrations that changed rows, for a person.
 pub(super) fn data_statements(before: &[Migration], after: &[Migration]) -> Vec<String> {
-    let new = after.iter().filter(|row| !before.iter().any(|old| compare(&old.version, &row.version) == Ordering::Equal));
+    let new =
+        after.iter().filter(|row| !before.iter().any(|old| compare(&old.version, &row.version) == Ordering::Equal));
     new.flat_map(|row| {
-        row.statements.iter().enumerate().filter(|(_, statement)| classify(statement) == Class::Data).map(|(index, _)| {
-            format!("what statement {} of migration {} did to rows stays done", index + 1, row.version)
-        })
+        row.statements.iter().enumerate().filter(|(_, statement)| classify(statement) == Class::Data).map(
+            |(index, _)| format!("what statement {} of migration {} did to rows stays done", index + 1, row.version),
+        )
     })
     .collect()
 }

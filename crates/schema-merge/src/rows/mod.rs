@@ -63,7 +63,10 @@ pub(crate) fn merge(snapshots: [&Snapshot; 4], choices: &HashMap<String, Choice>
     merged
 }
 
-fn sides<'a, T>([base_of_target, base_of_source, target, source]: [&'a Snapshot; 4], of: impl Fn(&'a Snapshot) -> &'a [T]) -> Sides<'a, T> {
+fn sides<'a, T>(
+    [base_of_target, base_of_source, target, source]: [&'a Snapshot; 4],
+    of: impl Fn(&'a Snapshot) -> &'a [T],
+) -> Sides<'a, T> {
     Sides {
         base_of_target: of(base_of_target),
         base_of_source: of(base_of_source),
@@ -75,7 +78,12 @@ fn sides<'a, T>([base_of_target, base_of_source, target, source]: [&'a Snapshot;
 impl RowsMerged {
     /// Takes a row away that the merge being undone has brought.
     fn take_away(&mut self, sql: String, object: Object) {
-        self.changes.push(Change { object: object.clone(), action: Action::Drop, sql: sql.clone(), destructive: false });
+        self.changes.push(Change {
+            object: object.clone(),
+            action: Action::Drop,
+            sql: sql.clone(),
+            destructive: false,
+        });
         self.statements.push(statement(sql, object));
     }
 

@@ -147,6 +147,7 @@ async fn run_case(cluster: &Cluster, worker: usize, folder: &Path) -> Vec<String
         return problems;
     }
     problems.extend(proof::unexplained(cluster, &target, dump, &theirs.catalog, &plan.predicted).await);
+    problems.extend(proof::repeated(cluster, &target, &base.catalog, &ours.catalog).await);
     problems.extend(proof::lost_rows(&rows, &proof::row_counts(cluster, &target).await, &plan));
     let observed = if by_hand.is_empty() {
         proof::replayed(cluster, &source, &script("target.sql"), &ours.catalog, &plan).await

@@ -1,7 +1,8 @@
 //! What a merge can be asked for: decisions, approvals, segments, further merges of the same branch, and undo.
 
 use schema_merge::{
-    Base, Choice, MergePlan, Options, Origin, Prediction, ResolutionError, Resolutions, Snapshot, merge, merge_with, undo,
+    Base, Choice, MergePlan, Options, Origin, Prediction, ResolutionError, Resolutions, Snapshot, merge, merge_with,
+    undo,
 };
 
 use crate::cluster::Cluster;
@@ -67,7 +68,8 @@ async fn conflicts_are_resolved_by_decisions_that_are_bound_to_the_plan() {
     let wider = plan.conflicts.iter().find(|conflict| conflict.class == "S9").expect("types clash");
     assert!(wider.resolutions[1].detail.contains("wider"), "{:?}", wider.resolutions);
 
-    let all = |choice: &Choice| decided(&plan, plan.conflicts.iter().map(|conflict| (conflict.id.clone(), choice.clone())));
+    let all =
+        |choice: &Choice| decided(&plan, plan.conflicts.iter().map(|conflict| (conflict.id.clone(), choice.clone())));
     let base = Base::one(base);
     let theirs = merge_with(&base, &target, &source, &all(&Choice::TakeTarget)).expect("every conflict is known");
     assert!(!theirs.blocked() && theirs.is_empty(), "{:#?} {:#?}", theirs.conflicts, theirs.statements);
@@ -78,7 +80,11 @@ async fn conflicts_are_resolved_by_decisions_that_are_bound_to_the_plan() {
     // The ids stay while the disagreement does, whatever the values.
     let again = merge(&base.target, &source, &target);
     let ids = |plan: &MergePlan, class: &str| {
-        plan.conflicts.iter().filter(|conflict| conflict.class == class).map(|conflict| conflict.id.clone()).collect::<Vec<_>>()
+        plan.conflicts
+            .iter()
+            .filter(|conflict| conflict.class == class)
+            .map(|conflict| conflict.id.clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(ids(&again, "S9"), ids(&plan, "S9"));
 
@@ -105,7 +111,10 @@ async fn conflicts_are_resolved_by_decisions_that_are_bound_to_the_plan() {
     assert_eq!(custom.role_hint.as_deref(), Some("project_admin"));
     run_plan(&cluster, "target", &by_hand).await;
     assert_eq!(text(&cluster, "target", "select public.f()::text").await, "4");
-    assert_eq!(text(&cluster, "target", "select pg_typeof(total)::text from (select (null::public.orders).total) t").await, "numeric");
+    assert_eq!(
+        text(&cluster, "target", "select pg_typeof(total)::text from (select (null::public.orders).total) t").await,
+        "numeric"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,7 +139,8 @@ async fn access_that_neither_side_tried_waits_for_approval() {
     assert!(merge_with(&base, &target, &source, &other).expect("nothing is resolved").blocked());
 
     // What the branch dropped itself needs none, unless every danger does.
-    let [base, target, source] = sides(&cluster, "create table a (id int); create table b (id int);", "", "drop table a;").await;
+    let [base, target, source] =
+        sides(&cluster, "create table a (id int); create table b (id int);", "", "drop table a;").await;
     assert!(!merge(&base, &target, &source).blocked());
     let strict = Options { strict: true, ..Options::default() };
     let plan = merge_with(&Base::one(base), &target, &source, &strict).expect("nothing is resolved");
@@ -158,6 +168,16 @@ alter table tasks alter state set default 'late'; create index on tasks (id) whe
     assert_eq!(text(&cluster, "target", "select state::text from public.jobs where id = 2").await, "late");
 }
 
+/// What one side was and the other has received, as the receiving side knows it.
+fn received(giver: &Snapshot, receiver: &Snapshot) -> Snapshot {
+    let mut found = giver.clone();
+    for mut fact in giver.catalog.iter().cloned() {
+        fact.lineage.object = receiver.catalog.get(&fact.identity).and_then(|there| there.lineage.object.clone());
+        found.catalog.insert(fact);
+    }
+    found
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_branch_is_merged_again_and_brought_up_to_date() {
     let cluster = Cluster::start().await;
@@ -170,11 +190,16 @@ async fn a_branch_is_merged_again_and_brought_up_to_date() {
     .await;
     let first = merge_with(&Base::one(base), &target, &source, &Options::default()).expect("nothing is resolved");
     run_plan(&cluster, "target", &first).await;
-    let base = Base::two(snapshot_of(&cluster, "target").await, source);
+    let base = Base::two(received(&source, &snapshot_of(&cluster, "target").await), source);
 
     // Both sides go on: what was new on the branch is renamed there and changed on the parent.
     run_as_developer(&cluster, "source", "alter table n rename to notes; alter table t alter b type bigint;").await;
-    run_as_developer(&cluster, "target", "alter table n add column y int; drop table mine; alter table t drop column p;").await;
+    run_as_developer(
+        &cluster,
+        "target",
+        "alter table n add column y int; drop table mine; alter table t drop column p;",
+    )
+    .await;
     let (target, source) = (snapshot_of(&cluster, "target").await, snapshot_of(&cluster, "source").await);
     let stored = serde_json::to_string(&base).expect("a base is plain data");
     let base: Base = serde_json::from_str(&stored).expect("it is read as it was written");
@@ -185,22 +210,63 @@ async fn a_branch_is_merged_again_and_brought_up_to_date() {
     assert!(!sql.iter().any(|sql| sql.contains("mine") || sql.contains("column p")), "{sql:#?}");
     run_plan(&cluster, "target", &second).await;
 
-    // The other way round: the branch gets what the parent has.
+    // The other way round: the branch gets what the parent has of its own.
     let parent = snapshot_of(&cluster, "target").await;
-    let base = Base::two(parent.clone(), source.clone());
-    let update = merge_with(&base.clone().swapped(), &source, &parent, &Options::default()).expect("nothing is resolved");
-    assert!(update.is_empty(), "nothing changed on the parent since: {:#?}", update.statements);
-    run_as_developer(&cluster, "target", "alter table notes add column z int;").await;
-    let parent = snapshot_of(&cluster, "target").await;
+    let base = Base::two(received(&source, &parent), source.clone());
     let update = merge_with(&base.swapped(), &source, &parent, &Options::default()).expect("nothing is resolved");
     assert!(!update.blocked(), "{:#?}", update.conflicts);
     run_plan(&cluster, "source", &update).await;
     let branch = snapshot_of(&cluster, "source").await;
-    let base = Base::two(parent.clone(), branch.clone());
-    assert!(merge_with(&base, &parent, &branch, &Options::default()).expect("nothing is resolved").is_empty());
+    assert_eq!(branch.catalog.hash(), parent.catalog.hash(), "{:#?}", parent.catalog.differences(&branch.catalog));
+    let base = Base::two(parent.clone(), received(&parent, &branch));
+    for (target, source) in [(&parent, &branch), (&branch, &parent)] {
+        assert!(merge_with(&base, target, source, &Options::default()).expect("nothing is resolved").is_empty());
+    }
     // A base of one snapshot, as it was stored before, is read as one for both.
     let old: Base = serde_json::from_str(&serde_json::to_string(&parent).expect("plain data")).expect("it is a base");
     assert_eq!(old, Base::one(parent));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_that_was_restored_from_text_is_compared_with_its_own_beginning() {
+    let cluster = Cluster::start().await;
+    let made = "create table kinds (id int primary key, word varchar(10), constraint word check (id > 0));
+        create table items (id int primary key, kind int references kinds, label text);
+        create view labels as select id, label from items;";
+    // What comes back from a dump: the same, printed otherwise by Postgres, under other oids.
+    let restored = "create table unrelated (id int); drop table unrelated;
+        create table items (id int primary key, kind int, label text);
+        create table kinds (id int primary key, word varchar(10),
+            constraint word check (0 < id));
+        alter table items add foreign key (kind) references kinds; create view labels as select items.id, items.label from items;";
+    prepare(&cluster, "target").await;
+    run_as_developer(&cluster, "target", made).await;
+    prepare(&cluster, "source").await;
+    run_as_developer(&cluster, "source", restored).await;
+    let (parent, branch) = (snapshot_of(&cluster, "target").await, snapshot_of(&cluster, "source").await);
+    assert_ne!(parent.catalog.hash(), branch.catalog.hash(), "the two print the check alike, which proves nothing");
+    let base = Base::two(parent.clone(), branch.clone());
+    let nothing = merge_with(&base, &parent, &branch, &Options::default()).expect("nothing is resolved");
+    assert!(nothing.is_empty() && !nothing.blocked(), "{:#?}", nothing.statements);
+
+    run_as_developer(
+        &cluster,
+        "target",
+        "alter table items add column extra int; alter table kinds rename word to name;",
+    )
+    .await;
+    run_as_developer(&cluster, "source", "alter table items rename to things; alter table things rename label to title; alter table kinds add column rank int;").await;
+    let (target, source) = (snapshot_of(&cluster, "target").await, snapshot_of(&cluster, "source").await);
+    let plan = merge_with(&base, &target, &source, &Options::default()).expect("nothing is resolved");
+    assert!(!plan.blocked(), "{:#?}", plan.conflicts);
+    let sql: Vec<&str> = plan.statements.iter().map(|statement| statement.sql.as_str()).collect();
+    for expected in
+        ["alter table public.items rename column label to title", "alter table public.items rename to things"]
+    {
+        assert!(sql.contains(&expected), "{sql:#?}");
+    }
+    assert!(!sql.iter().any(|sql| sql.contains("constraint word")), "{sql:#?}");
+    run_plan(&cluster, "target", &plan).await;
 }
 
 const UNDONE_BASE: &str = "
@@ -237,7 +303,8 @@ create view seniors as select id, full_name from people;";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_merge_is_taken_back_with_everything_written_since() {
     let cluster = Cluster::start().await;
-    let [base, before, source] = sides(&cluster, UNDONE_BASE, "alter table people add column city text default 'Rome';", UNDONE_SOURCE).await;
+    let [base, before, source] =
+        sides(&cluster, UNDONE_BASE, "alter table people add column city text default 'Rome';", UNDONE_SOURCE).await;
     let options = Options { keep_in: Some("hearth_undo_1a2b3c4d".to_owned()), ..Options::default() };
     let base = Base::one(base);
     let plan = merge_with(&base, &before, &source, &options).expect("nothing is resolved");
@@ -267,21 +334,27 @@ async fn a_merge_is_taken_back_with_everything_written_since() {
     run_plan(&cluster, "target", &relaxed).await;
 
     for (query, expected) in [
-        ("select string_agg(concat_ws(',', id, name, age, mood, score, city), '; ' order by id) from public.people",
-         "1,Ann,30,wild,1.55,Rome; 2,Bob,17,calm,7,Rome; 3,Cy,44,3,Rome; 4,Dee,9,Rome"),
+        (
+            "select string_agg(concat_ws(',', id, name, age, mood, score, city), '; ' order by id) from public.people",
+            "1,Ann,30,wild,1.55,Rome; 2,Bob,17,calm,7,Rome; 3,Cy,44,3,Rome; 4,Dee,9,Rome",
+        ),
         ("select string_agg(concat(id, \"a b\"), ',' order by id) from public.\"Odd Name\"", "1x,2,3"),
         ("select count(*)::text || max(id) from public.logs", "5050"),
         ("select string_agg(name, ',' order by id) from public.adults", "Ann,Cy"),
         ("select string_agg(at::text, ',') from public.touches", "2"),
         ("select note from hearth_redo_1a2b3c4d_1.added", "new"),
-        ("select count(*)::text from pg_attribute where attrelid = 'public.people'::regclass and attname = 'later'", "1"),
+        (
+            "select count(*)::text from pg_attribute where attrelid = 'public.people'::regclass and attname = 'later'",
+            "1",
+        ),
     ] {
         assert_eq!(text(&cluster, "target", query).await, expected, "{query}");
     }
     run(&cluster, "target", "insert into public.logs (person, entry) values (1, 'again')").await;
     // Apart from what was written since and the relaxed column, the schema is what it was.
     let reached = snapshot_of(&cluster, "target").await;
-    let left: Vec<String> = before.catalog.differences(&reached.catalog).into_iter().filter(|line| !line.contains("later")).collect();
+    let left: Vec<String> =
+        before.catalog.differences(&reached.catalog).into_iter().filter(|line| !line.contains("later")).collect();
     assert_eq!(left, ["~ column:public.people.age not_null: true ≠ false"]);
 
     for kept in [Some(shadow), relaxed.shadow] {
@@ -290,5 +363,8 @@ async fn a_merge_is_taken_back_with_everything_written_since() {
             run(&cluster, "target", &text).await;
         }
     }
-    assert_eq!(text(&cluster, "target", "select count(*)::text from pg_namespace where nspname like 'hearth_%'").await, "0");
+    assert_eq!(
+        text(&cluster, "target", "select count(*)::text from pg_namespace where nspname like 'hearth_%'").await,
+        "0"
+    );
 }

@@ -7,7 +7,7 @@ use schema_merge::{Catalog, Kind, MergePlan, observer};
 
 use crate::cluster::Cluster;
 use crate::database::{apply, catalog, connect, describe, disconnected, try_run_as_developer};
-use crate::dump;
+use crate::{dump, laws};
 
 /// Goes from one catalog to the other and back, planning again each time, and leaves no trace.
 pub(crate) async fn there_and_back(cluster: &Cluster, database: &str, from: &Catalog, to: &Catalog) -> Vec<String> {
@@ -109,6 +109,11 @@ pub(crate) async fn same_schema(cluster: &Cluster, merged: &str, other: &str, pr
         (left, right) => problems.extend([left, right].into_iter().filter_map(Result::err)),
     }
     problems
+}
+
+/// What a second merge into the merged database would still do.
+pub(crate) async fn repeated(cluster: &Cluster, database: &str, base: &Catalog, source: &Catalog) -> Option<String> {
+    laws::repeated(base, &catalog(&connect(cluster, database).await).await, source)
 }
 
 /// What `pg_dump` saw changed and no changed fact explains, or the other way round.

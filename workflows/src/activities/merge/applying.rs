@@ -42,7 +42,9 @@ pub async fn apply(
         }
         Err(ApplyRefused::Locked) => Err(StepError::refused(
             "branch.parent_busy",
-            format!("The {what} is busy: its tables stayed locked by other transactions. Nothing was changed. Try again later."),
+            format!(
+                "The {what} is busy: its tables stayed locked by other transactions. Nothing was changed. Try again later."
+            ),
         )),
         Err(ApplyRefused::StatementFailed { index, sqlstate, message, committed_segments }) => Err(StepError::refused(
             "branch.merge_failed",

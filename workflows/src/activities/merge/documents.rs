@@ -39,7 +39,10 @@ pub(super) async fn snapshot(world: &World, operation_id: OperationId, name: &st
     let mut conn = world.pool.acquire().await.map_err(store_failed)?;
     let body = store::merges::document(&mut conn, operation_id, name).await.map_err(store_failed)?;
     let body = body.ok_or_else(|| {
-        StepError::permanent("branch.merge_failed", "What the merge needs to know of its beginning is not there any more.")
+        StepError::permanent(
+            "branch.merge_failed",
+            "What the merge needs to know of its beginning is not there any more.",
+        )
     })?;
     read("merge", body)
 }

@@ -99,7 +99,8 @@ async fn snapshot(world: &World, project_id: ProjectId) -> Outcome<Snapshot> {
     read("project", schema::snapshot(world, project_id).await?.snapshot)
 }
 
-async fn base(world: &World, branch_id: ProjectId) -> Outcome<Base> {
+/// What both sides of a branch's merges started from, parent first.
+pub(super) async fn base(world: &World, branch_id: ProjectId) -> Outcome<Base> {
     let branch = project_row(world, branch_id).await?;
     let mut conn = world.pool.acquire().await.map_err(store_failed)?;
     let base = store::branches::base(&mut conn, branch.id).await.map_err(store_failed)?;
@@ -154,8 +155,7 @@ fn make(material: Material) -> Outcome<Made> {
     let (plan, lost) = match direction {
         MergeDirection::Undo => {
             let keep_in = options.keep_in.unwrap_or_default();
-            let undo =
-                schema_merge::undo(&source, &base.target, &target, &shadow, &keep_in).map_err(unresolved)?;
+            let undo = schema_merge::undo(&source, &base.target, &target, &shadow, &keep_in).map_err(unresolved)?;
             let plan = if relaxed { undo.relaxed.unwrap_or(undo.strict) } else { undo.strict };
             (plan, undo.lost)
         }
@@ -221,7 +221,9 @@ fn refusal(plan: &Planned, input: &BranchMergeInput) -> Option<StepError> {
         let count = plan.conflicts;
         return Some(match input.direction {
             MergeDirection::Undo => {
-                let text = format!("The merge cannot be undone: the parent has since changed {count} of the things it would take back.");
+                let text = format!(
+                    "The merge cannot be undone: the parent has since changed {count} of the things it would take back."
+                );
                 StepError::refused("branch.undo_conflict", text)
             }
             _ => {

@@ -4,10 +4,7 @@
 //! way is told at once and not only the first.
 
 use data_plane_contract::schema::Probe;
-use schema_merge::{
-    Catalog, Fact, Identity, Kind,
-    catalog::unquote_identifier,
-};
+use schema_merge::{Catalog, Fact, Identity, Kind, catalog::unquote_identifier};
 
 /// The questions that a plan from one catalog to another raises.
 pub(super) fn of(target: &Catalog, predicted: &Catalog) -> Vec<Probe> {

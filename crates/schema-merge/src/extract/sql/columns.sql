@@ -10,7 +10,8 @@ select coalesce(json_agg(json_build_object(
          'compression', nullif(a.attcompression, ''),
          'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
          -- Some builds of Postgres stamp every column with a WAL position here, which nobody declared.
-         'options', (select json_agg(o.option order by o.option) from unnest(a.attoptions) as o(option) where o.option not like 'pg\_attver=%'),
+         'options', case when a.attoptions is not null then (select json_agg(o.option order by o.option)
+                      from unnest(a.attoptions) as o(option) where o.option not like 'pg\_attver=%') end,
          'generated', nullif(a.attgenerated, ''),
          'expression', case when d.oid is not null then pg_get_expr(d.adbin, d.adrelid) end,
          'expression_oid', d.oid::bigint,

@@ -6,8 +6,9 @@ select coalesce(json_agg(json_build_object(
          'replica', x.indisreplident, 'clustered', x.indisclustered,
          'constraint', k.oid::bigint, 'options', case when k.oid is not null then i.reloptions end,
          'definition', case when k.oid is null then pg_get_indexdef(i.oid) end,
-         'statistics', (select json_object_agg(a.attnum, a.attstattarget order by a.attnum) from pg_attribute a
-                        where a.attrelid = i.oid and a.attnum > 0 and a.attstattarget >= 0))
+         'statistics', case when x.indexprs is not null then (
+                        select json_object_agg(a.attnum, a.attstattarget order by a.attnum) from pg_attribute a
+                        where a.attrelid = i.oid and a.attnum > 0 and a.attstattarget >= 0) end)
          order by i.oid), '[]'::json)
 from pg_index x
 join pg_class i on i.oid = x.indexrelid

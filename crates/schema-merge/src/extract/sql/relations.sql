@@ -5,8 +5,9 @@ select coalesce(json_agg(json_build_object(
          'plain', c.relkind in ('v', 'f', 'p') and c.reloftype = 0 and c.reltablespace = 0
                   or c.relkind in ('r', 'm') and c.reloftype = 0 and am.amname = 'heap' and c.reltablespace = 0,
          'unlogged', c.relpersistence = 'u',
-         'options', (select json_agg(o.option order by o.option)
-                     from (select unnest(c.reloptions) as option union all select 'toast.' || unnest(t.reloptions)) o),
+         'options', case when c.reloptions is not null or t.reloptions is not null then (
+                     select json_agg(o.option order by o.option)
+                     from (select unnest(c.reloptions) as option union all select 'toast.' || unnest(t.reloptions)) o) end,
          'row_security', c.relrowsecurity, 'force_row_security', c.relforcerowsecurity,
          'replica_identity', c.relreplident,
          'partition_key', case when c.relkind = 'p' then pg_get_partkeydef(c.oid) end,
@@ -20,7 +21,8 @@ select coalesce(json_agg(json_build_object(
                      'type_storage', y.typstorage,
                      'compression', nullif(a.attcompression, ''),
                      'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
-                     'options', (select json_agg(o.option order by o.option) from unnest(a.attoptions) as o(option) where o.option not like 'pg\_attver=%'))
+                     'options', case when a.attoptions is not null then (select json_agg(o.option order by o.option)
+                              from unnest(a.attoptions) as o(option) where o.option not like 'pg\_attver=%') end)
                      order by a.attnum)
             from pg_attribute a
             join pg_type y on y.oid = a.atttypid

@@ -185,7 +185,10 @@ pub(super) async fn check(cluster: &Cluster, worker: usize, pair: &Pair) -> (Vec
         match proof::apply_merge(cluster, &database, &plan).await {
             Err(error) => problems.push(format!("merge: {error}")),
             Ok(()) => match the_other_way(cluster, &other, pair, &plan.predicted).await {
-                Ok(()) => problems.extend(proof::same_schema(cluster, &database, &other, &plan.predicted).await),
+                Ok(()) => {
+                    problems.extend(proof::same_schema(cluster, &database, &other, &plan.predicted).await);
+                    problems.extend(proof::repeated(cluster, &database, &base, &source).await);
+                }
                 Err(error) => problems.push(error),
             },
         }

@@ -1,0 +1,1 @@
+comment on aggregate total(integer) is 'adds';

@@ -1,0 +1,12 @@
+create aggregate total(integer) (sfunc = add_to, stype = numeric, initcond = '0', combinefunc = combine, finalfunc = finish, parallel = safe);
+create aggregate moving(integer) (sfunc = add_to, stype = numeric, sspace = 128, msfunc = add_to, minvfunc = take_from, mstype = numeric, initcond = '0', minitcond = '0');
+create function collected(state integer[], value integer) returns integer[] language sql immutable as $$ select state || value $$;
+create function nth(state integer[], place integer) returns integer language sql immutable as $$ select state[place] $$;
+create aggregate place_of(place integer order by value integer) (sfunc = collected, stype = integer[], finalfunc = nth, initcond = '{}');
+create aggregate would_be(place integer order by value integer) (sfunc = collected, stype = integer[], finalfunc = nth, initcond = '{}', hypothetical);
+create aggregate largest(integer) (sfunc = int4larger, stype = integer, sortop = >);
+create aggregate everything(*) (sfunc = int8inc, stype = bigint, initcond = '0');
+create view sums as select total(x) as t, everything(*) as n from generate_series(1, 3) x;
+comment on aggregate total(integer) is 'adds up';
+revoke execute on function total(integer) from public;
+grant execute on function total(integer) to authenticated;

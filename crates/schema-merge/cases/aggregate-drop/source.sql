@@ -1,0 +1,1 @@
+drop view sums; drop aggregate total(integer);

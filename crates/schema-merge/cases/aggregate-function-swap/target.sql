@@ -1,0 +1,1 @@
+comment on function add_to(numeric, integer) is 'step';

@@ -1,0 +1,1 @@
+alter aggregate total(integer) rename to grand_total;

@@ -1,0 +1,9 @@
+create type money_amount as (currency text, amount numeric);
+create function money_eq(money_amount, money_amount) returns boolean language sql immutable as $$ select ($1).currency = ($2).currency and ($1).amount = ($2).amount $$;
+create function money_ne(money_amount, money_amount) returns boolean language sql immutable as $$ select not (($1).currency = ($2).currency and ($1).amount = ($2).amount) $$;
+create function money_text(money_amount) returns text language sql immutable as $$ select ($1).currency || ($1).amount $$;
+create function money_number(money_amount) returns numeric language sql immutable as $$ select ($1).amount $$;
+
+create cast (money_amount as numeric) with function money_number(money_amount);
+create table days (p money_amount);
+create view numbers as select p::numeric as n from days;

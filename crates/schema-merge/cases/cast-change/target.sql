@@ -1,0 +1,1 @@
+comment on cast (money_amount as numeric) is 'amount';

@@ -1,0 +1,1 @@
+drop cast (money_amount as numeric);

@@ -1,0 +1,10 @@
+drop view totals;
+create domain amount2 as numeric(12,2) default 0 constraint positive check (value >= 0);
+create domain big_amount2 as amount2 constraint big check (value > 10);
+alter table sales alter a type amount2 using a::numeric, alter list type amount2[] using list::text[]::amount2[], alter b type big_amount2 using b::numeric;
+drop domain big_amount; drop domain amount;
+alter domain amount2 rename to amount;
+alter domain big_amount2 rename to big_amount;
+comment on constraint positive on domain amount is 'kept';
+create view totals as select id, a from sales;
+grant select on totals to anon;

@@ -1,0 +1,1 @@
+alter table sales add note text;

@@ -1,0 +1,15 @@
+create type mood as enum ('sad', 'ok', 'happy', 'gone');
+create domain good_mood as mood check (value <> 'sad'::mood);
+create type state as (m mood, since date);
+create function cheer(m mood) returns mood language sql immutable as $$ select 'happy'::public.mood $$;
+create table people (id int primary key, m mood not null default 'ok', ms mood[] default '{ok,happy}', g good_mood, s state, constraint not_sad check (m <> 'sad'::mood));
+create index by_mood on people (m) where m = 'happy'::mood;
+create view happy as select id, m from people where m = 'happy'::mood;
+create policy p on people using (m <> 'sad'::mood);
+insert into people values (1, 'happy', '{sad,ok}', 'ok', row('ok', '2020-01-01'));
+insert into people (id) values (2);
+grant usage on type mood to anon;
+comment on type mood is 'kept';
+comment on column people.m is 'kept';
+comment on domain good_mood is 'kept';
+comment on column state.m is 'kept';

@@ -1,0 +1,1 @@
+comment on function note() is 'n';

@@ -1,0 +1,1 @@
+create function note() returns event_trigger language plpgsql as $$ begin null; end $$;

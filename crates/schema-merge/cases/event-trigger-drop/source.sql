@@ -1,0 +1,1 @@
+reset role; drop event trigger watch; drop function public.note();

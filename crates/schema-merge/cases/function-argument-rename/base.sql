@@ -1,0 +1,11 @@
+create table notes (id int, n int);
+create function twice(a int) returns int language sql immutable as 'select a * 2';
+create view doubled as select twice(id) as d from notes;
+create index notes_twice on notes (twice(id));
+alter table notes add constraint small check (twice(n) < 100);
+alter table notes add g int generated always as (twice(n)) stored;
+alter table notes alter n set default twice(4);
+grant select on doubled to anon;
+comment on view doubled is 'kept';
+comment on index notes_twice is 'kept';
+comment on constraint small on notes is 'kept';

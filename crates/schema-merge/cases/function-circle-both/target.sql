@@ -1,0 +1,1 @@
+comment on function old(int) is 'o';

@@ -1,0 +1,1 @@
+comment on function f(int) is 'f'; comment on function g(int) is 'g';

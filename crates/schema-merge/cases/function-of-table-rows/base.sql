@@ -1,0 +1,1 @@
+create table people (first text, last text);

@@ -1,0 +1,13 @@
+drop trigger g on notes;
+alter table notes alter n drop default;
+drop policy p on notes;
+drop view over_v;
+drop view v;
+drop function f(int);
+create function f(a int) returns bigint language sql immutable as 'select a::bigint';
+create view v as select f(id)::text as x from notes;
+create view over_v as select x from v;
+create policy p on notes using (f(id) > 0);
+alter table notes alter n set default f(3);
+create trigger g before insert on notes for each row when (f(new.id) > 1) execute function t();
+alter table notes disable trigger g;

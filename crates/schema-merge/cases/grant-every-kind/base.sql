@@ -1,0 +1,11 @@
+create schema app;
+create sequence s;
+create type e as enum ('a');
+create domain d as int;
+create type c as (x int);
+create type r as range (subtype = int4);
+create function f() returns int language sql as 'select 1';
+create procedure p() language sql as 'select 1';
+create table t (id int, "Odd Col" int);
+create view v as select id, "Odd Col" from t;
+grant usage on schema app to anon;

@@ -1,0 +1,15 @@
+revoke usage on schema app from anon;
+grant usage, create on schema app to authenticated with grant option;
+grant usage on sequence s to anon;
+grant update on sequence s to authenticated with grant option;
+revoke usage on type e from public;
+grant usage on type e to anon;
+revoke usage on domain d from public;
+revoke usage on type c from public;
+grant usage on type c to authenticated;
+revoke usage on type r from public;
+revoke execute on function f() from public;
+revoke execute on procedure p() from public, project_admin;
+grant select ("Odd Col"), update ("Odd Col") on t to anon;
+grant select ("Odd Col") on v to anon;
+revoke delete, truncate on t from project_admin;

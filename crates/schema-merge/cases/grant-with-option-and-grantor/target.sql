@@ -1,0 +1,1 @@
+grant insert on t to anon;

@@ -1,0 +1,1 @@
+comment on operator === (money_amount, money_amount) is 'equal';

@@ -1,0 +1,1 @@
+drop view same; drop operator === (money_amount, money_amount);

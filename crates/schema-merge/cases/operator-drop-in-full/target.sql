@@ -1,0 +1,1 @@
+alter table prices add c int;

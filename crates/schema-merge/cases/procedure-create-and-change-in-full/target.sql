@@ -1,0 +1,1 @@
+comment on procedure keep(int, int) is 'kept';

@@ -1,0 +1,1 @@
+comment on schema "sch; drop schema public; --" is E'x''\\';

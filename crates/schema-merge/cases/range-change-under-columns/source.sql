@@ -1,0 +1,12 @@
+drop view starts;
+drop index stays_s;
+alter table stays drop constraint apart;
+alter table stays alter s type text using s::text, alter m type text using m::text, alter l type text[] using l::text[];
+drop type span;
+create type span as range (subtype = numeric);
+alter table stays alter s type span using s::span, alter m type span_multirange using m::span_multirange, alter l type span[] using l::span[];
+alter table stays add constraint apart exclude using gist (s with &&);
+create index stays_s on stays using gist (s);
+create view starts as select lower(s) as l from stays;
+comment on type span is 'kept';
+comment on type span_multirange is 'kept too';

@@ -1,0 +1,1 @@
+insert into a (n) values (2); comment on table b is 'b';

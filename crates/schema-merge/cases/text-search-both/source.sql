@@ -1,0 +1,1 @@
+alter text search configuration docs alter mapping for word with simple;

@@ -1,0 +1,1 @@
+create table pages (id int primary key, body text);

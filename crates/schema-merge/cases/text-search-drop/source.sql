@@ -1,0 +1,1 @@
+drop text search configuration docs; drop text search dictionary english_words;

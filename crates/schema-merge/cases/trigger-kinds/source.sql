@@ -1,0 +1,11 @@
+create constraint trigger later after insert or update on t deferrable initially deferred for each row when (new.a > 1) execute function n();
+create trigger rows_seen after update on t referencing old table as before new table as after for each statement execute function n();
+create trigger some_columns before update of a, b on t for each row when (old.a is distinct from new.a) execute function n('x', 'it''s');
+create trigger instead instead of insert on v for each row execute function n();
+alter table t enable always trigger state_o;
+alter table t enable trigger state_d;
+alter table t enable replica trigger state_r;
+drop trigger gone on t;
+drop trigger changed on t;
+create trigger changed after insert or delete on t for each row execute function n();
+comment on trigger later on t is 'late';

@@ -1,0 +1,1 @@
+alter trigger a on t rename to b;
