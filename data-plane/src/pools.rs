@@ -16,6 +16,13 @@ use crate::{config::Config, database::wire};
 /// Session user of all tenants' SQL.
 pub const TENANT_USER: &str = "authenticator";
 
+/// Settings every tenant session begins with. A tenant's SQL can give [`TENANT_USER`] others with `alter role`, as any role may do to
+/// itself; what a connection asks for at its start comes before those.
+const TENANT_SETTINGS: &str = "-c role=none -c search_path=\"$user\",public -c standard_conforming_strings=on -c row_security=on \
+    -c default_transaction_read_only=off -c default_transaction_deferrable=off -c default_transaction_isolation=read\\ committed \
+    -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 \
+    -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1 -c timezone=UTC";
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -40,7 +47,8 @@ impl Pools {
     pub fn new(config: &Config) -> Result<Self, deadpool_postgres::BuildError> {
         let internal = connection(config, &config.postgres_user, Some(&config.postgres_password));
         let tenant_password = tenant_password(&config.jwt_secret);
-        let tenant = connection(config, TENANT_USER, Some(&tenant_password));
+        let mut tenant = connection(config, TENANT_USER, Some(&tenant_password));
+        tenant.options(TENANT_SETTINGS);
         let superuser_name = config.superuser.as_deref().unwrap_or(&config.postgres_user);
         let connected = Arc::new(Notify::new());
         let tell = Arc::clone(&connected);
