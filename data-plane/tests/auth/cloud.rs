@@ -5,8 +5,15 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use axum::{Json, Router, extract::State, routing::{get, post}};
-use base64::{Engine as _, engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD}};
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use p521::ecdsa::{Signature, SigningKey, signature::Signer as _};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -61,7 +68,8 @@ fn ec_key(id: &str) -> (Value, EncodingKey) {
 }
 
 fn authorization(key: &EncodingKey, id: &str, change: Value) -> String {
-    let mut claims = json!({"type": "project_authorization", "projectId": "p1", "userId": "u1", "exp": 4_000_000_000_u64});
+    let mut claims =
+        json!({"type": "project_authorization", "projectId": "p1", "userId": "u1", "exp": 4_000_000_000_u64});
     for (name, value) in change.as_object().expect("an object") {
         claims[name] = value.clone();
     }
@@ -111,7 +119,11 @@ async fn the_clouds_authorization_becomes_a_session() {
     plane.restart_with(&[("PROJECT_ID", "")]).await;
     assert_eq!(
         exchange(&plane, good).await.refusal(),
-        (500, "INTERNAL_ERROR".to_owned(), "PROJECT_ID is not configured. Cannot reach the InsForge Cloud API.".to_owned())
+        (
+            500,
+            "INTERNAL_ERROR".to_owned(),
+            "PROJECT_ID is not configured. Cannot reach the InsForge Cloud API.".to_owned()
+        )
     );
 }
 
@@ -133,7 +145,8 @@ async fn keys_of_the_largest_curve_verify_too() {
     let signature: Signature = key.sign(signed.as_bytes());
     let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()));
     plane.get("/api/auth/config", &token).await.expect(200);
-    let altered = token.replace(&part(json!({"alg": "ES512", "kid": "k"})), &part(json!({"alg": "ES512", "kid": "k", "x": 1})));
+    let altered =
+        token.replace(&part(json!({"alg": "ES512", "kid": "k"})), &part(json!({"alg": "ES512", "kid": "k", "x": 1})));
     assert_eq!(plane.get("/api/auth/config", &altered).await.status, 401);
 }
 
@@ -145,7 +158,10 @@ async fn a_project_of_a_cloud_uses_its_mail_and_its_sign_ins() {
     let variables = [("CLOUD_API_HOST", url.as_str()), ("PROJECT_ID", "p1"), ("AWS_INSTANCE_PROFILE_NAME", "profile")];
     let mut plane = Plane::start_with(&variables).await;
     let config = plane.get("/api/auth/public-config", "").await.expect(200);
-    assert_eq!((&config["requireEmailVerification"], &config["oAuthProviders"]), (&json!(true), &json!(["github", "google"])));
+    assert_eq!(
+        (&config["requireEmailVerification"], &config["oAuthProviders"]),
+        (&json!(true), &json!(["github", "google"]))
+    );
     assert_eq!(plane.get("/", "").await.status, 404);
 
     let sent = plane.post("/api/auth/email/send-otp", "", &json!({"email": "ada@example.org"})).await;
@@ -156,16 +172,21 @@ async fn a_project_of_a_cloud_uses_its_mail_and_its_sign_ins() {
     let mut claims = sign.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).expect("claims");
     let claims: Value = serde_json::from_slice(&std::mem::take(&mut claims)).expect("JSON");
     assert_eq!(claims["sub"], "p1");
-    plane.post("/api/auth/sessions", "", &json!({"method": "otp", "email": "ada@example.org", "otp": otp})).await.expect(200);
+    plane
+        .post("/api/auth/sessions", "", &json!({"method": "otp", "email": "ada@example.org", "otp": otp}))
+        .await
+        .expect(200);
 
     let state = async |plane: &Plane| -> String {
-        let path = format!("/api/auth/oauth/google?redirect_uri=https://app.example/cb&code_challenge={}", "c".repeat(43));
+        let path =
+            format!("/api/auth/oauth/google?redirect_uri=https://app.example/cb&code_challenge={}", "c".repeat(43));
         let begun = plane.get(&path, "").await.expect(200);
         let url = begun["authUrl"].as_str().expect("an address").to_owned();
         assert!(url.starts_with("https://accounts.example.org/?redirect_uri="), "{url}");
         url.rsplit("callback%2F").next().expect("a state").to_owned()
     };
-    let payload = STANDARD.encode(json!({"providerId": "g1", "email": "grace@example.org", "name": "Grace"}).to_string());
+    let payload =
+        STANDARD.encode(json!({"providerId": "g1", "email": "grace@example.org", "name": "Grace"}).to_string());
     let encoded: String = url_encoded(&payload);
     let callback = async |plane: &Plane, query: String| -> String {
         let path = format!("/api/auth/oauth/shared/callback/{}?{query}", state(plane).await);

@@ -285,7 +285,14 @@ async fn start_postgres(folder: &Path, port: u16) -> Child {
         .status()
         .expect("initdb runs");
     assert!(made.success());
-    let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "timezone=UTC", "max_connections=40", "shared_buffers=16MB"];
+    let settings = [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "fsync=off",
+        "timezone=UTC",
+        "max_connections=40",
+        "shared_buffers=16MB",
+    ];
     let mut server = program("postgres");
     server.arg("-D").arg(&data).arg("-c").arg(format!("port={port}"));
     for setting in settings {
@@ -318,7 +325,8 @@ async fn connect(port: u16, database: &str) -> Result<tokio_postgres::Client, to
 
 fn program(name: &str) -> Command {
     let installed = std::fs::read_dir("/usr/lib/postgresql").expect("Postgres is installed").filter_map(Result::ok);
-    let newest = installed.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max().expect("a version");
+    let newest =
+        installed.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max().expect("a version");
     let mut command = Command::new(PathBuf::from(format!("/usr/lib/postgresql/{newest}/bin")).join(name));
     if Uid::effective().is_root() {
         command.uid(NOBODY).gid(NOBODY);

@@ -64,7 +64,10 @@ async fn third_parties_sign_with_the_shared_secret() {
     };
     let user = token(json!({"sub": "user_2abc", "exp": 4_000_000_000_u64}));
     plane.post("/api/database/records/notes", &user, &json!([{"id": 1}])).await.expect(201);
-    assert_eq!(plane.get("/api/database/records/notes?select=owner", &user).await.expect(200), json!([{"owner": "user_2abc"}]));
+    assert_eq!(
+        plane.get("/api/database/records/notes?select=owner", &user).await.expect(200),
+        json!([{"owner": "user_2abc"}])
+    );
     let admin = token(json!({"sub": "boss", "role": "project_admin", "exp": 4_000_000_000_u64}));
     plane.get("/api/auth/config", &admin).await.expect(200);
     let anon = token(json!({"sub": "anonymous", "role": "anon"}));
@@ -92,10 +95,18 @@ async fn access_keys_rotate_with_a_grace_period() {
         assert_eq!(plane.get("/api/database/records/none", key).await.status, 404, "known, but there is no table");
     }
     // An anon key of an old release was a token: it is replaced, and goes on verifying.
-    let legacy = encode(&Header::default(), &json!({"sub": "anonymous", "role": "anon"}), &EncodingKey::from_secret(JWT_SECRET.as_bytes())).expect("a token");
+    let legacy = encode(
+        &Header::default(),
+        &json!({"sub": "anonymous", "role": "anon"}),
+        &EncodingKey::from_secret(JWT_SECRET.as_bytes()),
+    )
+    .expect("a token");
     let client = plane.superuser("insforge").await;
     let stored = encrypted(&legacy);
-    client.execute("update system.secrets set value_ciphertext = $1 where key = 'ANON_KEY'", &[&stored]).await.expect("an update");
+    client
+        .execute("update system.secrets set value_ciphertext = $1 where key = 'ANON_KEY'", &[&stored])
+        .await
+        .expect("an update");
     plane.restart_with(&[]).await;
     let shown = plane.get("/api/metadata/anon-key", newest).await.expect(200);
     assert!(shown["anonKey"].as_str().expect("a key").starts_with("anon_"));

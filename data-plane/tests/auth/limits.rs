@@ -26,7 +26,11 @@ async fn limited_routes_say_so() {
     let over = send("/api/auth/email/send-otp", json!({"email": "a@b.co"}), "192.0.2.1").await;
     assert_eq!(
         over.refusal(),
-        (429, "TOO_MANY_REQUESTS".to_owned(), "Too many send email verification requests from this IP. Please try again in 15 minutes.".to_owned())
+        (
+            429,
+            "TOO_MANY_REQUESTS".to_owned(),
+            "Too many send email verification requests from this IP. Please try again in 15 minutes.".to_owned()
+        )
     );
     let wait: i64 = over.header("retry-after").parse().expect("seconds");
     assert!((1..=900).contains(&wait) && over.header("ratelimit-reset") == wait.to_string());
@@ -43,9 +47,15 @@ async fn limited_routes_say_so() {
     // Codes: only failures count, and only signing in by code is limited.
     let otp = json!({"method": "otp", "email": "a@b.co", "otp": "123456"});
     for _ in 0..10 {
-        assert_eq!(send("/api/auth/sessions", otp.clone(), "192.0.2.4").await.refusal().2, "Invalid or expired verification code");
+        assert_eq!(
+            send("/api/auth/sessions", otp.clone(), "192.0.2.4").await.refusal().2,
+            "Invalid or expired verification code"
+        );
     }
-    assert_eq!(send("/api/auth/sessions", otp, "192.0.2.4").await.refusal().2, "Too many verification attempts from this IP. Please try again in 15 minutes.");
+    assert_eq!(
+        send("/api/auth/sessions", otp, "192.0.2.4").await.refusal().2,
+        "Too many verification attempts from this IP. Please try again in 15 minutes."
+    );
     assert_eq!(send("/api/auth/email/verify", json!({}), "192.0.2.4").await.status, 429);
     let password = send("/api/auth/sessions", json!({"email": "a@b.co", "password": "x"}), "192.0.2.4").await;
     assert_eq!((password.status, limit_headers(&password)), (401, ["", "", ""]));
@@ -67,15 +77,22 @@ async fn guessing_passwords_ends_and_signing_in_does_not() {
         assert_eq!(sign_in("wrong", "192.0.2.1").await.status, 401);
     }
     let stopped = sign_in("a good password", "192.0.2.1").await;
-    assert_eq!(stopped.refusal(), (429, "TOO_MANY_REQUESTS".to_owned(), "Too many failed sign-in attempts. Please try again later.".to_owned()));
+    assert_eq!(
+        stopped.refusal(),
+        (429, "TOO_MANY_REQUESTS".to_owned(), "Too many failed sign-in attempts. Please try again later.".to_owned())
+    );
     assert!(!stopped.header("retry-after").is_empty());
     sign_in("a good password", "192.0.2.2").await.expect(200);
     for _ in 0..30 {
         let wrong = json!({"username": "admin@example.org", "password": "wrong"});
-        let reply = plane.call(Method::POST, "/api/auth/admin/sessions", "", Some(&wrong), &[("X-Forwarded-For", "192.0.2.3")]).await;
+        let reply = plane
+            .call(Method::POST, "/api/auth/admin/sessions", "", Some(&wrong), &[("X-Forwarded-For", "192.0.2.3")])
+            .await;
         assert_eq!(reply.status, 401);
     }
     let right = json!({"username": "admin@example.org", "password": "a-long-password"});
-    let stopped = plane.call(Method::POST, "/api/auth/admin/sessions", "", Some(&right), &[("X-Forwarded-For", "192.0.2.3")]).await;
+    let stopped = plane
+        .call(Method::POST, "/api/auth/admin/sessions", "", Some(&right), &[("X-Forwarded-For", "192.0.2.3")])
+        .await;
     assert_eq!(stopped.status, 429);
 }

@@ -33,7 +33,10 @@ async fn older_hashes_are_replaced_at_the_next_sign_in() {
     assert_eq!(sign_in("long@example.org", &long[..72]).await.status, 401);
     sign_in("long@example.org", &long).await.expect(200);
 
-    plane.post("/api/auth/users", ANON_KEY, &json!({"email": "new@example.org", "password": "a new password"})).await.expect(200);
+    plane
+        .post("/api/auth/users", ANON_KEY, &json!({"email": "new@example.org", "password": "a new password"}))
+        .await
+        .expect(200);
     assert!(stored("new@example.org").await.starts_with("$argon2id$"));
 }
 
@@ -42,7 +45,8 @@ async fn the_policy_counts_for_new_passwords_only() {
     let plane = Plane::start().await;
     let account = json!({"email": "ada@example.org", "password": "simple"});
     plane.post("/api/auth/users", ANON_KEY, &account).await.expect(200);
-    let policy = json!({"passwordMinLength": 8, "requireNumber": true, "requireUppercase": true, "requireSpecialChar": true});
+    let policy =
+        json!({"passwordMinLength": 8, "requireNumber": true, "requireUppercase": true, "requireSpecialChar": true});
     let config = plane.put("/api/auth/config", API_KEY, &policy).await.expect(200);
     assert_eq!(config["passwordMinLength"], 8);
     assert_ne!(config["id"], "00000000-0000-0000-0000-000000000000");
@@ -52,9 +56,19 @@ async fn the_policy_counts_for_new_passwords_only() {
         weak.refusal().2,
         "Password must contain at least 8 characters long, at least one number, at least one uppercase letter, at least one special character"
     );
-    plane.post("/api/auth/users", ANON_KEY, &json!({"email": "b@example.org", "password": "S1mple!!"})).await.expect(200);
+    plane
+        .post("/api/auth/users", ANON_KEY, &json!({"email": "b@example.org", "password": "S1mple!!"}))
+        .await
+        .expect(200);
     plane.put("/api/auth/config", API_KEY, &json!({"disableSignup": true})).await.expect(200);
-    let closed = plane.post("/api/auth/users", ANON_KEY, &json!({"email": "c@example.org", "password": "S1mple!!"})).await;
-    assert_eq!(closed.refusal(), (403, "AUTH_SIGNUP_DISABLED".to_owned(), "User signups are disabled for this project.".to_owned()));
-    plane.post("/api/auth/users", API_KEY, &json!({"email": "c@example.org", "password": "S1mple!!"})).await.expect(200);
+    let closed =
+        plane.post("/api/auth/users", ANON_KEY, &json!({"email": "c@example.org", "password": "S1mple!!"})).await;
+    assert_eq!(
+        closed.refusal(),
+        (403, "AUTH_SIGNUP_DISABLED".to_owned(), "User signups are disabled for this project.".to_owned())
+    );
+    plane
+        .post("/api/auth/users", API_KEY, &json!({"email": "c@example.org", "password": "S1mple!!"}))
+        .await
+        .expect(200);
 }

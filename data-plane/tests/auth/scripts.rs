@@ -48,10 +48,8 @@ async fn the_sdk_signs_up_and_in_with_what_the_mails_say() {
     let log = plane.log();
     assert!(!log.contains("the mailer's password") && !log.contains("correct horse"), "{log}");
     let client = plane.superuser("insforge").await;
-    let plain = client
-        .query("select from auth.email_otps where otp_hash !~ '^(\\$2|[0-9a-f]{64}$)'", &[])
-        .await
-        .expect("rows");
+    let plain =
+        client.query("select from auth.email_otps where otp_hash !~ '^(\\$2|[0-9a-f]{64}$)'", &[]).await.expect("rows");
     assert!(plain.is_empty());
 }
 
@@ -59,7 +57,8 @@ async fn the_sdk_signs_up_and_in_with_what_the_mails_say() {
 async fn the_sdk_signs_in_through_every_provider() {
     let (provider, hostile) = (free_port(), free_port());
     let at = |path: &str| format!("http://127.0.0.1:{provider}{path}");
-    let with_identity_token = json!({"authorize": at("/auth"), "token": at("/token"), "keys": at("/jwks"), "issuer": at("")});
+    let with_identity_token =
+        json!({"authorize": at("/auth"), "token": at("/token"), "keys": at("/jwks"), "issuer": at("")});
     let mut endpoints = serde_json::Map::new();
     for name in ["google", "linkedin", "apple"] {
         endpoints.insert(name.to_owned(), with_identity_token.clone());
@@ -95,9 +94,7 @@ async fn the_sdk_signs_in_through_every_provider() {
     });
     assert_eq!(plane.script("oauth.mjs", &input).await["providers"], 8);
     let client = plane.superuser("insforge").await;
-    let stored = client
-        .query("select from system.secrets where value_ciphertext like '%-secret%'", &[])
-        .await
-        .expect("rows");
+    let stored =
+        client.query("select from system.secrets where value_ciphertext like '%-secret%'", &[]).await.expect("rows");
     assert!(stored.is_empty(), "client secrets are encrypted");
 }

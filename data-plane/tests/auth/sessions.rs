@@ -31,7 +31,8 @@ async fn a_browsers_session_is_a_guarded_cookie() {
     let csrf = text(&body, "csrfToken").to_owned();
     let pair = format!("{COOKIE}={}", value_of(&cookie));
 
-    let refresh = async |headers: &[(&str, &str)]| plane.call(Method::POST, "/api/auth/refresh", "", None, headers).await;
+    let refresh =
+        async |headers: &[(&str, &str)]| plane.call(Method::POST, "/api/auth/refresh", "", None, headers).await;
     let refused = refresh(&[("Cookie", &pair)]).await;
     assert_eq!(refused.refusal(), (403, "FORBIDDEN".to_owned(), "Invalid CSRF token".to_owned()));
     assert_eq!(refused.cookie(COOKIE), None, "the cookie is kept");
@@ -72,7 +73,10 @@ async fn other_clients_keep_their_refresh_token_themselves() {
         let refreshed = plane.post(&path, "", &json!({"refreshToken": token})).await.expect(200);
         plane.post(&path, "", &json!({"refresh_token": text(&refreshed, "refreshToken")})).await.expect(200);
         let access = text(&refreshed, "accessToken");
-        assert_eq!(plane.get("/api/auth/sessions/current", access).await.expect(200)["user"]["email"], "ada@example.org");
+        assert_eq!(
+            plane.get("/api/auth/sessions/current", access).await.expect(200)["user"]["email"],
+            "ada@example.org"
+        );
         let wrong = plane.post(&path, "", &json!({"refreshToken": access})).await;
         assert_eq!(wrong.status, 401);
         // A refresh token opens nothing by itself.
@@ -97,7 +101,8 @@ async fn administrators_have_sessions_of_their_own() {
     let (username, password) = ADMIN;
     let wrong = plane.post("/api/auth/admin/sessions", "", &json!({"username": username, "password": "no"})).await;
     assert_eq!(wrong.refusal(), (401, "AUTH_UNAUTHORIZED".to_owned(), "Invalid admin credentials".to_owned()));
-    let signed_in = plane.post("/api/auth/admin/sessions", "", &json!({"username": username, "password": password})).await;
+    let signed_in =
+        plane.post("/api/auth/admin/sessions", "", &json!({"username": username, "password": password})).await;
     let cookie = signed_in.cookie(ADMIN_COOKIE).expect("a cookie");
     assert!(cookie.contains("Path=/api/auth/admin;") && cookie.contains("HttpOnly") && cookie.contains("Secure"));
     let body = signed_in.expect(200);
@@ -109,15 +114,19 @@ async fn administrators_have_sessions_of_their_own() {
     assert_eq!(plane.get("/api/auth/sessions/current", access).await.refusal().2, "User not authenticated");
 
     let pair = format!("{ADMIN_COOKIE}={}", value_of(&cookie));
-    let refresh = async |headers: &[(&str, &str)]| plane.call(Method::POST, "/api/auth/admin/refresh", "", None, headers).await;
+    let refresh =
+        async |headers: &[(&str, &str)]| plane.call(Method::POST, "/api/auth/admin/refresh", "", None, headers).await;
     assert_eq!(refresh(&[("Cookie", &pair)]).await.status, 403);
     let refreshed = refresh(&[("Cookie", &pair), ("X-CSRF-Token", csrf)]).await.expect(200);
     assert_eq!(text(&refreshed, "csrfToken"), csrf);
     // An end user's token in the administrator's cookie, and the other way round, is of the wrong kind.
     let crossed = format!("{COOKIE}={}", value_of(&cookie));
-    let user = plane.call(Method::POST, "/api/auth/refresh", "", None, &[("Cookie", &crossed), ("X-CSRF-Token", csrf)]).await;
+    let user =
+        plane.call(Method::POST, "/api/auth/refresh", "", None, &[("Cookie", &crossed), ("X-CSRF-Token", csrf)]).await;
     assert_eq!(user.refusal().2, "Invalid refresh session type");
-    let out = plane.call(Method::POST, "/api/auth/admin/logout", "", None, &[("Cookie", &pair), ("X-CSRF-Token", csrf)]).await;
+    let out = plane
+        .call(Method::POST, "/api/auth/admin/logout", "", None, &[("Cookie", &pair), ("X-CSRF-Token", csrf)])
+        .await;
     assert!(out.cookie(ADMIN_COOKIE).is_some());
     out.expect(200);
 }
@@ -139,7 +148,14 @@ async fn users_are_listed_and_profiles_merged() {
     let found = plane.get("/api/auth/users?search=cy", API_KEY).await.expect(200);
     assert_eq!(found["pagination"]["total"], 1);
     assert_eq!(found["data"][0]["profile"], json!({"name": "cyd"}));
-    let session = plane.post("/api/auth/sessions?client_type=server", "", &json!({"email": "CYD@example.org", "password": "a good password"})).await.expect(200);
+    let session = plane
+        .post(
+            "/api/auth/sessions?client_type=server",
+            "",
+            &json!({"email": "CYD@example.org", "password": "a good password"}),
+        )
+        .await
+        .expect(200);
     let access = text(&session, "accessToken");
     let patch = async |profile: Value| {
         plane.call(Method::PATCH, "/api/auth/profiles/current", access, Some(&json!({"profile": profile})), &[]).await
@@ -149,6 +165,7 @@ async fn users_are_listed_and_profiles_merged() {
     assert_eq!(merged["profile"], json!({"name": null, "a": 1, "b": {"c": 2}}));
     let id = text(&merged, "id");
     assert_eq!(plane.get(&format!("/api/auth/profiles/{id}"), "").await.expect(200), merged);
-    let admin = plane.call(Method::PATCH, "/api/auth/profiles/current", API_KEY, Some(&json!({"profile": {}})), &[]).await;
+    let admin =
+        plane.call(Method::PATCH, "/api/auth/profiles/current", API_KEY, Some(&json!({"profile": {}})), &[]).await;
     assert_eq!(admin.status, 401, "a key is nobody's profile");
 }

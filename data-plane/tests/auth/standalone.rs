@@ -20,8 +20,11 @@ async fn a_superuser_with_a_password_is_enough() {
     let auth = plane.get("/api/auth/config", key).await.expect(200);
     assert_eq!(auth["id"], "00000000-0000-0000-0000-000000000000", "no policy is stored until one is set");
     let secrets = plane.get("/api/secrets", key).await.expect(200);
-    let names: Vec<&str> = secrets["secrets"].as_array().expect("a list").iter().filter_map(|secret| secret["key"].as_str()).collect();
-    for name in ["API_KEY", "ANON_KEY", "INSFORGE_BASE_URL", "INSFORGE_INTERNAL_URL", "JWT_SECRET", "GOOGLE_CLIENT_SECRET"] {
+    let names: Vec<&str> =
+        secrets["secrets"].as_array().expect("a list").iter().filter_map(|secret| secret["key"].as_str()).collect();
+    for name in
+        ["API_KEY", "ANON_KEY", "INSFORGE_BASE_URL", "INSFORGE_INTERNAL_URL", "JWT_SECRET", "GOOGLE_CLIENT_SECRET"]
+    {
         assert!(names.contains(&name), "{name} in {names:?}");
     }
 }
@@ -30,8 +33,12 @@ async fn a_superuser_with_a_password_is_enough() {
 async fn an_ordinary_user_serves_what_a_superuser_prepared() {
     let mut plane = Plane::prepare(&[]).await;
     let client = plane.superuser("insforge").await;
-    client.batch_execute("create role backend login bypassrls password 'the superuser''s password'").await.expect("a role");
-    let prepared = plane.command(&["migrate"]).env("POSTGRES_USER", "backend").env("HEARTH_SUPERUSER", "postgres").status();
+    client
+        .batch_execute("create role backend login bypassrls password 'the superuser''s password'")
+        .await
+        .expect("a role");
+    let prepared =
+        plane.command(&["migrate"]).env("POSTGRES_USER", "backend").env("HEARTH_SUPERUSER", "postgres").status();
     assert!(prepared.expect("it runs").success(), "{}", plane.log());
     plane.restart_with(&[("POSTGRES_USER", "backend")]).await;
     let rows = plane
@@ -72,7 +79,12 @@ async fn sign_ins_through_providers_survive_a_restart() {
     let begun = plane.get(&path, "").await.expect(200);
     let url = begun["authUrl"].as_str().expect("an address").to_owned();
     let state = url.split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("a state").to_owned();
-    plane.restart_with(&[("HEARTH_OAUTH_ENDPOINTS", &format!("{{\"x\": {{\"token\": \"http://127.0.0.1:{}/\"}}}}", free_port()))]).await;
+    plane
+        .restart_with(&[(
+            "HEARTH_OAUTH_ENDPOINTS",
+            &format!("{{\"x\": {{\"token\": \"http://127.0.0.1:{}/\"}}}}", free_port()),
+        )])
+        .await;
     let callback = format!("/api/auth/oauth/x/callback?code=y&state={state}");
     let back = plane.get(&callback, "").await;
     assert_eq!((back.status, back.header("location")), (302, "https://app.example/?error=Authentication+failed"));
