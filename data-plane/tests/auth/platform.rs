@@ -1,7 +1,13 @@
 //! What surrounds every request.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::harness::{API_KEY, Plane};
 
@@ -59,7 +65,8 @@ async fn a_known_version_is_not_sent_again() {
     let first = plane.get("/api/auth/public-config", "").await;
     let tag = first.header("etag").to_owned();
     assert!(tag.starts_with("W/\""), "{tag}");
-    let get = async |headers: &[(&str, &str)]| plane.call(Method::GET, "/api/auth/public-config", "", None, headers).await;
+    let get =
+        async |headers: &[(&str, &str)]| plane.call(Method::GET, "/api/auth/public-config", "", None, headers).await;
     let fresh = get(&[("If-None-Match", &tag), ("Origin", "https://a.example.org")]).await;
     assert_eq!((fresh.status, fresh.text.as_str(), fresh.header("content-type")), (304, "", ""));
     assert_eq!(fresh.header("access-control-allow-origin"), "https://a.example.org");
@@ -87,7 +94,12 @@ async fn bodies_are_read_as_the_contract_says() {
             .expect("an answer");
         let status = response.status().as_u16();
         let body: serde_json::Value = response.json().await.expect("JSON");
-        (status, body["error"].as_str().unwrap_or_default().to_owned(), body["message"].as_str().unwrap_or_default().to_owned(), body["nextActions"].clone())
+        (
+            status,
+            body["error"].as_str().unwrap_or_default().to_owned(),
+            body["message"].as_str().unwrap_or_default().to_owned(),
+            body["nextActions"].clone(),
+        )
     };
     let required = (400, "INVALID_INPUT".to_owned(), "email: Required, password: Required".to_owned(), json!(null));
     assert_eq!(send("application/json", "{}".to_owned()).await, required);
@@ -120,4 +132,19 @@ async fn audits_name_the_client_that_trusted_proxies_name() {
     let text = |index: usize| row.get::<_, String>(index);
     assert_eq!([text(0), text(1), text(2), text(4)], ["api-key", "UPDATE_AUTH_CONFIG", "AUTH", "198.51.100.7"]);
     assert_eq!(row.get::<_, serde_json::Value>(3), json!({"updatedFields": ["passwordMinLength"]}));
+}
+
+#[tokio::test]
+async fn silent_connections_are_closed() {
+    let plane = Plane::start_with(&[("KEEP_ALIVE_TIMEOUT_MS", "300")]).await;
+    let address = plane.base.trim_start_matches("http://").to_owned();
+    // One asks and then says nothing more; one never finishes asking.
+    for sent in ["GET /api/health HTTP/1.1\r\nHost: x\r\n\r\n", "GET /api/health HTTP/1.1\r\nHost:"] {
+        let mut stream = TcpStream::connect(&address).await.expect("a connection");
+        stream.write_all(sent.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        let end = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+        let _closed_or_reset = end.expect("the connection is closed");
+        assert_eq!(answer.starts_with(b"HTTP/1.1 200"), sent.ends_with("\r\n\r\n"));
+    }
 }
