@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{ANON_KEY, API_KEY, JWT_SECRET, Plane};
 
+/// Path, method, headers, and the refusal with its status, code and message.
+type Case = (&'static str, Method, Vec<(&'static str, String)>, (u16, String, String));
+
 fn signed(claims: &Value, secret: &str) -> String {
     encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("a token")
 }
@@ -35,7 +38,7 @@ async fn each_bad_credential_has_its_own_code() {
     let records = "/api/database/records/t";
     let current = "/api/auth/sessions/current";
     let config = "/api/auth/config";
-    let cases: Vec<(&str, Method, Vec<(&str, String)>, (u16, String, String))> = vec![
+    let cases: Vec<Case> = vec![
         (records, Method::GET, vec![], invalid("No token provided")),
         (records, Method::GET, vec![("authorization", "bearer x".into())], invalid("No token provided")),
         (records, Method::GET, vec![("authorization", "Bearer anon_wrong".into())], invalid("Invalid anon key")),
