@@ -23,6 +23,9 @@ const TENANT_SETTINGS: &str = "-c role=none -c search_path=\"$user\",public -c s
     -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 \
     -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1 -c timezone=UTC";
 
+/// Internal work finds no function or operator of a tenant's, however well its arguments match: names outside `pg_catalog` are written out.
+const INTERNAL_SETTINGS: &str = "-c search_path=pg_catalog,pg_temp";
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -45,7 +48,8 @@ impl Pools {
     /// # Errors
     /// The pool refuses its own settings, which is a fault of ours.
     pub fn new(config: &Config) -> Result<Self, deadpool_postgres::BuildError> {
-        let internal = connection(config, &config.postgres_user, Some(&config.postgres_password));
+        let mut internal = connection(config, &config.postgres_user, Some(&config.postgres_password));
+        internal.options(INTERNAL_SETTINGS);
         let tenant_password = tenant_password(&config.jwt_secret);
         let mut tenant = connection(config, TENANT_USER, Some(&tenant_password));
         tenant.options(TENANT_SETTINGS);

@@ -95,7 +95,6 @@ const FOR_NOBODY: &[&str] = &[
     "grant set on parameter log_statement to project_admin",
     "set role hearth_superuser",
     "set session authorization hearth_superuser",
-    "set session authorization postgres",
     "update pg_authid set rolsuper = true",
     "update pg_proc set prosecdef = true, proowner = 10",
     "insert into pg_auth_members select 10, 10, 10, true",
@@ -112,6 +111,7 @@ const FOR_NOBODY: &[&str] = &[
 /// Attacks that fail for the administrator: only the user of internal work may.
 const FOR_THE_PLATFORM: &[&str] = &[
     "set role postgres",
+    "set session authorization postgres",
     "reset role; select count(*) from auth.users",
     "set role none; update system.secrets set is_active = false",
     "set session_replication_role = replica",
