@@ -16,6 +16,16 @@ use crate::{config::Config, database::wire};
 /// Session user of all tenants' SQL.
 pub const TENANT_USER: &str = "authenticator";
 
+/// Settings every tenant session begins with. A tenant's SQL can give [`TENANT_USER`] others with `alter role`, as any role may do to
+/// itself; what a connection asks for at its start comes before those.
+const TENANT_SETTINGS: &str = "-c role=none -c search_path=\"$user\",public -c standard_conforming_strings=on -c row_security=on \
+    -c default_transaction_read_only=off -c default_transaction_deferrable=off -c default_transaction_isolation=read\\ committed \
+    -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 \
+    -c datestyle=ISO -c intervalstyle=postgres -c bytea_output=hex -c extra_float_digits=1 -c timezone=UTC";
+
+/// Internal work finds no function or operator of a tenant's, however well its arguments match: names outside `pg_catalog` are written out.
+const INTERNAL_SETTINGS: &str = "-c search_path=pg_catalog,pg_temp";
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -38,9 +48,11 @@ impl Pools {
     /// # Errors
     /// The pool refuses its own settings, which is a fault of ours.
     pub fn new(config: &Config) -> Result<Self, deadpool_postgres::BuildError> {
-        let internal = connection(config, &config.postgres_user, Some(&config.postgres_password));
+        let mut internal = connection(config, &config.postgres_user, Some(&config.postgres_password));
+        internal.options(INTERNAL_SETTINGS);
         let tenant_password = tenant_password(&config.jwt_secret);
-        let tenant = connection(config, TENANT_USER, Some(&tenant_password));
+        let mut tenant = connection(config, TENANT_USER, Some(&tenant_password));
+        tenant.options(TENANT_SETTINGS);
         let superuser_name = config.superuser.as_deref().unwrap_or(&config.postgres_user);
         let connected = Arc::new(Notify::new());
         let tell = Arc::clone(&connected);

@@ -70,12 +70,7 @@ pub(super) async fn issue_code(app: &App, purpose: Purpose, email: &str) -> Resu
 }
 
 /// Makes and stores a new link token.
-pub(super) async fn issue_token(
-    app: &App,
-    purpose: Purpose,
-    email: &str,
-    redirect_to: Option<&str>,
-) -> Result<String> {
+pub(super) async fn issue_token(app: &App, purpose: Purpose, email: &str, redirect_to: Option<&str>) -> Result<String> {
     let token = new_token();
     store(app, purpose, email, &hashed(&token), "HASH_TOKEN", app.clock.now() + TOKEN_LIFETIME, redirect_to).await?;
     Ok(token)

@@ -74,7 +74,8 @@ impl Passwords {
     /// # Errors
     /// The process is shutting down.
     pub async fn hash_code(&self, code: SecretString) -> Result<String> {
-        self.work(move || bcrypt::hash(code.expose_secret(), CODE_COST).expect("the cost is within bcrypt's bounds")).await
+        self.work(move || bcrypt::hash(code.expose_secret(), CODE_COST).expect("the cost is within bcrypt's bounds"))
+            .await
     }
 
     /// Checks a code against its hash; without one it spends the same time and says no.

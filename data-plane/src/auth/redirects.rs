@@ -91,8 +91,11 @@ pub(super) fn found(target: &str, parameters: &[(&str, &str)]) -> Response {
         return Error::invalid_input("No redirect target configured for this verification link").into_response();
     };
     for (name, _) in parameters {
-        let kept: Vec<(String, String)> =
-            url.query_pairs().filter(|(other, _)| other != name).map(|(n, v)| (n.into_owned(), v.into_owned())).collect();
+        let kept: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(other, _)| other != name)
+            .map(|(n, v)| (n.into_owned(), v.into_owned()))
+            .collect();
         match kept.is_empty() {
             true => url.set_query(None),
             false => _ = url.query_pairs_mut().clear().extend_pairs(kept),

@@ -33,7 +33,8 @@ pub(super) async fn send_verification(
         let email = fields::email(&mut form);
         let redirect_to = fields::redirect_to(&mut form);
         form.finish()?;
-        let (policy, provider, known) = code_mails::prepare(&app, &email, |policy| check_redirect(policy, redirect_to)).await?;
+        let (policy, provider, known) =
+            code_mails::prepare(&app, &email, |policy| check_redirect(policy, redirect_to)).await?;
         if let Some(name) = known {
             let mailing = mailing(&policy, &email, name, redirect_to);
             code_mails::send_in_background(Arc::clone(&app), provider, mailing);
@@ -94,11 +95,7 @@ pub(super) async fn verify_by_link(State(app): State<Arc<App>>, query: Query) ->
         }
         Err(error) => Ok(redirects::found(
             target,
-            &[
-                ("insforge_status", "error"),
-                ("insforge_type", "verify_email"),
-                ("insforge_error", error.message()),
-            ],
+            &[("insforge_status", "error"), ("insforge_type", "verify_email"), ("insforge_error", error.message())],
         )),
     }
 }

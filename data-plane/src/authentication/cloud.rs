@@ -73,8 +73,7 @@ pub(crate) async fn verify_signature(app: &App, token: &str) -> Result<Value, &'
         let answer = answer.error_for_status().map_err(|_| "keys cannot be fetched")?;
         key_sets::parse(&answer.bytes().await.map_err(|_| "keys cannot be read")?)
     };
-    let expectation =
-        Expectation { algorithms: ALGORITHMS, issuers: &[], audiences: &[], expiry_required: false };
+    let expectation = Expectation { algorithms: ALGORITHMS, issuers: &[], audiences: &[], expiry_required: false };
     app.key_sets.verify(&url, fetch, token, &expectation).await
 }
 

@@ -8,10 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Validation,
-    jwk::Jwk,
-};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::Jwk};
 use p521::ecdsa::{Signature, VerifyingKey, signature::Verifier as _};
 use serde_json::Value;
 use tokio::time::Instant;

@@ -12,8 +12,8 @@ pub mod signing_keys;
 mod tokens;
 
 pub use access_keys::{AccessKeys, KeyKind};
-pub use cloud::{sign_for_cloud, verify as verify_cloud_authorization};
 pub(crate) use cloud::verify_signature as verify_cloud_signature;
+pub use cloud::{sign_for_cloud, verify as verify_cloud_authorization};
 pub use extractors::{RequireAdmin, RequireApiKey, RequireCloud, RequirePlatform, RequireToken, RequireUser};
 pub use key_sets::KeySets;
 pub use signing_keys::SigningKeys;

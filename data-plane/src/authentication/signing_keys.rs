@@ -189,8 +189,9 @@ impl SigningKeys {
         }
         let role = match payload.role.as_deref() {
             None => Role::Authenticated,
-            Some(name) => Role::parse(name)
-                .ok_or_else(|| Error::forbidden("AUTH_UNAUTHORIZED", "Invalid user role claim"))?,
+            Some(name) => {
+                Role::parse(name).ok_or_else(|| Error::forbidden("AUTH_UNAUTHORIZED", "Invalid user role claim"))?
+            }
         };
         let sub = payload
             .sub

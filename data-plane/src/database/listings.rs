@@ -20,18 +20,18 @@ pub(super) fn schema_of(query: &Query) -> Result<String> {
 }
 
 async fn listed(app: &App, name: &str, sql: &str, schema: &str) -> Result<Json<Value>> {
-    let client = app.pools.internal().await?;
-    let row = client.query_one(sql, &[&schema]).await?;
-    let items: Value = row.try_get(0)?;
+    let catalog = super::read_catalog(app).await?;
+    let items: Value = catalog.query_one(sql, &[&schema]).await?.try_get(0)?;
+    catalog.commit().await?;
     Ok(Json(json!({ name: items })))
 }
 
 /// `GET /schemas`
 pub(super) async fn list_schemas(State(app): State<Arc<App>>, _admin: RequireAdmin) -> Result<Json<Value>> {
-    let sql = "select coalesce(json_agg(json_build_object('name', name, 'isProtected', protected)
+    let sql = "select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('name', name, 'isProtected', protected)
                    order by name <> 'public', protected, name), '[]')
         from (
-            select n.nspname as name, not has_schema_privilege('project_admin', n.oid, 'create') as protected
+            select n.nspname as name, not pg_catalog.has_schema_privilege('project_admin', n.oid, 'create') as protected
             from pg_namespace n
             where n.nspname !~ '^(pg|hearth_undo|hearth_redo)_' and n.nspname <> 'information_schema' and $1 <> ''
         ) s";
@@ -44,7 +44,7 @@ pub(super) async fn list_functions(
     _admin: RequireAdmin,
     query: Query,
 ) -> Result<Json<Value>> {
-    let sql = "select coalesce(json_agg(json_build_object('functionName', p.proname, 'functionDef', pg_get_functiondef(p.oid),
+    let sql = "select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('functionName', p.proname, 'functionDef', pg_catalog.pg_get_functiondef(p.oid),
                    'kind', p.prokind) order by p.proname, p.oid), '[]')
         from pg_proc p
         join pg_namespace n on n.oid = p.pronamespace
@@ -59,8 +59,8 @@ pub(super) async fn list_indexes(
     _admin: RequireAdmin,
     query: Query,
 ) -> Result<Json<Value>> {
-    let sql = "select coalesce(json_agg(json_build_object('tableName', t.relname, 'indexName', c.relname,
-                   'indexDef', pg_get_indexdef(i.indexrelid), 'isUnique', i.indisunique, 'isPrimary', i.indisprimary)
+    let sql = "select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('tableName', t.relname, 'indexName', c.relname,
+                   'indexDef', pg_catalog.pg_get_indexdef(i.indexrelid), 'isUnique', i.indisunique, 'isPrimary', i.indisprimary)
                    order by t.relname, c.relname), '[]')
         from pg_index i
         join pg_class c on c.oid = i.indexrelid
@@ -76,7 +76,7 @@ pub(super) async fn list_policies(
     _admin: RequireAdmin,
     query: Query,
 ) -> Result<Json<Value>> {
-    let sql = "select coalesce(json_agg(json_build_object('tableName', p.tablename, 'policyName', p.policyname, 'cmd', p.cmd,
+    let sql = "select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('tableName', p.tablename, 'policyName', p.policyname, 'cmd', p.cmd,
                    'roles', p.roles::text, 'qual', p.qual, 'withCheck', p.with_check) order by p.tablename, p.policyname), '[]')
         from pg_policies p
         where p.schemaname = $1";
@@ -89,14 +89,14 @@ pub(super) async fn list_triggers(
     _admin: RequireAdmin,
     query: Query,
 ) -> Result<Json<Value>> {
-    let sql = "select coalesce(json_agg(json_build_object(
+    let sql = "select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
                    'tableName', c.relname,
                    'triggerName', t.tgname,
                    'actionTiming', case when t.tgtype::int & 2 = 2 then 'BEFORE' when t.tgtype::int & 64 = 64 then 'INSTEAD OF' else 'AFTER' end,
                    'eventManipulation', e.name,
                    'actionOrientation', case when t.tgtype::int & 1 = 1 then 'ROW' else 'STATEMENT' end,
-                   'actionCondition', (regexp_match(pg_get_triggerdef(t.oid), 'WHEN \\((.+)\\) EXECUTE (?:FUNCTION|PROCEDURE)'))[1],
-                   'actionStatement', substring(pg_get_triggerdef(t.oid) from 'EXECUTE (?:FUNCTION|PROCEDURE) .*$'))
+                   'actionCondition', (pg_catalog.regexp_match(pg_catalog.pg_get_triggerdef(t.oid), 'WHEN \\((.+)\\) EXECUTE (?:FUNCTION|PROCEDURE)'))[1],
+                   'actionStatement', substring(pg_catalog.pg_get_triggerdef(t.oid) from 'EXECUTE (?:FUNCTION|PROCEDURE) .*$'))
                    order by c.relname, t.tgname, e.position), '[]')
         from pg_trigger t
         join pg_class c on c.oid = t.tgrelid

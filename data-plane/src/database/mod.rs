@@ -19,8 +19,8 @@ mod raw_sql;
 mod records;
 mod schema_cache;
 mod tables;
-pub(crate) mod wire;
 mod transfer;
+pub(crate) mod wire;
 
 pub(crate) use quoting::identifier as quoted_identifier;
 pub(crate) use transfer::describe_table;
@@ -70,6 +70,15 @@ pub fn router() -> Router<Arc<App>> {
         .route("/indexes", get(listings::list_indexes))
         .route("/policies", get(listings::list_policies))
         .route("/triggers", get(listings::list_triggers))
+}
+
+/// A transaction that describes what tenants made: as the administrator, with the names of schema public unqualified, as developers write
+/// them. Whatever a tenant's functions capture there runs with the tenant's own rights.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub(crate) async fn read_catalog(app: &App) -> crate::http::Result<crate::transaction::Transaction> {
+    crate::transaction::begin(&app.pools, &crate::transaction::Context::admin().read_only()).await
 }
 
 impl Database {

@@ -97,12 +97,9 @@ pub(crate) async fn send_template(
                 let client = app.pools.internal().await?;
                 templates::read(&client, template).await?
             };
-            let (subject, html) = (
-                rendering::subject(&text.subject, to, variables),
-                rendering::html(&text.body_html, to, variables),
-            );
-            let mail =
-                Mail { to: vec![to], cc: vec![], bcc: vec![], reply_to: None, subject: &subject, html: &html };
+            let (subject, html) =
+                (rendering::subject(&text.subject, to, variables), rendering::html(&text.body_html, to, variables));
+            let mail = Mail { to: vec![to], cc: vec![], bcc: vec![], reply_to: None, subject: &subject, html: &html };
             send_spaced(app, server, &mail).await
         }
         Provider::Cloud => cloud::send_template(app, template, to, variables).await,
@@ -129,8 +126,9 @@ async fn send_spaced(app: &App, server: &Server, mail: &Mail<'_>) -> Result<()> 
             if let Err(seconds) = app.limits.mail_interval.begin(recipient, now, server.min_interval) {
                 cancel(&recipients[..index]);
                 let message = format!("Too many emails to this address. Retry after {seconds}s.");
-                return Err(Error::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message)
-                    .with_retry_after(seconds));
+                return Err(
+                    Error::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message).with_retry_after(seconds)
+                );
             }
         }
     }

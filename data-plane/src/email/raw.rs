@@ -61,7 +61,8 @@ impl Letter {
     fn from_body(body: &Value) -> Result<Self> {
         let mut form = Form::new(body);
         let to = recipients(&mut form, "to", true);
-        let subject = sized(&mut form, "subject", SUBJECT_MAX);
+        // A subject is one line, whatever it holds.
+        let subject = sized(&mut form, "subject", SUBJECT_MAX).replace(|c: char| c.is_control(), " ");
         let html = sized(&mut form, "html", usize::MAX);
         let cc = recipients(&mut form, "cc", false);
         let bcc = recipients(&mut form, "bcc", false);

@@ -76,7 +76,11 @@ mod tests {
             body,
             "&lt;b&gt;{{ token }}&lt;/b&gt; 123456 https://a.example/?x=1&amp;y=&#39;2&#39; a@b.co {{ other }}"
         );
-        let evil = Variables { name: "a\r\nBcc: x@y.zz".to_owned(), link: Some("javascript:alert(1)".to_owned()), ..variables };
+        let evil = Variables {
+            name: "a\r\nBcc: x@y.zz".to_owned(),
+            link: Some("javascript:alert(1)".to_owned()),
+            ..variables
+        };
         assert_eq!(subject("Hi {{ name }}", "a@b.co", &evil), "Hi a  Bcc: x@y.zz");
         assert_eq!(html("{{ link }}", "a@b.co", &evil), "#");
     }

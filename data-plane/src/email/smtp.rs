@@ -79,8 +79,7 @@ async fn sign_in(app: &App, server: &Server) -> Result<AsyncSmtpConnection, Fail
     for address in addresses {
         match connect(app, server, address).await {
             Ok(mut connection) => {
-                let credentials =
-                    Credentials::new(server.username.clone(), server.password.expose_secret().to_owned());
+                let credentials = Credentials::new(server.username.clone(), server.password.expose_secret().to_owned());
                 connection.auth(&MECHANISMS, &credentials).await?;
                 return Ok(connection);
             }

@@ -57,7 +57,7 @@ pub(super) async fn create_function(
     let client = app.pools.internal().await?;
     let sql = format!(
         "insert into functions.definitions (slug, name, description, code, status, deployed_at)
-         values ($1, $2, $3, $4, $5, case when $5 = 'active' then now() end)
+         values ($1, $2, $3, $4, $5::text, case when $5::text = 'active' then now() end)
          on conflict (slug) do nothing returning {COLUMNS}"
     );
     let row = client
@@ -84,7 +84,7 @@ pub(super) async fn update_function(
     let sql = format!(
         "update functions.definitions set
             name = coalesce($2, name), code = coalesce($3, code), description = coalesce($4, description),
-            status = coalesce($5, status), deployed_at = case when $5 = 'active' then now() else deployed_at end
+            status = coalesce($5::text, status), deployed_at = case when $5::text = 'active' then now() else deployed_at end
          where slug = $1 returning {COLUMNS}"
     );
     let row = client

@@ -61,7 +61,8 @@ fn taggable(response: &Response) -> bool {
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.contains("json") || value.starts_with("text/"));
     let size = response.body().size_hint().exact();
-    text && size.is_some_and(|size| size > 0 && size <= TAGGED_BYTES_MAX) && !response.headers().contains_key(header::ETAG)
+    text && size.is_some_and(|size| size > 0 && size <= TAGGED_BYTES_MAX)
+        && !response.headers().contains_key(header::ETAG)
 }
 
 fn tag(bytes: &Bytes) -> String {

@@ -19,6 +19,9 @@ use crate::state::App;
 /// Clients remembered by one window; beyond it the one whose window ends first is forgotten.
 const KEYS_MAX: usize = 10_000;
 
+/// Clients choose their keys; what is longer is cut off.
+const KEY_BYTES_MAX: usize = 320;
+
 const QUARTER_HOUR: Duration = Duration::minutes(15);
 
 /// All limits of the process.
@@ -41,7 +44,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let per_address = |max, message| Limiter { window: Window::new(max, QUARTER_HOUR), skip_successful: false, message };
+        let per_address =
+            |max, message| Limiter { window: Window::new(max, QUARTER_HOUR), skip_successful: false, message };
         Self {
             code_mails: per_address(
                 5,
@@ -52,7 +56,10 @@ impl Default for Limits {
                 skip_successful: true,
                 ..per_address(10, "Too many verification attempts from this IP. Please try again in 15 minutes.")
             },
-            id_tokens: per_address(30, "Too many ID token sign-in attempts from this IP. Please try again in 15 minutes."),
+            id_tokens: per_address(
+                30,
+                "Too many ID token sign-in attempts from this IP. Please try again in 15 minutes.",
+            ),
             migration_dry_runs: per_address(30, "Too many migration dry-run requests. Please try again later."),
             mail_interval: Cooldown::default(),
             sign_in_failures: Failures::default(),
@@ -155,6 +162,7 @@ impl Cooldown {
     /// # Errors
     /// Whole seconds left of the running one.
     pub fn begin(&self, key: &str, now: DateTime<Utc>, interval: Duration) -> Result<(), i64> {
+        let key = bounded(key);
         let mut ends = self.0.lock().expect("no holder of this lock panics");
         if let Some(end) = ends.get(key).filter(|end| **end > now) {
             return Err(seconds_up(*end - now));
@@ -166,7 +174,7 @@ impl Cooldown {
 
     /// Ends the interval early, because the event did not take place.
     pub fn cancel(&self, key: &str) {
-        self.0.lock().expect("no holder of this lock panics").remove(key);
+        self.0.lock().expect("no holder of this lock panics").remove(bounded(key));
     }
 }
 
@@ -194,6 +202,7 @@ impl Window {
     }
 
     fn hit(&self, key: &str, now: DateTime<Utc>) -> Hit {
+        let key = bounded(key);
         let mut keys = self.keys.lock().expect("no holder of this lock panics");
         if let Some(hit) = keys.get_mut(key).filter(|hit| hit.resets_at > now) {
             hit.hits = hit.hits.saturating_add(1);
@@ -206,7 +215,7 @@ impl Window {
     }
 
     fn forgive(&self, key: &str) {
-        if let Some(hit) = self.keys.lock().expect("no holder of this lock panics").get_mut(key) {
+        if let Some(hit) = self.keys.lock().expect("no holder of this lock panics").get_mut(bounded(key)) {
             hit.hits = hit.hits.saturating_sub(1);
         }
     }
@@ -238,6 +247,10 @@ fn client_key(ClientAddress(address): ClientAddress) -> String {
         Some(address) => address.to_canonical().to_string(),
         None => "unknown".to_owned(),
     }
+}
+
+fn bounded(key: &str) -> &str {
+    &key[..key.floor_char_boundary(KEY_BYTES_MAX)]
 }
 
 fn seconds_up(duration: Duration) -> i64 {

@@ -47,8 +47,11 @@ impl<'a> Form<'a> {
         form
     }
 
-    /// Records an issue.
+    /// Records an issue. A body that is no object has this one issue, whatever its fields should have been.
     pub fn issue(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        if self.fields.is_none() && !self.issues.is_empty() {
+            return;
+        }
         self.issues.push(Issue { path: path.into(), message: message.into() });
     }
 

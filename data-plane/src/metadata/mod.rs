@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     authentication::{KeyKind, RequireAdmin},
-    database::describe_table,
+    database::{describe_table, read_catalog},
     http::{Error, Query, Result},
     secrets,
     state::App,
@@ -108,7 +108,8 @@ async fn refuse_direct_access(_admin: RequireAdmin) -> Error {
 }
 
 async fn get_table(State(app): State<Arc<App>>, _admin: RequireAdmin, Path(name): Path<String>) -> Result<Json<Value>> {
-    let client = app.pools.internal().await?;
-    let description = describe_table(&client, &name).await?;
+    let catalog = read_catalog(&app).await?;
+    let description = describe_table(&catalog, &name).await?;
+    catalog.commit().await?;
     Ok(Json(json!({name: description})))
 }

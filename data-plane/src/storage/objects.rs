@@ -75,12 +75,13 @@ pub(super) async fn delete_objects(
 ) -> Result<Json<Value>> {
     names::check_bucket(&bucket)?;
     let mut form = Form::new(&body);
-    let keys: BTreeSet<String> = form.strings("keys").into_iter().map(ToOwned::to_owned).collect();
-    if keys.is_empty() || keys.len() > MOST_KEYS {
+    let keys = form.strings("keys");
+    if form.issues().is_empty() && !(1..=MOST_KEYS).contains(&keys.len()) {
         form.issue("keys", format!("keys must hold 1 to {MOST_KEYS} strings"));
     }
     form.finish_as(names::INVALID)?;
-    let keys: Vec<String> = keys.into_iter().collect();
+    let distinct: BTreeSet<&str> = keys.into_iter().collect();
+    let keys: Vec<String> = distinct.into_iter().map(ToOwned::to_owned).collect();
     let session = Session::begin(&app, &caller).await?;
     let deleted = delete(&app, session, &bucket, &keys).await?;
     let status = |key: &String| if deleted.contains(key) { "deleted" } else { "notFound" };

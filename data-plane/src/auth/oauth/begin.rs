@@ -28,11 +28,7 @@ use crate::{
 const OWN_PARAMETERS: [&str; 2] = ["redirect_uri", "code_challenge"];
 
 /// `GET /oauth/:provider`.
-pub(super) async fn begin(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    query: Query,
-) -> Result<Json<Value>> {
+pub(super) async fn begin(State(app): State<Arc<App>>, Path(name): Path<String>, query: Query) -> Result<Json<Value>> {
     providers::check_name(&name)?;
     let flow = flow(&app, &name, &query).await?;
     let Some(provider) = Provider::parse(&name) else {

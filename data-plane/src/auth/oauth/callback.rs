@@ -8,8 +8,7 @@ use axum::{
 };
 
 use super::{
-    accounts, configs, exchange,
-    identities,
+    accounts, configs, exchange, identities,
     providers::{self, Provider},
     states::{self, Flow, Secrets},
 };

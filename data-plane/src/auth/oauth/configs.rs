@@ -151,8 +151,7 @@ pub(super) async fn create_config(
          values ($1, $2, $3, $4, $5, $6) returning {COLUMNS}"
     );
     let shared = change.use_shared_key.unwrap_or(false);
-    let row =
-        transaction.query_one(&sql, &[&name, &change.client_id, &secret_id, &scopes, &shared, &native]).await?;
+    let row = transaction.query_one(&sql, &[&name, &change.client_id, &secret_id, &scopes, &shared, &native]).await?;
     transaction.commit().await?;
     audit.record(&caller, "AUTH", "CREATE_OAUTH_CONFIG", json!({"provider": name})).await?;
     Ok(Json(shown(&row)))
@@ -201,9 +200,7 @@ pub(super) async fn update_config(
             client_secrets::update(&app, &transaction, id, secret).await?;
             Some(id)
         }
-        (Some(secret), None) => {
-            Some(client_secrets::create(&app, &transaction, &secret_name(&name), secret).await?)
-        }
+        (Some(secret), None) => Some(client_secrets::create(&app, &transaction, &secret_name(&name), secret).await?),
     };
     let sql = format!(
         "update auth.oauth_configs c set
@@ -268,20 +265,15 @@ impl Change {
         let native = form.optional_strings("nativeClientIds");
         if let Some(ids) = &native {
             if ids.len() > NATIVE_CLIENT_IDS_MAX {
-                form.issue(
-                    "nativeClientIds",
-                    format!("Array must contain at most {NATIVE_CLIENT_IDS_MAX} element(s)"),
-                );
+                form.issue("nativeClientIds", format!("Array must contain at most {NATIVE_CLIENT_IDS_MAX} element(s)"));
             }
             for (index, id) in ids.iter().enumerate() {
                 let path = format!("nativeClientIds.{index}");
                 match id.chars().count() {
                     0 => form.issue(path, "String must contain at least 1 character(s)"),
                     1..=NATIVE_CLIENT_ID_LENGTH_MAX => {}
-                    _ => form.issue(
-                        path,
-                        format!("String must contain at most {NATIVE_CLIENT_ID_LENGTH_MAX} character(s)"),
-                    ),
+                    _ => form
+                        .issue(path, format!("String must contain at most {NATIVE_CLIENT_ID_LENGTH_MAX} character(s)")),
                 }
             }
         }

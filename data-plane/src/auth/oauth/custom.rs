@@ -65,16 +65,12 @@ impl<'c> AsyncHttpClient<'c> for Calls {
 }
 
 /// `GET /oauth/custom/:key`.
-pub(super) async fn begin(
-    State(app): State<Arc<App>>,
-    Path(key): Path<String>,
-    query: Query,
-) -> Result<Json<Value>> {
+pub(super) async fn begin(State(app): State<Arc<App>>, Path(key): Path<String>, query: Query) -> Result<Json<Value>> {
     custom_configs::check_key(&key)?;
     let flow = flow(&app, &provider_name(&key), &query).await?;
-    let config = custom_configs::usable(&app, &key).await?.ok_or_else(|| {
-        internal(format!("Custom OAuth provider {key} is not configured."))
-    })?;
+    let config = custom_configs::usable(&app, &key)
+        .await?
+        .ok_or_else(|| internal(format!("Custom OAuth provider {key} is not configured.")))?;
     let discovered = discover(&app, &config).await.map_err(|failure| {
         tracing::warn!(oauth.provider = key, cause = telemetry::chain(&failure), "discovery failed");
         internal(format!("Failed to discover the configuration of custom OAuth provider {key}: {failure}"))
@@ -100,11 +96,7 @@ pub(super) async fn begin(
 }
 
 /// `GET /oauth/custom/:key/callback`.
-pub(super) async fn callback(
-    State(app): State<Arc<App>>,
-    Path(key): Path<String>,
-    query: Query,
-) -> Result<Response> {
+pub(super) async fn callback(State(app): State<Arc<App>>, Path(key): Path<String>, query: Query) -> Result<Response> {
     custom_configs::check_key(&key)?;
     let (flow, secrets) = states::finish(&app, query.get("state"), Some(&provider_name(&key))).await?;
     let identity = async {
@@ -124,7 +116,13 @@ pub(super) async fn callback(
     }
 }
 
-async fn identify(app: &Arc<App>, key: &str, config: &Usable, code: &str, secrets: Secrets) -> Result<Identity, Failure> {
+async fn identify(
+    app: &Arc<App>,
+    key: &str,
+    config: &Usable,
+    code: &str,
+    secrets: Secrets,
+) -> Result<Identity, Failure> {
     let discovered = discover(app, config).await?;
     let userinfo = discovered.userinfo_endpoint().map(|url| url.as_str().to_owned());
     let client = CoreClient::from_provider_metadata(
@@ -207,7 +205,8 @@ mod tests {
 
     #[test]
     fn a_profile_must_be_of_the_proven_subject_and_have_an_address() {
-        let profile = json!({"sub": "1", "email": "Ada@b.co", "preferred_username": "ada", "avatar_url": "https://a.b/c"});
+        let profile =
+            json!({"sub": "1", "email": "Ada@b.co", "preferred_username": "ada", "avatar_url": "https://a.b/c"});
         let identity = from_profile("corp", profile.clone(), Some("1")).expect("an identity");
         assert_eq!((identity.name.as_str(), identity.email.as_deref()), ("ada", Some("Ada@b.co")));
         assert!(from_profile("corp", profile, Some("2")).is_err());

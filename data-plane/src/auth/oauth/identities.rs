@@ -26,8 +26,9 @@ pub(super) async fn identify(
     match provider {
         Provider::Google | Provider::LinkedIn | Provider::Apple => {
             let token = tokens["id_token"].as_str().ok_or(Failure::Answer("the provider gives no identity token"))?;
-            let claims =
-                verified_claims(app, provider, &addresses, token, &[&config.client_id]).await.map_err(Failure::Answer)?;
+            let claims = verified_claims(app, provider, &addresses, token, &[&config.client_id])
+                .await
+                .map_err(Failure::Answer)?;
             // Only who began this sign-in knows the nonce.
             if provider.repeats_nonce() && claims["nonce"] != secrets.nonce.as_str() {
                 return Err(Failure::Answer("the identity token has another nonce"));
@@ -92,7 +93,8 @@ pub(super) fn from_profile(provider: Provider, profile: Value) -> Result<Identit
     let account_id = text(&profile, "providerId")
         .or_else(|| text(&profile, "id"))
         .ok_or(Failure::Answer("the profile names nobody"))?;
-    let given = text(&profile, "email").filter(|_| !denies(&profile["email_verified"]) && !denies(&profile["verified"]));
+    let given =
+        text(&profile, "email").filter(|_| !denies(&profile["email_verified"]) && !denies(&profile["verified"]));
     let picture = profile["picture"]["data"]["url"].as_str().map(str::to_owned);
     let field = |name: &str| text(&profile, name);
     let (email, name, avatar_url) = match provider {
@@ -104,9 +106,9 @@ pub(super) fn from_profile(provider: Provider, profile: Value) -> Result<Identit
         Provider::Facebook => (
             // Accounts without an address must not all be one account.
             given.unwrap_or_else(|| format!("{account_id}@users.noreply.facebook.local")),
-            field("name").or_else(|| field("first_name")).unwrap_or_else(|| {
-                format!("User{}", account_id.chars().take(6).collect::<String>())
-            }),
+            field("name")
+                .or_else(|| field("first_name"))
+                .unwrap_or_else(|| format!("User{}", account_id.chars().take(6).collect::<String>())),
             picture.or_else(|| field("avatar")),
         ),
         Provider::Microsoft => {
@@ -223,10 +225,25 @@ mod tests {
     #[test]
     fn profiles_become_identities_in_each_providers_form() {
         let cases = [
-            (Provider::Discord, json!({"id": "7", "username": "ada", "email": null}), "7@users.noreply.discord.local", "ada"),
-            (Provider::Discord, json!({"id": "7", "username": "a", "global_name": "Ada", "email": "a@b.co", "verified": false}), "7@users.noreply.discord.local", "Ada"),
+            (
+                Provider::Discord,
+                json!({"id": "7", "username": "ada", "email": null}),
+                "7@users.noreply.discord.local",
+                "ada",
+            ),
+            (
+                Provider::Discord,
+                json!({"id": "7", "username": "a", "global_name": "Ada", "email": "a@b.co", "verified": false}),
+                "7@users.noreply.discord.local",
+                "Ada",
+            ),
             (Provider::Facebook, json!({"id": "1234567890"}), "1234567890@users.noreply.facebook.local", "User123456"),
-            (Provider::Microsoft, json!({"id": "m", "userPrincipalName": "a@b.onmicrosoft.com", "displayName": "Ada"}), "a@b.onmicrosoft.com", "Ada"),
+            (
+                Provider::Microsoft,
+                json!({"id": "m", "userPrincipalName": "a@b.onmicrosoft.com", "displayName": "Ada"}),
+                "a@b.onmicrosoft.com",
+                "Ada",
+            ),
             (Provider::Microsoft, json!({"id": "m"}), "m@users.noreply.microsoft.com", "m@users.noreply.microsoft.com"),
             (Provider::X, json!({"id": "9", "username": "ada", "email": "a@b.co"}), "ada@users.noreply.x.local", "ada"),
             (Provider::GitHub, json!({"providerId": 5, "login": "ada"}), "ada@users.noreply.github.com", "ada"),
@@ -243,7 +260,8 @@ mod tests {
     #[test]
     fn only_a_verified_primary_address_of_github_counts() {
         let emails = json!([{"email": "x@y.zz", "primary": false, "verified": true}, {"email": "a@b.co", "primary": true, "verified": false}]);
-        let identity = from_github(json!({"id": 1, "login": "ada", "email": "victim@b.co"}), &emails).expect("an identity");
+        let identity =
+            from_github(json!({"id": 1, "login": "ada", "email": "victim@b.co"}), &emails).expect("an identity");
         assert_eq!(identity.email.as_deref(), Some("ada@users.noreply.github.com"));
     }
 

@@ -10,7 +10,17 @@ use crate::{
 
 /// Names that the wire knows; three of them have no implementation anywhere.
 pub(crate) const NAMES: [&str; 11] = [
-    "google", "github", "discord", "linkedin", "facebook", "instagram", "tiktok", "apple", "x", "spotify", "microsoft",
+    "google",
+    "github",
+    "discord",
+    "linkedin",
+    "facebook",
+    "instagram",
+    "tiktok",
+    "apple",
+    "x",
+    "spotify",
+    "microsoft",
 ];
 
 /// A provider that is built in.
@@ -112,8 +122,7 @@ impl Provider {
 
     /// Where it is, as configured.
     pub(super) fn addresses(self, app: &App) -> Addresses {
-        let overridden =
-            app.config.outgoing.oauth_endpoints.as_ref().and_then(|all| all.get(self.as_str())).cloned();
+        let overridden = app.config.outgoing.oauth_endpoints.as_ref().and_then(|all| all.get(self.as_str())).cloned();
         let Endpoints { authorize, token, profile, emails, keys, issuer } = overridden.unwrap_or_default();
         let built_in = self.built_in();
         let pick = |configured: Option<String>, index: usize| configured.unwrap_or_else(|| built_in[index].to_owned());

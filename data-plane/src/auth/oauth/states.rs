@@ -72,7 +72,8 @@ pub(super) async fn begin(app: &App, flow: &Flow, secrets: &Secrets) -> Result<S
 /// # Errors
 /// 400 for a state that is missing, altered, expired, used already, or of another provider.
 pub(super) async fn finish(app: &App, state: Option<&str>, provider: Option<&str>) -> Result<(Flow, Secrets)> {
-    let state = state.filter(|state| !state.is_empty()).ok_or_else(|| Error::invalid_input("State parameter is required"))?;
+    let state =
+        state.filter(|state| !state.is_empty()).ok_or_else(|| Error::invalid_input("State parameter is required"))?;
     let claims = app.signing_keys.read_shared(state).ok_or_else(invalid)?;
     let flow: Flow = serde_json::from_value(claims).map_err(|_| invalid())?;
     if provider.is_some_and(|provider| provider != flow.provider) {

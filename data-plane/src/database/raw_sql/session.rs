@@ -70,9 +70,10 @@ impl Session {
             "set statement_timeout = '{STATEMENT_TIMEOUT}'; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'; \
              select set_config('request.jwt.claims', '{{\"role\":\"project_admin\"}}', false)"
         );
-        if role == SessionRole::ProjectAdmin {
-            settings.push_str("; set role project_admin");
-        }
+        settings.push_str(match role {
+            SessionRole::ProjectAdmin => "; set role project_admin",
+            SessionRole::Internal => "; set search_path = \"$user\", public",
+        });
         client.batch_execute(&settings).await?;
         Ok(Self { client: Some(client), busy: AtomicBool::new(false), prepared: AtomicU32::new(0) })
     }

@@ -6,9 +6,12 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{error::Error, execute::Outcome};
+
+/// What a URL holds as it is.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A response under construction.
 pub(super) struct Answer {
@@ -59,6 +62,12 @@ impl Answer {
                 self.response.headers_mut().insert(name, value);
             }
         }
+        if !self.response.status().is_success() {
+            // An error keeps its body only, whoever chose its status.
+            let kind = self.response.headers_mut().remove(header::CONTENT_TYPE);
+            self.response.headers_mut().clear();
+            self.response.headers_mut().extend(kind.map(|kind| (header::CONTENT_TYPE, kind)));
+        }
         Ok(self.response)
     }
 }
@@ -88,12 +97,24 @@ pub(super) fn body_for(method: &Method, body: Bytes) -> Body {
     if *method == Method::HEAD { Body::empty() } else { Body::from(body) }
 }
 
-/// `/table?<sorted query>`
+/// `/table?<sorted query>`; the values of a repeated key are joined by commas.
 pub(super) fn content_location(path: &str, query: &[(String, String)]) -> String {
     let mut pairs: Vec<&(String, String)> = query.iter().collect();
-    pairs.sort();
-    let encoded: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    if encoded.is_empty() { path.to_owned() } else { format!("{path}?{encoded}") }
+    pairs.sort_by(|left, right| left.0.cmp(&right.0));
+    let encode = |text: &str| utf8_percent_encode(text, KEPT).to_string();
+    let mut location = path.to_owned();
+    for (position, pair) in pairs.iter().enumerate() {
+        let repeated = position > 0 && pairs[position - 1].0 == pair.0;
+        if repeated {
+            location.push(',');
+        } else {
+            location.push(if position == 0 { '?' } else { '&' });
+            location.push_str(&encode(&pair.0));
+            location.push('=');
+        }
+        location.push_str(&encode(&pair.1));
+    }
+    location
 }
 
 /// `/table?pk=eq.value` of a written row.

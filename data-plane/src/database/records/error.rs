@@ -56,14 +56,15 @@ impl Error {
             .details(format!("unexpected {found} expecting {}", error.expected))
     }
 
+    /// A preference that is unknown or cannot be met, with strict handling.
+    pub(crate) fn invalid_preference(preferences: &str) -> Self {
+        Self::new(400, "PGRST122", "Invalid preferences given with handling=strict")
+            .details(format!("Invalid preferences: {preferences}"))
+    }
+
     /// A body that is not what the route takes.
     pub(crate) fn body(message: &str) -> Self {
         Self::new(400, "PGRST102", message)
-    }
-
-    /// A column a relation does not have, worded as Postgres words it.
-    pub(crate) fn no_column(relation: &str, column: &str) -> Self {
-        Self::new(400, "42703", format!("column {relation}.{column} does not exist"))
     }
 
     /// A column named in a body, in `columns` or in `on_conflict` that the relation does not have.
@@ -132,9 +133,7 @@ fn raised(message: &str, detail: Option<&str>) -> Error {
             error.body.hint = parsed.hint;
             error
         }
-        _ => Error::new(500, "PGRST121", "Could not parse JSON in the \"RAISE SQLSTATE 'PGRST'\" error")
-            .details("The MESSAGE or DETAIL is not the expected JSON object")
-            .hint("DETAIL needs a \"status\", MESSAGE needs \"code\" and \"message\""),
+        _ => Error::new(500, "PGRST121", "The message and detail field of RAISE 'PGRST' error expects JSON"),
     }
 }
 

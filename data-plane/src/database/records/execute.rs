@@ -25,7 +25,7 @@ const CONNECT_AGAIN_AFTER: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_millis(500), Duration::from_millis(500)];
 
 /// What the transaction runs as and sees.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Scope {
     /// `anon`, `authenticated` or `project_admin`.
     pub(super) role: &'static str,
@@ -43,6 +43,8 @@ pub(super) struct Scope {
     pub(super) cookies: String,
     /// `Prefer: timezone=`
     pub(super) timezone: Option<String>,
+    /// Whether a time zone that Postgres does not know is an error.
+    pub(super) strict: bool,
     /// Whether writes are refused.
     pub(super) read_only: bool,
     /// Generation of the schema cache the statement was made from.
@@ -68,6 +70,8 @@ pub(super) struct Outcome {
     pub(super) location: Option<String>,
     /// Rows the planner expects, when asked.
     pub(super) planned: Option<i64>,
+    /// Whether Postgres does not know the time zone asked for, so that the statement ran without it.
+    pub(super) timezone_refused: bool,
 }
 
 /// Looks at what a statement did before it is committed; an error rolls it back.
@@ -84,12 +88,18 @@ pub(super) async fn run(
     let run = Run { pool, scope, statement, planned, approve };
     match run.once().await {
         // A read can be asked again; a write may have happened.
-        Err(Failed { error: _, lost: true }) if scope.read_only => run.once().await,
+        Err(Failed { lost: true, .. }) if scope.read_only => run.once().await,
+        Err(Failed { unknown_timezone: true, .. }) => {
+            let scope = Scope { timezone: None, ..scope.clone() };
+            let outcome = Run { scope: &scope, ..run }.once().await;
+            outcome.map(|outcome| Outcome { timezone_refused: true, ..outcome })
+        }
         outcome => outcome,
     }
     .map_err(|failed| failed.error)
 }
 
+#[derive(Clone, Copy)]
 struct Run<'a> {
     pool: &'a Pool,
     scope: &'a Scope,
@@ -102,11 +112,12 @@ struct Run<'a> {
 struct Failed {
     error: Error,
     lost: bool,
+    unknown_timezone: bool,
 }
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self { error, lost: false }
+        Self { error, lost: false, unknown_timezone: false }
     }
 }
 
@@ -115,7 +126,7 @@ impl Run<'_> {
         let mut lease = Lease::take(self.pool).await?;
         let identity = lease.identity();
         match tokio::time::timeout(TIMEOUT, self.transact(&mut lease)).await {
-            Ok(Err(Failed { error, lost: true })) => Err(Failed { error, lost: true }),
+            Ok(Err(failed)) if failed.lost => Err(failed),
             Ok(outcome) => {
                 lease.give_back();
                 outcome
@@ -191,7 +202,15 @@ impl Run<'_> {
 
     fn failed(&self, failure: Failure) -> Failed {
         let lost = matches!(failure, Failure::Broken(..));
-        Failed { error: Error::database(&failure, self.scope.role == "anon"), lost }
+        let unknown_timezone = matches!(&failure, Failure::Refused(refusal)
+            if self.scope.timezone.is_some() && refusal.state == "22023" && refusal.message.contains("\"TimeZone\""));
+        let error = match &self.scope.timezone {
+            Some(zone) if unknown_timezone && self.scope.strict => {
+                Error::invalid_preference(&format!("timezone={zone}"))
+            }
+            _ => Error::database(&failure, self.scope.role == "anon"),
+        };
+        Failed { error, lost, unknown_timezone: unknown_timezone && !self.scope.strict }
     }
 }
 
@@ -203,13 +222,14 @@ struct Lease {
 impl Lease {
     async fn take(pool: &Pool) -> Result<Self, Error> {
         let unreachable = |error: &PoolError| matches!(error, PoolError::Backend(_));
-        let connection = (|| pool.get()).retry(CONNECT_AGAIN_AFTER.into_iter()).when(unreachable).await.map_err(|error| {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no connection for a records request");
-            match error {
-                PoolError::Backend(_) => Error::unreachable(),
-                _ => Error::new(504, "PGRST003", "Timed out acquiring connection from connection pool."),
-            }
-        })?;
+        let connection =
+            (|| pool.get()).retry(CONNECT_AGAIN_AFTER.into_iter()).when(unreachable).await.map_err(|error| {
+                tracing::warn!(error = &error as &dyn std::error::Error, "no connection for a records request");
+                match error {
+                    PoolError::Backend(_) => Error::unreachable(),
+                    _ => Error::new(504, "PGRST003", "Timed out acquiring connection from connection pool."),
+                }
+            })?;
         Ok(Self { connection: Some(connection) })
     }
 
@@ -259,11 +279,7 @@ fn settings(scope: &Scope) -> &'static str {
 }
 
 fn search_path(schema: &str) -> String {
-    let mut path = identifier(schema);
-    if schema != "public" {
-        path.push_str(", \"public\"");
-    }
-    path
+    format!("{}, \"public\"", identifier(schema))
 }
 
 fn outcome(rows: Vec<Option<Row>>, held: bool, planned: bool) -> Outcome {
@@ -280,6 +296,7 @@ fn outcome(rows: Vec<Option<Row>>, held: bool, planned: bool) -> Outcome {
         overwritten: row.number(5).unwrap_or_default(),
         location: row.text(6).map(str::to_owned),
         planned: planned.and_then(|row| expected_rows(row.text(0)?)),
+        timezone_refused: false,
     }
 }
 

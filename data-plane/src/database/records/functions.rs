@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{error::Error, similar};
+use super::{error::Error, fuzzy};
 use crate::database::schema_cache::{Function, SchemaCache};
 
 /// How a function is called.
@@ -14,31 +14,52 @@ pub(super) enum Chosen {
     Whole(Arc<Function>),
 }
 
-/// The function that takes exactly these names; `whole` allows one with a single unnamed argument.
+/// How the arguments are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// In the query string.
+    Query,
+    /// As a JSON body.
+    Json,
+    /// As a body of plain text, XML or bytes, which only a single unnamed argument can take.
+    Bare(&'static str),
+}
+
+/// The function that takes exactly these names, or the whole body as its single unnamed argument.
 pub(super) fn choose(
     cache: &SchemaCache,
     schema: &str,
     name: &str,
     names: &[&str],
-    whole: bool,
+    given: Given,
 ) -> Result<Chosen, Error> {
-    let overloads = cache.functions(schema, name);
-    let fitting: Vec<&Arc<Function>> = overloads.iter().filter(|function| takes(function, names)).collect();
+    let overloads = callable(cache, schema, name);
+    let bare = matches!(given, Given::Bare(_));
+    let fitting: Vec<&Arc<Function>> =
+        overloads.iter().copied().filter(|function| !bare && takes(function, names)).collect();
     match fitting.as_slice() {
         [only] => return Ok(Chosen::Named(Arc::clone(only))),
         [] => {}
-        several => {
-            // Without arguments, the overload without any is meant.
-            let bare: Vec<&&Arc<Function>> =
-                several.iter().filter(|function| function.arguments.len() == names.len()).collect();
-            return match bare.as_slice() {
-                [only] => Ok(Chosen::Named(Arc::clone(only))),
-                _ => Err(ambiguous(several)),
-            };
-        }
+        several => return Err(ambiguous(several)),
     }
-    let unnamed = overloads.iter().find(|function| whole && takes_whole(function));
-    unnamed.map(|function| Chosen::Whole(Arc::clone(function))).ok_or_else(|| none(cache, schema, name, names))
+    let unnamed: Vec<&Arc<Function>> =
+        overloads.iter().copied().filter(|function| takes_whole(function, given)).collect();
+    match unnamed.as_slice() {
+        [only] => Ok(Chosen::Whole(Arc::clone(only))),
+        [] => Err(none(cache, schema, name, names, given)),
+        several => Err(ambiguous(several)),
+    }
+}
+
+/// The overloads that can be called: by names, or with one argument that takes a whole body.
+fn callable<'c>(cache: &'c SchemaCache, schema: &str, name: &str) -> Vec<&'c Arc<Function>> {
+    let whole = ["json", "jsonb", "text", "xml", "bytea"];
+    let all = cache.functions(schema, name).iter();
+    all.filter(|function| match function.arguments.as_slice() {
+        [only] if only.name.is_empty() => whole.contains(&only.type_name.as_str()),
+        arguments => arguments.iter().all(|argument| !argument.name.is_empty()),
+    })
+    .collect()
 }
 
 fn takes(function: &Function, names: &[&str]) -> bool {
@@ -47,31 +68,54 @@ fn takes(function: &Function, names: &[&str]) -> bool {
     known && given
 }
 
-fn takes_whole(function: &Function) -> bool {
-    matches!(function.arguments.as_slice(), [only] if only.name.is_empty() && matches!(only.type_name.as_str(), "json" | "jsonb" | "text"))
+fn takes_whole(function: &Function, given: Given) -> bool {
+    let [only] = function.arguments.as_slice() else { return false };
+    only.name.is_empty()
+        && match given {
+            Given::Query => false,
+            Given::Json => matches!(only.type_name.as_str(), "json" | "jsonb"),
+            Given::Bare(type_name) => only.type_name == type_name,
+        }
 }
 
-fn none(cache: &SchemaCache, schema: &str, name: &str, names: &[&str]) -> Error {
-    let (called, searched) = if names.is_empty() {
-        (format!("{schema}.{name} without parameters"), "without parameters".to_owned())
-    } else {
-        let list = names.join(", ");
-        (
-            format!("{schema}.{name}({list})"),
-            format!("with parameter{} {list}", if names.len() == 1 { "" } else { "s" }),
-        )
+fn none(cache: &SchemaCache, schema: &str, name: &str, names: &[&str], given: Given) -> Error {
+    let list = names.join(", ");
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let (called, searched) = match given {
+        Given::Bare(type_name) => (String::new(), format!("with a single unnamed {type_name} parameter")),
+        _ if names.is_empty() => (" without parameters".to_owned(), "without parameters".to_owned()),
+        _ => (format!("({list})"), format!("with parameter{plural} {list}")),
     };
-    let error = Error::new(404, "PGRST202", format!("Could not find the function {called} in the schema cache")).details(format!(
-        "Searched for the function {schema}.{name} {searched} or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache."
+    let or_whole = if given == Given::Json { " or with a single unnamed json/jsonb parameter" } else { "" };
+    let error = Error::new(
+        404,
+        "PGRST202",
+        format!("Could not find the function {schema}.{name}{called} in the schema cache"),
+    )
+    .details(format!(
+        "Searched for the function {schema}.{name} {searched}{or_whole}, but no matches were found in the schema cache."
     ));
-    if let Some(function) = cache.functions(schema, name).first() {
-        let arguments: Vec<&str> = function.arguments.iter().map(|argument| argument.name.as_str()).collect();
-        return error.hint(format!("Perhaps you meant to call the function {schema}.{name}({})", arguments.join(", ")));
-    }
-    match similar::closest(name, cache.function_names(schema)) {
+    let overloads = callable(cache, schema, name);
+    let similar = if overloads.is_empty() {
+        let known = cache.function_names(schema).filter(|name| !callable(cache, schema, name).is_empty());
+        fuzzy::closest_or_same(name, known).map(str::to_owned)
+    } else {
+        let known: Vec<String> = overloads
+            .iter()
+            .map(|function| parenthesised(function.arguments.iter().map(|argument| argument.name.as_str()).collect()))
+            .collect();
+        fuzzy::closest_or_same(&parenthesised(names.to_vec()), known.iter().map(String::as_str))
+            .map(|arguments| format!("{name}{arguments}"))
+    };
+    match similar {
         Some(similar) => error.hint(format!("Perhaps you meant to call the function {schema}.{similar}")),
         None => error,
     }
+}
+
+fn parenthesised(mut names: Vec<&str>) -> String {
+    names.sort_unstable();
+    format!("({})", names.join(", "))
 }
 
 fn ambiguous(several: &[&Arc<Function>]) -> Error {

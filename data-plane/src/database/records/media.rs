@@ -21,6 +21,8 @@ pub(crate) enum Media {
     },
     /// `text/csv`
     Csv,
+    /// `application/geo+json`, which PostGIS makes.
+    GeoJson,
 }
 
 impl Media {
@@ -51,6 +53,7 @@ impl Media {
             "application/vnd.pgrst.array" | "application/vnd.pgrst.array+json" => Some(Self::Array { stripped }),
             "application/vnd.pgrst.object" | "application/vnd.pgrst.object+json" => Some(Self::Object { stripped }),
             "text/csv" | "text/*" => Some(Self::Csv),
+            "application/geo+json" => Some(Self::GeoJson),
             _ => None,
         }
     }
@@ -58,12 +61,12 @@ impl Media {
     /// The `Content-Type` of the answer.
     pub(crate) fn content_type(self) -> &'static str {
         match self {
-            Self::Json => "application/json; charset=utf-8",
-            Self::Array { stripped: false } => "application/vnd.pgrst.array+json; charset=utf-8",
-            Self::Array { stripped: true } => "application/vnd.pgrst.array+json; nulls=stripped; charset=utf-8",
+            Self::Json | Self::Array { stripped: false } => "application/json; charset=utf-8",
+            Self::Array { stripped: true } => "application/vnd.pgrst.array+json;nulls=stripped; charset=utf-8",
             Self::Object { stripped: false } => "application/vnd.pgrst.object+json; charset=utf-8",
-            Self::Object { stripped: true } => "application/vnd.pgrst.object+json; nulls=stripped; charset=utf-8",
+            Self::Object { stripped: true } => "application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8",
             Self::Csv => "text/csv; charset=utf-8",
+            Self::GeoJson => "application/geo+json; charset=utf-8",
         }
     }
 

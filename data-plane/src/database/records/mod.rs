@@ -7,6 +7,7 @@ mod body;
 mod error;
 mod execute;
 mod functions;
+mod fuzzy;
 mod media;
 mod plan;
 mod preferences;
@@ -14,7 +15,6 @@ mod profile;
 mod query;
 mod ranges;
 mod rpc;
-mod similar;
 mod sql;
 mod tables;
 
@@ -34,6 +34,7 @@ use super::{
     wire::Pool,
 };
 use execute::Scope;
+use preferences::Preferences;
 
 /// What the data API works with.
 pub(crate) struct DataApi<'a> {
@@ -88,7 +89,7 @@ impl Request {
         caller: &Caller,
         schema: String,
         path: String,
-        timezone: Option<String>,
+        preferences: &Preferences,
         read_only: bool,
         generation: u64,
     ) -> Scope {
@@ -100,7 +101,8 @@ impl Request {
             path,
             headers: headers_json(&self.headers),
             cookies: cookies_json(&self.headers),
-            timezone,
+            timezone: preferences.timezone.clone(),
+            strict: preferences.strict == Some(true),
             read_only,
             generation,
         }

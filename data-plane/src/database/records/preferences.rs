@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::error::Error;
+use super::{error::Error, execute::Outcome};
 
 /// What the answer to a write carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,7 @@ impl Preferences {
             }
         }
         if preferences.strict == Some(true) && !unknown.is_empty() {
-            return Err(Error::new(400, "PGRST122", "Invalid preferences given with handling=strict")
-                .details(format!("Invalid preferences: {}", unknown.join(", "))));
+            return Err(Error::invalid_preference(&unknown.join(", ")));
         }
         Ok(preferences)
     }
@@ -112,7 +111,11 @@ impl Preferences {
     }
 
     /// The `Preference-Applied` header, when anything was applied.
-    pub(crate) fn applied(&self, to: AppliedTo) -> Option<HeaderValue> {
+    pub(super) fn applied(&self, to: AppliedTo, outcome: &Outcome) -> Option<HeaderValue> {
+        self.echo(to, !outcome.timezone_refused)
+    }
+
+    fn echo(&self, to: AppliedTo, timezone_set: bool) -> Option<HeaderValue> {
         let writes = to != AppliedTo::Read;
         let words = [
             self.resolution.filter(|_| to == AppliedTo::Insert { upsert: true }).map(|resolution| match resolution {
@@ -120,7 +123,7 @@ impl Preferences {
                 Resolution::Ignore => "resolution=ignore-duplicates".to_owned(),
             }),
             self.missing_default
-                .filter(|_| matches!(to, AppliedTo::Insert { .. }))
+                .filter(|_| matches!(to, AppliedTo::Insert { .. } | AppliedTo::Change))
                 .map(|default| if default { "missing=default".to_owned() } else { "missing=null".to_owned() }),
             self.returned.filter(|_| writes && to != AppliedTo::Call).map(|returned| match returned {
                 Return::Representation => "return=representation".to_owned(),
@@ -133,7 +136,7 @@ impl Preferences {
                 Count::Estimated => "count=estimated".to_owned(),
             }),
             self.strict.map(|strict| if strict { "handling=strict".to_owned() } else { "handling=lenient".to_owned() }),
-            self.timezone.as_ref().map(|zone| format!("timezone={zone}")),
+            self.timezone.as_ref().filter(|_| timezone_set).map(|zone| format!("timezone={zone}")),
             self.enforced_max_affected().filter(|_| writes).map(|number| format!("max-affected={number}")),
         ];
         let words: Vec<String> = words.into_iter().flatten().collect();
@@ -179,9 +182,9 @@ mod tests {
             read("return=representation, count=exact,return=minimal, resolution=merge-duplicates, foo=bar")
                 .expect("lenient");
         assert_eq!(preferences.returned, Some(Return::Representation));
-        let echo = preferences.applied(AppliedTo::Insert { upsert: true }).expect("an echo");
+        let echo = preferences.echo(AppliedTo::Insert { upsert: true }, true).expect("an echo");
         assert_eq!(echo, "resolution=merge-duplicates, return=representation, count=exact");
-        assert_eq!(preferences.applied(AppliedTo::Read).expect("an echo"), "count=exact");
+        assert_eq!(preferences.echo(AppliedTo::Read, true).expect("an echo"), "count=exact");
     }
 
     #[test]

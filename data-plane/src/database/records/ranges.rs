@@ -19,12 +19,14 @@ pub(super) fn window(method: &Method, headers: &HeaderMap, asked: Window) -> Res
     let offset = asked.offset.max(from);
     let last_asked = asked.limit.map(|limit| asked.offset.saturating_add(limit) - 1);
     let last = [last_asked, to].into_iter().flatten().min();
+    if asked.limit != Some(0) && last.is_some_and(|last| last < offset) {
+        return Err(unsatisfiable("Limit should be greater than or equal to zero."));
+    }
     Ok(Window { limit: last.map(|last| (last - offset + 1).max(0)), offset })
 }
 
 fn header_range(headers: &HeaderMap) -> Option<(i64, Option<i64>)> {
     let value = headers.get(header::RANGE)?.to_str().ok()?;
-    let value = value.strip_prefix("items=").unwrap_or(value);
     let (from, to) = value.split_once('-')?;
     let to = if to.is_empty() { None } else { Some(to.parse().ok()?) };
     Some((from.parse().ok()?, to))

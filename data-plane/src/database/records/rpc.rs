@@ -1,6 +1,6 @@
 //! Calls of functions.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{http::Method, response::Response};
 use indexmap::IndexMap;
@@ -8,10 +8,10 @@ use indexmap::IndexMap;
 use super::{
     Caller, DataApi, Request,
     answer::{Answer, body_for, not_singular},
-    body::{self, check_content_type},
+    body::{self, Kind},
     error::Error,
     execute::{self, Outcome},
-    functions::{self, Chosen},
+    functions::{self, Chosen, Given},
     media::Media,
     plan::Node,
     preferences::{AppliedTo, Preferences},
@@ -20,6 +20,9 @@ use super::{
     sql::{self, BodyForm, Call, CallArguments, Shape},
 };
 use crate::database::schema_cache::{Column, Function, Relation, Returns, SchemaCache};
+
+/// The column that a plain value becomes.
+const VALUE: &str = "pgrst_scalar";
 
 /// Answers a request to `/rpc/{function}`.
 pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request) -> Result<Response, Error> {
@@ -32,19 +35,20 @@ pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request)
     let preferences = Preferences::read(&request.headers)?;
     let allowed = if request.reads() { query::Arguments::Allowed } else { query::Arguments::Refused };
     let query = Query::parse(&request.query, allowed)?;
-    let given = Given::read(request, &query)?;
-    let chosen = functions::choose(cache, &schema, &request.name, &given.names(&query), given.body.is_some())?;
+    let arguments = Arguments::read(request, &query)?;
+    let names: Vec<&str> = arguments.names.iter().map(AsRef::as_ref).collect();
+    let chosen = functions::choose(cache, &schema, &request.name, &names, arguments.given)?;
     let (Chosen::Named(function) | Chosen::Whole(function)) = &chosen;
     let window = ranges::window(&request.method, &request.headers, query.window())?;
-    let mut node = Node::build(cache, &shape_of(cache, function), &query)?;
+    let relation = shape_of(cache, function);
+    let mut node = Node::build(cache, &relation, &relation.name, &query)?;
     node.window = window;
-    let form = BodyForm { media, shape: shape(request, function) };
-    let counted = preferences.count.is_some();
-    let call = Call { function, arguments: given.arguments(&chosen, &query) };
-    let statement = sql::call(cache, &node, &call, form, counted)?;
+    let form = BodyForm { media, shape: shape(function) };
+    let call = Call { function, arguments: arguments.for_call(&chosen, names) };
+    let statement = sql::call(cache, &node, &call, form, preferences.count.is_some())?;
     let read_only = request.reads() || function.reads_only;
     let path = format!("/rpc/{}", request.name);
-    let scope = request.scope(caller, schema.clone(), path, preferences.timezone.clone(), read_only, cache.generation);
+    let scope = request.scope(caller, schema.clone(), path, &preferences, read_only, cache.generation);
     let approve = |outcome: &Outcome| approve(outcome, media, function, &preferences);
     let checked = media.singular() || preferences.enforced_max_affected().is_some();
     let approve: Option<execute::Approval<'_>> = if checked { Some(&approve) } else { None };
@@ -53,52 +57,74 @@ pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request)
     let answer = if matches!(function.returns, Returns::Void) {
         Answer::empty(204)
     } else {
-        Answer::new(status, media.content_type(), body_for(&request.method, outcome.body.clone()))
+        let kind = if media.singular() && function.returns.valued() { Media::Json } else { media };
+        let negotiated = request.schema.is_some() || cache.schemas.len() > 1;
+        Answer::new(status, kind.content_type(), body_for(&request.method, outcome.body.clone()))
+            .header("content-profile", negotiated.then_some(schema))
     };
-    let negotiated = request.schema.is_some() || cache.schemas.len() > 1;
     answer
         .header("content-range", Some(ranges::content_range(window.offset, outcome.page, outcome.total)))
-        .header("content-profile", negotiated.then_some(schema))
-        .applied(preferences.applied(AppliedTo::Call))
+        .applied(preferences.applied(AppliedTo::Call, &outcome))
         .finish(&outcome)
 }
 
 /// The arguments as they came: in the body, or in the query of a GET.
-struct Given<'a> {
-    body: Option<body::Arguments>,
-    texts: IndexMap<&'a str, Vec<&'a str>>,
+struct Arguments<'a> {
+    given: Given,
+    names: Vec<Cow<'a, str>>,
+    json: Cow<'a, str>,
 }
 
-impl<'a> Given<'a> {
-    fn read(request: &Request, query: &'a Query) -> Result<Self, Error> {
-        let mut texts: IndexMap<&'a str, Vec<&'a str>> = IndexMap::new();
+impl<'a> Arguments<'a> {
+    fn read(request: &'a Request, query: &'a Query) -> Result<Self, Error> {
+        if request.reads() {
+            return Ok(Self::of_query(query));
+        }
+        let kind = Kind::of(&request.headers, &request.body)?;
+        if let Some(type_name) = kind.bare_type() {
+            let json = String::from_utf8_lossy(&request.body);
+            return Ok(Self { given: Given::Bare(type_name), names: Vec::new(), json });
+        }
+        let body = body::Arguments::read(kind, &request.body)?;
+        let names = match &query.columns {
+            Some(columns) => columns.iter().map(|name| Cow::Borrowed(name.as_str())).collect(),
+            None => body.names,
+        };
+        Ok(Self { given: Given::Json, names, json: body.json })
+    }
+
+    /// Texts by name, as one JSON object; the last of several wins but for a variadic argument, which takes all.
+    fn of_query(query: &'a Query) -> Self {
+        let mut texts: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for (name, value) in &query.arguments {
             texts.entry(name).or_default().push(value);
         }
-        if request.reads() {
-            return Ok(Self { body: None, texts });
-        }
-        check_content_type(&request.headers, &request.body)?;
-        Ok(Self { body: Some(body::Arguments::read(&request.body)?), texts })
+        let names = texts.keys().map(|name| Cow::Borrowed(*name)).collect();
+        let json = serde_json::to_string(&texts).expect("texts are plain data");
+        Self { given: Given::Query, names, json: Cow::Owned(json) }
     }
 
-    fn names<'s>(&'s self, query: &'s Query) -> Vec<&'s str> {
-        match (&self.body, &query.columns) {
-            (Some(_), Some(columns)) => columns.iter().map(String::as_str).collect(),
-            (Some(body), None) => body.names.iter().map(String::as_str).collect(),
-            (None, _) => self.texts.keys().copied().collect(),
-        }
-    }
-
-    fn arguments<'s>(&'s self, chosen: &Chosen, query: &'s Query) -> CallArguments<'s> {
-        match (&self.body, chosen) {
-            (Some(body), Chosen::Whole(_)) => CallArguments::Whole(&body.json),
-            (Some(body), Chosen::Named(_)) => CallArguments::Json(&body.json, self.names(query)),
-            (None, _) => {
-                CallArguments::Texts(self.texts.iter().map(|(name, values)| (*name, values.clone())).collect())
+    fn for_call<'s>(&'s self, chosen: &Chosen, names: Vec<&'s str>) -> CallArguments<'s> {
+        match chosen {
+            Chosen::Whole(_) => CallArguments::Whole(&self.json),
+            Chosen::Named(function) if self.given == Given::Query => {
+                CallArguments::Json(single_values(&self.json, function), names)
             }
+            Chosen::Named(_) => CallArguments::Json(Cow::Borrowed(&self.json), names),
         }
     }
+}
+
+/// Of the values of each argument the last, except where the argument is variadic.
+fn single_values<'s>(json: &str, function: &Function) -> Cow<'s, str> {
+    let texts: IndexMap<String, Vec<String>> = serde_json::from_str(json).unwrap_or_default();
+    let mut object = serde_json::Map::new();
+    for (name, mut values) in texts {
+        let variadic = function.arguments.iter().any(|argument| argument.variadic && argument.name == name);
+        let value = if variadic { values.into() } else { values.pop().unwrap_or_default().into() };
+        object.insert(name, value);
+    }
+    Cow::Owned(serde_json::Value::Object(object).to_string())
 }
 
 fn approve(outcome: &Outcome, media: Media, function: &Function, preferences: &Preferences) -> Result<(), Error> {
@@ -112,14 +138,12 @@ fn approve(outcome: &Outcome, media: Media, function: &Function, preferences: &P
     }
 }
 
-fn shape(request: &Request, function: &Function) -> Shape {
-    match (&function.returns, function.set) {
-        (Returns::Void, _) => Shape::Nothing,
-        _ if request.method == Method::HEAD => Shape::Nothing,
-        (Returns::Scalar, true) => Shape::Values,
-        (Returns::Scalar, false) => Shape::OneValue,
-        (_, true) => Shape::Rows,
-        (_, false) => Shape::OneRow,
+fn shape(function: &Function) -> Shape {
+    match (function.returns.valued(), function.set) {
+        (true, true) => Shape::Values,
+        (true, false) => Shape::OneValue,
+        (false, true) => Shape::Rows,
+        (false, false) => Shape::OneRow,
     }
 }
 
@@ -131,15 +155,9 @@ fn shape_of(cache: &SchemaCache, function: &Function) -> Arc<Relation> {
             None => Vec::new(),
         },
         Returns::Rows(columns) => columns.clone(),
-        Returns::Scalar | Returns::Void => vec!["value".to_owned()],
+        Returns::Scalar | Returns::Void => vec![VALUE.to_owned()],
     };
-    let untyped = || Column {
-        type_name: "text".to_owned(),
-        base_type: String::new(),
-        nullable: true,
-        default: None,
-        generated: false,
-    };
+    let untyped = || Column { type_name: "text".to_owned(), base_type: String::new(), nullable: true, default: None };
     Arc::new(Relation {
         schema: function.schema.clone(),
         name: function.name.clone(),

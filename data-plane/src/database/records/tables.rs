@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::{
     Caller, DataApi, Request,
     answer::{self, Answer, body_for, not_singular},
-    body::{Rows, check_content_type},
+    body::Rows,
     error::Error,
     execute::{self, Outcome},
     media::Media,
@@ -40,7 +40,7 @@ pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request)
     let preferences = Preferences::read(&request.headers)?;
     let query = Query::parse(&request.query, Arguments::Refused)?;
     let relation = cache.relation(&schema, &request.name).ok_or_else(|| Error::no_relation(&schema, &request.name))?;
-    let node = Node::build(cache, relation, &query)?;
+    let node = Node::build(cache, relation, &relation.name, &query)?;
     let resolved = Resolved { api, caller, request, cache, schema, relation, preferences, media, query, node };
     match request.method {
         Method::GET | Method::HEAD => resolved.read().await,
@@ -75,15 +75,14 @@ impl Resolved<'_> {
             .header("content-range", Some(ranges::content_range(window.offset, outcome.page, total)))
             .header("content-location", Some(answer::content_location(&path, &self.request.query)))
             .header("content-profile", self.profile())
-            .applied(self.preferences.applied(AppliedTo::Read))
+            .applied(self.preferences.applied(AppliedTo::Read, &outcome))
             .finish(&outcome)
     }
 
     async fn insert(self) -> Result<Response, Error> {
-        check_content_type(&self.request.headers, &self.request.body)?;
-        let rows = Rows::read(&self.request.body, self.relation)?;
+        let rows = Rows::read(&self.request.headers, &self.request.body, self.relation)?;
         let columns = rows.columns(self.relation, self.query.columns.as_deref())?;
-        let target = self.conflict_target()?;
+        let target = self.query.on_conflict.clone().unwrap_or_else(|| self.relation.primary_key.clone());
         let conflict =
             self.preferences.resolution.map(|resolution| (target.as_slice(), resolution == Resolution::Merge));
         let upsert = conflict.is_some() && !target.is_empty();
@@ -94,29 +93,28 @@ impl Resolved<'_> {
             missing_default: self.preferences.missing_default == Some(true),
             conflict,
             conditional: false,
-            located: self.preferences.returned == Some(Return::HeadersOnly),
+            located: self.preferences.returned == Some(Return::HeadersOnly) && rows.count == 1,
         };
         let statement = sql::insert(self.cache, &self.node, &insert, self.form(), false)?;
         let outcome = self.run(&statement, None, Some(&|outcome| self.approve(outcome))).await?;
         let merged = upsert && self.preferences.resolution == Some(Resolution::Merge);
-        let status = if merged && outcome.page > 0 && outcome.overwritten >= outcome.page { 200 } else { 201 };
+        let status = if merged && outcome.overwritten >= outcome.page { 200 } else { 201 };
         let total = self.preferences.count.map(|_| outcome.page);
         Answer::new(status, self.written_type(), self.written_body(&outcome))
             .header("content-range", Some(ranges::content_range(0, 0, total)))
             .header("location", answer::location(&self.request.name, outcome.location.as_deref()))
-            .header("content-profile", self.profile())
-            .applied(self.preferences.applied(AppliedTo::Insert { upsert }))
+            .header("content-profile", self.profile().filter(|_| self.form().shape != Shape::Nothing))
+            .applied(self.preferences.applied(AppliedTo::Insert { upsert }, &outcome))
             .finish(&outcome)
     }
 
     async fn put(self) -> Result<Response, Error> {
-        check_content_type(&self.request.headers, &self.request.body)?;
         if self.query.windows.iter().any(|(path, _)| path.is_empty()) {
             return Err(Error::new(400, "PGRST114", "limit/offset querystring parameters are not allowed for PUT"));
         }
         self.check_put_filters()?;
-        let rows = Rows::read(&self.request.body, self.relation)?;
-        let columns = rows.columns(self.relation, self.query.columns.as_deref())?;
+        let rows = Rows::read(&self.request.headers, &self.request.body, self.relation)?;
+        let columns = rows.columns(self.relation, None)?;
         let mismatch = || Error::new(400, "PGRST115", "Payload values do not match URL in primary key column(s)");
         if rows.count != 1 || !self.relation.primary_key.iter().all(|name| columns.contains(name)) {
             return Err(mismatch());
@@ -138,10 +136,13 @@ impl Resolved<'_> {
     }
 
     async fn update(self) -> Result<Response, Error> {
-        check_content_type(&self.request.headers, &self.request.body)?;
-        let rows = Rows::read(&self.request.body, self.relation)?;
+        let rows = Rows::read(&self.request.headers, &self.request.body, self.relation)?;
         let columns = rows.columns(self.relation, self.query.columns.as_deref())?;
-        let change = Change { body: &rows.json, columns: if rows.count == 0 { &[] } else { &columns } };
+        let change = Change {
+            body: &rows.json,
+            columns: if rows.count == 0 { &[] } else { &columns },
+            missing_default: self.preferences.missing_default == Some(true),
+        };
         let statement = sql::update(self.cache, &self.node, &change, self.form(), false)?;
         let outcome = self.run(&statement, None, Some(&|outcome| self.approve(outcome))).await?;
         let range = ranges::content_range(0, outcome.page, self.preferences.count.map(|_| outcome.page));
@@ -165,13 +166,10 @@ impl Resolved<'_> {
     ) -> Result<Response, Error> {
         let answer = match self.form().shape {
             Shape::Nothing => Answer::empty(204),
-            _ => Answer::new(status, self.media.content_type(), outcome.body.clone()),
+            _ => Answer::new(status, self.media.content_type(), outcome.body.clone())
+                .header("content-profile", self.profile()),
         };
-        answer
-            .header("content-range", range)
-            .header("content-profile", self.profile())
-            .applied(self.preferences.applied(to))
-            .finish(outcome)
+        answer.header("content-range", range).applied(self.preferences.applied(to, outcome)).finish(outcome)
     }
 
     fn form(&self) -> BodyForm {
@@ -186,14 +184,6 @@ impl Resolved<'_> {
     /// Where upstream answers with nothing, clients get an empty list.
     fn written_body(&self, outcome: &Outcome) -> Bytes {
         if self.form().shape == Shape::Nothing { Bytes::from_static(b"[]") } else { outcome.body.clone() }
-    }
-
-    fn conflict_target(&self) -> Result<Vec<String>, Error> {
-        let Some(names) = &self.query.on_conflict else { return Ok(self.relation.primary_key.clone()) };
-        match names.iter().find(|name| !self.relation.columns.contains_key(*name)) {
-            Some(unknown) => Err(Error::no_body_column(&self.relation.name, unknown)),
-            None => Ok(names.clone()),
-        }
     }
 
     /// PUT names its row: `eq` on every column of the primary key and nothing else.
@@ -244,12 +234,11 @@ impl Resolved<'_> {
         approve: Option<execute::Approval<'_>>,
     ) -> Result<Outcome, Error> {
         let path = format!("/{}", self.request.name);
-        let timezone = self.preferences.timezone.clone();
         let scope = self.request.scope(
             self.caller,
             self.schema.clone(),
             path,
-            timezone,
+            &self.preferences,
             self.request.reads(),
             self.cache.generation,
         );
@@ -257,7 +246,6 @@ impl Resolved<'_> {
         let checked = self.media.singular()
             || self.request.method == Method::PUT
             || self.preferences.enforced_max_affected().is_some();
-        execute::run(self.api.connections, &scope, statement, planned, approve.filter(|_| checked))
-            .await
+        execute::run(self.api.connections, &scope, statement, planned, approve.filter(|_| checked)).await
     }
 }

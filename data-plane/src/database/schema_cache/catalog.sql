@@ -1,6 +1,6 @@
 -- Everything the data API has to know about the exposed schemas, as one JSON document.
 -- $1: names of the platform's own schemas. Run with an empty search_path so that type names come out qualified.
-with exposed as (
+with recursive exposed as (
     select n.oid, n.nspname
     from pg_catalog.pg_namespace n
     where n.nspname !~ '^(pg|hearth_undo|hearth_redo)_'
@@ -10,11 +10,28 @@ with exposed as (
           select from pg_catalog.pg_depend d
           where d.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass and d.objid = n.oid and d.deptype = 'e')
 ),
-relations as (
-    select c.oid, e.nspname, c.relname, c.relkind
+shown as (
+    select c.oid
     from pg_catalog.pg_class c
     join exposed e on e.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f')
+),
+-- What exposed views show is known too, so that their keys and relationships are.
+known (oid) as (
+    select oid from shown
+    union
+    select d.refobjid
+    from known k
+    join pg_catalog.pg_rewrite w on w.ev_class = k.oid
+    join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = w.oid
+        and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid <> k.oid
+),
+relations as (
+    select c.oid, n.nspname, c.relname, c.relkind, c.oid in (select oid from shown) as exposed
+    from known k
+    join pg_catalog.pg_class c on c.oid = k.oid and c.relkind in ('r', 'p', 'v', 'm', 'f')
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 ),
 columns as (
     select a.attrelid as relation,
@@ -29,8 +46,7 @@ columns as (
                        'pg_catalog.nextval(' || pg_catalog.quote_literal(pg_catalog.pg_get_serial_sequence(
                            pg_catalog.quote_ident(r.nspname) || '.' || pg_catalog.quote_ident(r.relname), a.attname)) || '::pg_catalog.regclass)'
                    when a.attgenerated = '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid)
-               end,
-               'generated', a.attgenerated <> ''
+               end
            ) order by a.attnum) as items
     from relations r
     join pg_catalog.pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
@@ -61,7 +77,7 @@ foreign_keys as (
       and c.conrelid in (select oid from relations) and c.confrelid in (select oid from relations)
 ),
 functions as (
-    select p.oid, e.nspname, p.proname, p.provolatile, p.proretset, p.prorettype, p.provariadic, p.pronargs, p.pronargdefaults,
+    select p.oid, e.nspname, p.proname, p.provolatile, p.proretset, p.prorows, p.prorettype, p.provariadic, p.pronargs, p.pronargdefaults,
            coalesce(p.proallargtypes, p.proargtypes::oid[]) as types,
            coalesce(p.proargnames, '{}') as names,
            p.proargmodes::text[] as modes
@@ -80,7 +96,7 @@ select json_build_object(
             'oid', r.oid::bigint,
             'schema', r.nspname,
             'name', r.relname,
-            'kind', r.relkind,
+            'exposed', r.exposed,
             'columns', coalesce(c.items, '[]'),
             'primary_key', coalesce(k.items, '[]'),
             'definition', (
@@ -107,12 +123,13 @@ select json_build_object(
             'name', f.proname,
             'volatility', f.provolatile,
             'set', f.proretset,
+            'one_row', not f.proretset or f.prorows = 1,
             'void', f.prorettype = 'pg_catalog.void'::pg_catalog.regtype,
             'arguments', (
                 select coalesce(json_agg(json_build_object(
                     'name', coalesce(f.names[a.position], ''),
                     'type', pg_catalog.format_type(a.type, null),
-                    'required', a.input <= f.pronargs - f.pronargdefaults and coalesce(f.modes[a.position], 'i') <> 'v',
+                    'required', a.input <= f.pronargs - f.pronargdefaults,
                     'variadic', coalesce(f.modes[a.position], 'i') = 'v',
                     'relation', (select y.typrelid::bigint from pg_catalog.pg_type y where y.oid = a.type and y.typrelid <> 0)
                 ) order by a.position), '[]')

@@ -23,6 +23,8 @@ pub(super) struct RelationRow {
     pub(super) oid: i64,
     pub(super) schema: String,
     pub(super) name: String,
+    /// False for what is only known because an exposed view shows it.
+    pub(super) exposed: bool,
     columns: Vec<ColumnRow>,
     pub(super) primary_key: Vec<String>,
     definition: Option<String>,
@@ -37,7 +39,6 @@ struct ColumnRow {
     base: String,
     nullable: bool,
     default: Option<String>,
-    generated: bool,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +57,7 @@ pub(super) struct FunctionRow {
     pub(super) name: String,
     volatility: String,
     pub(super) set: bool,
+    pub(super) one_row: bool,
     void: bool,
     pub(super) arguments: Vec<ArgumentRow>,
     outputs: Vec<Option<String>>,
@@ -86,6 +88,16 @@ impl RelationRow {
         self.columns.iter().find(|column| column.number == number).map(|column| column.name.as_str())
     }
 
+    /// Whether it is a view.
+    pub(super) fn view(&self) -> bool {
+        self.definition.is_some()
+    }
+
+    /// The attribute number of a column.
+    fn column_number(&self, name: &str) -> Option<i16> {
+        self.columns.iter().find(|column| column.name == name).map(|column| column.number)
+    }
+
     /// Where the columns of a view come from; empty for tables.
     pub(super) fn origins(&self) -> Vec<view_columns::Origin> {
         self.definition.as_deref().map(view_columns::origins).unwrap_or_default()
@@ -94,10 +106,16 @@ impl RelationRow {
 
 impl Document {
     /// Builds the cache.
-    pub(super) fn into_cache(self) -> SchemaCache {
-        let names: HashMap<i64, (String, String)> =
-            self.relations.iter().map(|row| (row.oid, (row.schema.clone(), row.name.clone()))).collect();
-        let relationships = relationships::build(&self);
+    pub(super) fn into_cache(mut self) -> SchemaCache {
+        let shown = relationships::shown_columns(&self);
+        self.give_keys_to_views(&shown);
+        let names: HashMap<i64, (String, String)> = self
+            .relations
+            .iter()
+            .filter(|row| row.exposed)
+            .map(|row| (row.oid, (row.schema.clone(), row.name.clone())))
+            .collect();
+        let relationships = relationships::build(&self, &shown);
         let mut cache = SchemaCache { schemas: self.schemas, relationships, ..SchemaCache::default() };
         for row in self.functions {
             let function = function(row, &names);
@@ -105,7 +123,7 @@ impl Document {
                 cache.functions.entry(function.schema.clone()).or_default().entry(function.name.clone()).or_default();
             overloads.push(Arc::new(function));
         }
-        for row in self.relations {
+        for row in self.relations.into_iter().filter(|row| row.exposed) {
             let relation = relation(row);
             cache
                 .relations
@@ -120,10 +138,35 @@ impl Document {
     }
 }
 
+impl Document {
+    /// A view that shows all key columns of a table has them as its own key.
+    fn give_keys_to_views(&mut self, shown: &relationships::Shown) {
+        let mut keys: HashMap<i64, Vec<String>> = HashMap::new();
+        let by_oid: HashMap<i64, &RelationRow> = self.relations.iter().map(|row| (row.oid, row)).collect();
+        for base in self.relations.iter().filter(|row| !row.primary_key.is_empty() && row.definition.is_none()) {
+            let numbers: Option<Vec<i16>> = base.primary_key.iter().map(|name| base.column_number(name)).collect();
+            for (view, pairs) in shown.get(&base.oid).into_iter().flatten() {
+                let there = |number: &i16| pairs.iter().find(|(column, _)| column == number).map(|(_, there)| *there);
+                let names: Option<Vec<String>> = numbers
+                    .iter()
+                    .flatten()
+                    .map(|number| by_oid.get(view)?.column_name(there(number)?).map(str::to_owned))
+                    .collect();
+                keys.entry(*view).or_default().extend(names.into_iter().flatten());
+            }
+        }
+        for row in &mut self.relations {
+            if let Some(key) = keys.remove(&row.oid) {
+                row.primary_key = key;
+            }
+        }
+    }
+}
+
 fn relation(row: RelationRow) -> Relation {
     let columns = row.columns.into_iter().map(|column| {
-        let ColumnRow { name, type_name, base, nullable, default, generated, .. } = column;
-        (name, Column { type_name, base_type: base, nullable, default, generated })
+        let ColumnRow { name, type_name, base, nullable, default, .. } = column;
+        (name, Column { type_name, base_type: base, nullable, default })
     });
     Relation { schema: row.schema, name: row.name, columns: columns.collect(), primary_key: row.primary_key }
 }

@@ -54,8 +54,6 @@ pub(crate) struct Column {
     pub(crate) nullable: bool,
     /// Default expression as Postgres writes it.
     pub(crate) default: Option<String>,
-    /// True when it is computed and cannot be written.
-    pub(crate) generated: bool,
 }
 
 impl Column {
@@ -116,6 +114,13 @@ pub(crate) enum Returns {
     Rows(Vec<String>),
 }
 
+impl Returns {
+    /// True for what is no row.
+    pub(crate) fn valued(&self) -> bool {
+        matches!(self, Self::Void | Self::Scalar)
+    }
+}
+
 impl SchemaCache {
     /// The relation of this name.
     pub(crate) fn relation(&self, schema: &str, name: &str) -> Option<&Arc<Relation>> {
@@ -125,6 +130,11 @@ impl SchemaCache {
     /// Relationships that start at this relation.
     pub(crate) fn relationships(&self, schema: &str, name: &str) -> &[Relationship] {
         self.relationships.get(&(schema.to_owned(), name.to_owned())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Names of the relations of a schema from which relationships start, in no order.
+    pub(crate) fn related(&self, schema: &str) -> impl Iterator<Item = &str> {
+        self.relationships.keys().filter(move |(known, _)| known == schema).map(|(_, name)| name.as_str())
     }
 
     /// All overloads of a function.

@@ -11,6 +11,8 @@ pub(crate) struct Relationship {
     pub(crate) foreign_schema: String,
     /// Name of the relation it leads to.
     pub(crate) foreign_name: String,
+    /// Whether that is a view.
+    pub(crate) foreign_view: bool,
     /// How it leads there.
     pub(crate) link: Link,
 }
@@ -27,6 +29,8 @@ pub(crate) enum Link {
         constraint: String,
         /// (this column, that column)
         columns: ColumnPairs,
+        /// True when the key is unique here, so that at most one row leads there.
+        unique: bool,
     },
     /// The other relation holds the foreign key.
     FromMany {
@@ -84,17 +88,17 @@ struct Key<'a> {
 }
 
 /// Builds every relationship, keyed by the relation it starts from.
-pub(super) fn build(document: &Document) -> ByRelation {
+pub(super) fn build(document: &Document, shown: &Shown) -> ByRelation {
     let relations: HashMap<i64, &RelationRow> = document.relations.iter().map(|row| (row.oid, row)).collect();
-    let shown = shown_columns(document, &relations);
-    let keys: Vec<Key<'_>> = document.foreign_keys.iter().flat_map(|key| variants(key, &relations, &shown)).collect();
+    let variants = document.foreign_keys.iter().flat_map(|key| variants(key, &relations, shown));
+    let keys: Vec<Key<'_>> = variants.filter(|key| key.from.exposed && key.to.exposed).collect();
     let mut found = ByRelation::new();
     for key in &keys {
         add(
             &mut found,
             key.from,
             key.to,
-            Link::ToOne { constraint: key.name.to_owned(), columns: key.columns.clone() },
+            Link::ToOne { constraint: key.name.to_owned(), columns: key.columns.clone(), unique: key.one_to_one },
         );
         let link =
             Link::FromMany { constraint: key.name.to_owned(), columns: flip(&key.columns), single: key.one_to_one };
@@ -106,14 +110,19 @@ pub(super) fn build(document: &Document) -> ByRelation {
 }
 
 fn add(found: &mut ByRelation, from: &RelationRow, to: &RelationRow, link: Link) {
-    let relationship = Relationship { foreign_schema: to.schema.clone(), foreign_name: to.name.clone(), link };
+    let relationship = Relationship {
+        foreign_schema: to.schema.clone(),
+        foreign_name: to.name.clone(),
+        foreign_view: to.view(),
+        link,
+    };
     found.entry((from.schema.clone(), from.name.clone())).or_default().push(relationship);
 }
 
-/// For each relation, the views that show some of its columns, with (that column, view column).
-type Shown<'a> = HashMap<i64, Vec<(&'a RelationRow, Vec<(i16, i16)>)>>;
+/// For each relation, the views (by oid) that show some of its columns, with (that column, view column).
+pub(super) type Shown = HashMap<i64, Vec<(i64, Vec<(i16, i16)>)>>;
 
-fn shown_columns<'a>(document: &'a Document, relations: &HashMap<i64, &'a RelationRow>) -> Shown<'a> {
+pub(super) fn shown_columns(document: &Document) -> Shown {
     let origins: HashMap<i64, Vec<super::view_columns::Origin>> = document
         .relations
         .iter()
@@ -121,7 +130,10 @@ fn shown_columns<'a>(document: &'a Document, relations: &HashMap<i64, &'a Relati
         .filter(|(_, origins)| !origins.is_empty())
         .collect();
     let mut shown = Shown::new();
-    for (view, columns) in &origins {
+    let mut views: Vec<&i64> = origins.keys().collect();
+    views.sort_unstable();
+    for view in views {
+        let columns = &origins[view];
         let mut by_base: HashMap<i64, Vec<(i16, i16)>> = HashMap::new();
         for column in columns {
             let (mut relation, mut number) = (column.relation, column.column);
@@ -136,15 +148,14 @@ fn shown_columns<'a>(document: &'a Document, relations: &HashMap<i64, &'a Relati
             }
             by_base.entry(relation).or_default().push((number, column.number));
         }
-        let Some(row) = relations.get(view) else { continue };
         for (relation, columns) in by_base {
-            shown.entry(relation).or_default().push((row, columns));
+            shown.entry(relation).or_default().push((*view, columns));
         }
     }
     shown
 }
 
-fn variants<'a>(key: &'a ForeignKeyRow, relations: &HashMap<i64, &'a RelationRow>, shown: &Shown<'a>) -> Vec<Key<'a>> {
+fn variants<'a>(key: &'a ForeignKeyRow, relations: &HashMap<i64, &'a RelationRow>, shown: &Shown) -> Vec<Key<'a>> {
     let from = ends(key.relation, &key.columns, relations, shown);
     let to = ends(key.foreign_relation, &key.foreign_columns, relations, shown);
     let mut keys = Vec::new();
@@ -167,7 +178,7 @@ fn ends<'a>(
     relation: i64,
     columns: &[i16],
     relations: &HashMap<i64, &'a RelationRow>,
-    shown: &Shown<'a>,
+    shown: &Shown,
 ) -> Vec<(&'a RelationRow, Vec<String>)> {
     let named = |row: &'a RelationRow, numbers: Vec<i16>| -> Option<(&'a RelationRow, Vec<String>)> {
         let names: Option<Vec<String>> =
@@ -178,7 +189,7 @@ fn ends<'a>(
     for (view, pairs) in shown.get(&relation).into_iter().flatten() {
         let there = |column: &i16| pairs.iter().find(|(base, _)| base == column).map(|(_, number)| *number);
         let numbers: Option<Vec<i16>> = columns.iter().map(there).collect();
-        ends.extend(numbers.and_then(|numbers| named(view, numbers)));
+        ends.extend(numbers.zip(relations.get(view)).and_then(|(numbers, view)| named(view, numbers)));
     }
     ends
 }
@@ -215,10 +226,13 @@ fn add_computed(found: &mut ByRelation, document: &Document, relations: &HashMap
             function.relation.and_then(|oid| relations.get(&oid)),
         );
         let (Some(from), Some(to)) = ends else { continue };
+        if !from.exposed || !to.exposed {
+            continue;
+        }
         let link = Link::Computed {
             function_schema: function.schema.clone(),
             function_name: function.name.clone(),
-            single: !function.set,
+            single: function.one_row,
         };
         add(found, from, to, link);
     }

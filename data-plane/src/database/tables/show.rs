@@ -4,17 +4,17 @@ use serde_json::{Value, json};
 use tokio_postgres::{error::SqlState, types::ToSql};
 
 use crate::{
-    database::quoting::qualified,
+    database::{quoting::qualified, read_catalog},
     http::Result,
     state::App,
     transaction::{self, Context},
 };
 
-const COLUMNS: &str = "select a.attname, not a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
+const COLUMNS: &str = "select a.attname, not a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid),
         case
             when b.typcategory = 'A' then 'ARRAY'
             when bn.nspname <> 'pg_catalog' then b.typname::text
-            else format_type(b.oid, null)
+            else pg_catalog.format_type(b.oid, null)
         end,
         exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and a.attnum = any (i.indkey)),
         exists (select from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'u') and a.attnum = any (k.conkey))
@@ -28,11 +28,11 @@ const COLUMNS: &str = "select a.attname, not a.attnotnull, pg_get_expr(d.adbin, 
     where n.nspname = $1 and c.relname = $2 and c.relkind in ('r', 'p', 'v', 'm', 'f')
     order by a.attnum";
 
-const FOREIGN_KEYS: &str = "select coalesce(json_agg(json_build_object(
+const FOREIGN_KEYS: &str = "select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
         'constraintName', k.conname,
         'referenceTable', case when fn.nspname = 'public' then f.relname::text else fn.nspname || '.' || f.relname end,
         'referenceColumns', (
-            select json_agg(json_build_object('sourceColumn', s.attname, 'referenceColumn', r.attname) order by p.position)
+            select pg_catalog.json_agg(pg_catalog.json_build_object('sourceColumn', s.attname, 'referenceColumn', r.attname) order by p.position)
             from unnest(k.conkey, k.confkey) with ordinality as p (own, referenced, position)
             join pg_attribute s on s.attrelid = k.conrelid and s.attnum = p.own
             join pg_attribute r on r.attrelid = k.confrelid and r.attnum = p.referenced),
@@ -48,10 +48,11 @@ const FOREIGN_KEYS: &str = "select coalesce(json_agg(json_build_object(
 
 /// The contract's description of a table or view; absent when there is none.
 pub(super) async fn description(app: &App, schema: &str, table: &str) -> Result<Option<Value>> {
-    let client = app.pools.internal().await?;
+    let catalog = read_catalog(app).await?;
     let parameters: [&(dyn ToSql + Sync); 2] = [&schema, &table];
     let (columns, keys) =
-        futures::try_join!(client.query(COLUMNS, &parameters), client.query_one(FOREIGN_KEYS, &parameters))?;
+        futures::try_join!(catalog.query(COLUMNS, &parameters), catalog.query_one(FOREIGN_KEYS, &parameters))?;
+    catalog.commit().await?;
     if columns.is_empty() {
         return Ok(None);
     }

@@ -3,22 +3,22 @@ with target as (
     from pg_catalog.pg_class c
     where c.relnamespace = 'public'::regnamespace and c.relname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f')
 )
-select json_build_object(
+select pg_catalog.json_build_object(
     'schema', coalesce((
-        select json_agg(json_build_object('columnName', i.column_name, 'dataType', i.data_type,
+        select pg_catalog.json_agg(pg_catalog.json_build_object('columnName', i.column_name, 'dataType', i.data_type,
             'characterMaximumLength', i.character_maximum_length, 'isNullable', i.is_nullable,
             'columnDefault', i.column_default) order by i.ordinal_position)
         from information_schema.columns i where i.table_schema = 'public' and i.table_name = $1), '[]'),
     'indexes', coalesce((
-        select json_agg(json_build_object('indexname', x.relname, 'indexdef', pg_get_indexdef(x.oid),
+        select pg_catalog.json_agg(pg_catalog.json_build_object('indexname', x.relname, 'indexdef', pg_catalog.pg_get_indexdef(x.oid),
             'isUnique', i.indisunique, 'isPrimary', i.indisprimary) order by x.relname)
         from target t join pg_index i on i.indrelid = t.oid join pg_class x on x.oid = i.indexrelid), '[]'),
     'foreignKeys', coalesce((
-        select json_agg(json_build_object(
+        select pg_catalog.json_agg(pg_catalog.json_build_object(
             'constraintName', k.conname,
             'referenceTable', case when fn.nspname = 'public' then f.relname::text else fn.nspname || '.' || f.relname end,
             'referenceColumns', (
-                select json_agg(json_build_object('sourceColumn', s.attname, 'referenceColumn', r.attname) order by p.position)
+                select pg_catalog.json_agg(pg_catalog.json_build_object('sourceColumn', s.attname, 'referenceColumn', r.attname) order by p.position)
                 from unnest(k.conkey, k.confkey) with ordinality as p (own, referenced, position)
                 join pg_attribute s on s.attrelid = k.conrelid and s.attnum = p.own
                 join pg_attribute r on r.attrelid = k.confrelid and r.attnum = p.referenced),
@@ -32,11 +32,11 @@ select json_build_object(
         join pg_namespace fn on fn.oid = f.relnamespace), '[]'),
     'rlsEnabled', coalesce((select relrowsecurity from target limit 1), false),
     'policies', coalesce((
-        select json_agg(json_build_object('policyname', p.policyname, 'cmd', p.cmd, 'roles', p.roles::text,
+        select pg_catalog.json_agg(pg_catalog.json_build_object('policyname', p.policyname, 'cmd', p.cmd, 'roles', p.roles::text,
             'qual', p.qual, 'withCheck', p.with_check) order by p.policyname)
         from pg_policies p where p.schemaname = 'public' and p.tablename = $1), '[]'),
     'triggers', coalesce((
-        select json_agg(json_build_object('triggerName', g.trigger_name, 'actionTiming', g.action_timing,
+        select pg_catalog.json_agg(pg_catalog.json_build_object('triggerName', g.trigger_name, 'actionTiming', g.action_timing,
             'eventManipulation', g.event_manipulation, 'actionOrientation', g.action_orientation,
             'actionCondition', g.action_condition, 'actionStatement', g.action_statement,
             'newTable', g.action_reference_new_table, 'oldTable', g.action_reference_old_table)

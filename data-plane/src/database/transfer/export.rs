@@ -9,7 +9,10 @@ use super::{json as as_json, sql};
 use crate::{
     audit::Audit,
     authentication::RequireAdmin,
-    database::raw_sql::{Session, SessionRole},
+    database::{
+        raw_sql::{Session, SessionRole},
+        read_catalog,
+    },
     http::{JsonBody, Result, validation::Form},
     state::App,
 };
@@ -62,15 +65,16 @@ pub(in crate::database) async fn export(
     // A body may be left out: everything has a default.
     let body = if body.is_null() { json!({}) } else { body };
     let wanted = Wanted::read(&body, clock::iso_millis(app.clock.now()))?;
-    let client = app.pools.internal().await?;
+    let catalog = read_catalog(&app).await?;
     // Rows are read as the administrator, who bypasses row-level security: a type's output may be a tenant's own function.
     let session = Session::open(&app, SessionRole::ProjectAdmin).await?;
     session.run_script("begin isolation level repeatable read read only").await?;
     let exported = match wanted.format {
-        "json" => as_json::write(&client, &session, &wanted).await?,
-        _ => sql::write(&client, &session, &wanted).await?,
+        "json" => as_json::write(&catalog, &session, &wanted).await?,
+        _ => sql::write(&catalog, &session, &wanted).await?,
     };
     session.run_script("commit").await?;
+    catalog.commit().await?;
     let details = json!({
         "tables": wanted.tables, "format": wanted.format, "includeData": wanted.data, "includeFunctions": wanted.functions,
         "includeSequences": wanted.sequences, "includeViews": wanted.views, "rowLimit": wanted.row_limit,

@@ -72,13 +72,14 @@ async fn rows(text: &mut String, session: &Session, name: &str, table: &TableSta
         .iter()
         .map(|column| match column.plain {
             true => format!("coalesce({}::text, 'NULL')", column.name),
-            false => format!("quote_nullable({}::text)", column.name),
+            false => format!("pg_catalog.quote_nullable({}::text)", column.name),
         })
         .collect();
     if values.is_empty() {
         return Ok(false);
     }
-    let sql = format!("select concat_ws(', ', {}) as row from public.{quoted} limit {limit}", values.join(", "));
+    let sql =
+        format!("select pg_catalog.concat_ws(', ', {}) as row from public.{quoted} limit {limit}", values.join(", "));
     let identity = if table.identity { " OVERRIDING SYSTEM VALUE" } else { "" };
     for row in session.run_statement(&sql, &[]).await?.rows {
         let values = field(&row, "row");

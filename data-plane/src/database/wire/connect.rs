@@ -28,7 +28,8 @@ pub(super) async fn connect(config: &Config) -> Result<Connection, Failure> {
         ("database", database),
         ("application_name", config.get_application_name().unwrap_or_default()),
     ];
-    frontend::startup_message(parameters, &mut opening.outgoing).map_err(broken)?;
+    let options = config.get_options().map(|options| ("options", options));
+    frontend::startup_message(parameters.into_iter().chain(options), &mut opening.outgoing).map_err(broken)?;
     opening.send().await?;
     opening.sign_in().await?;
     let identity = opening.identity().await?;

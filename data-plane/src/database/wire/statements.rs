@@ -110,7 +110,8 @@ impl Statements {
 
     /// Drops the entry that was unused for longest; its name, if it has one.
     fn make_room(&mut self) -> Option<String> {
-        let all = self.by_role.iter().flat_map(|(role, entries)| entries.iter().map(move |(sql, entry)| (role, sql, entry)));
+        let all =
+            self.by_role.iter().flat_map(|(role, entries)| entries.iter().map(move |(sql, entry)| (role, sql, entry)));
         let (role, sql, _) = all.min_by_key(|(_, _, entry)| entry.used)?;
         let (role, sql) = (*role, sql.clone());
         self.count -= 1;

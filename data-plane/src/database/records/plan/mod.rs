@@ -10,12 +10,15 @@ use super::{
 };
 use crate::database::schema_cache::{Link, Relation, SchemaCache};
 
+/// Bytes of a name that Postgres keeps.
+const MAX_IDENTIFIER: usize = 63;
+
 /// One relation of the request.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     /// The relation itself.
     pub(crate) relation: Arc<Relation>,
-    /// Its alias in the statement; unique.
+    /// Its alias in the statement. Postgres' messages name it, so it says which relation is meant.
     pub(crate) alias: String,
     /// Selected columns; embeds are apart.
     pub(crate) items: Vec<SelectItem>,
@@ -46,15 +49,22 @@ pub(crate) struct Embed {
     pub(crate) spread: bool,
     /// Alias of the joined subquery.
     pub(crate) alias: String,
+    /// Alias of the junction between the two, where there is one.
+    pub(crate) junction: String,
     /// The embedded relation.
     pub(crate) node: Node,
 }
 
 impl Node {
-    /// Resolves the query for a relation.
-    pub(crate) fn build(cache: &SchemaCache, relation: &Arc<Relation>, query: &Query) -> Result<Self, Error> {
-        let mut count = 0;
-        let mut root = Self::select(cache, relation, &query.select, &mut count)?;
+    /// Resolves the query for a relation, which has this alias in the statement.
+    pub(crate) fn build(
+        cache: &SchemaCache,
+        relation: &Arc<Relation>,
+        alias: &str,
+        query: &Query,
+    ) -> Result<Self, Error> {
+        let mut naming = Naming { root: alias.to_owned(), count: 0 };
+        let mut root = Self::select(cache, relation, alias.to_owned(), &query.select, &mut naming, 1)?;
         for (path, condition) in &query.filters {
             root.descend(path)?.conditions.push(condition.clone());
         }
@@ -70,12 +80,14 @@ impl Node {
     fn select(
         cache: &SchemaCache,
         relation: &Arc<Relation>,
+        alias: String,
         items: &[SelectItem],
-        count: &mut usize,
+        naming: &mut Naming,
+        depth: usize,
     ) -> Result<Self, Error> {
         let mut node = Self {
             relation: Arc::clone(relation),
-            alias: format!("r{count}"),
+            alias,
             items: Vec::new(),
             embeds: Vec::new(),
             conditions: Vec::new(),
@@ -92,21 +104,25 @@ impl Node {
                     let target = cache
                         .relation(&relationship.foreign_schema, &relationship.foreign_name)
                         .ok_or_else(|| Error::no_relation(&relationship.foreign_schema, &relationship.foreign_name))?;
-                    *count += 1;
-                    let alias = format!("e{count}");
+                    let name = request.alias.as_ref().unwrap_or(&request.relation);
+                    naming.count += 1;
+                    let own = naming.alias('r', format!("{}_{depth}", target.name));
+                    let alias = naming.alias('e', format!("{}_{name}_{depth}", relation.name));
+                    let junction = naming.alias('j', format!("j{}", naming.count));
                     let to_one = relationship.to_one();
                     if request.spread && !to_one {
                         return Err(spread_of_many(&relation.name, &request.relation));
                     }
                     node.embeds.push(Embed {
-                        name: request.alias.clone().unwrap_or_else(|| request.relation.clone()),
+                        name: name.clone(),
                         written: request.relation.clone(),
                         link: relationship.link,
                         to_one,
                         inner: request.inner,
                         spread: request.spread,
                         alias,
-                        node: Self::select(cache, target, &request.items, count)?,
+                        junction,
+                        node: Self::select(cache, target, own, &request.items, naming, depth + 1)?,
                     });
                 }
                 column => node.items.push(column.clone()),
@@ -132,6 +148,23 @@ impl Node {
             Some(position) => self.embeds[position].node.descend(rest),
             None => Err(not_embedded(name)),
         }
+    }
+}
+
+/// Gives aliases that cannot be mistaken for the root relation.
+struct Naming {
+    root: String,
+    count: usize,
+}
+
+impl Naming {
+    /// The alias wanted; a short one of its own when Postgres would cut it or when it is the root's.
+    fn alias(&self, kind: char, wanted: String) -> String {
+        if wanted.len() <= MAX_IDENTIFIER && wanted != self.root {
+            return wanted;
+        }
+        let short = format!("{kind}{}", self.count);
+        if short == self.root { format!("{short}_") } else { short }
     }
 }
 

@@ -255,10 +255,8 @@ fn truth(cursor: &mut Cursor<'_>, nested: bool) -> Result<Truth, ParseError> {
 
 fn list(cursor: &mut Cursor<'_>) -> Result<Vec<String>, ParseError> {
     cursor.expect("(", "an opening parenthesis")?;
+    cursor.skip_blanks();
     let mut values = Vec::new();
-    if cursor.eat(")") {
-        return Ok(values);
-    }
     loop {
         let value = if cursor.peek() == Some('"') {
             cursor.quoted()?
@@ -267,7 +265,8 @@ fn list(cursor: &mut Cursor<'_>) -> Result<Vec<String>, ParseError> {
         };
         values.push(value);
         if cursor.eat(")") {
-            return Ok(values);
+            // One empty element is no element.
+            return Ok(if values == [""] { Vec::new() } else { values });
         }
         cursor.expect(",", "a comma or a closing parenthesis")?;
     }

@@ -73,6 +73,7 @@ impl Query {
 
     fn take(&mut self, key: &str, value: &str, arguments: Arguments) -> Result<(), Error> {
         match key {
+            "select" if self.selects => return Ok(()),
             "select" => {
                 self.select = select::select(value).map_err(|error| unparsable("select parameter", value, &error))?;
                 self.selects = true;
@@ -98,10 +99,7 @@ impl Query {
                 self.order.push((path(before), terms));
                 Ok(())
             }
-            "limit" | "offset" => {
-                self.window_mut(path(before), last, value);
-                Ok(())
-            }
+            "limit" | "offset" => self.take_window(path(before), last, value),
             "and" | "or" => self.take_tree(last, before, value),
             _ => self.take_filter(key, value, arguments),
         }
@@ -120,7 +118,7 @@ impl Query {
 
     fn take_filter(&mut self, key: &str, value: &str, arguments: Arguments) -> Result<(), Error> {
         let parsed = filters::operation(value);
-        if arguments == Arguments::Allowed && parsed.is_err() {
+        if arguments == Arguments::Allowed && parsed.is_err() && !value.starts_with("not.") {
             self.arguments.push((key.to_owned(), value.to_owned()));
             return Ok(());
         }
@@ -131,8 +129,15 @@ impl Query {
     }
 
     /// A number that does not parse asks for nothing, as the wire contract's server has it.
-    fn window_mut(&mut self, path: Path, word: &str, value: &str) {
-        let Ok(number) = value.parse::<i64>() else { return };
+    fn take_window(&mut self, path: Path, word: &str, value: &str) -> Result<(), Error> {
+        let digits = value.strip_prefix('-').unwrap_or(value);
+        let number = match value.parse::<i64>() {
+            Ok(number) => number,
+            Err(_) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return Err(Error::new(400, "22003", format!("value \"{value}\" is out of range for type bigint")));
+            }
+            Err(_) => return Ok(()),
+        };
         if !self.windows.iter().any(|(known, _)| *known == path) {
             self.windows.push((path.clone(), Window::default()));
         }
@@ -144,6 +149,7 @@ impl Query {
                 }
             }
         }
+        Ok(())
     }
 }
 

@@ -94,7 +94,10 @@ fn column(cursor: &mut Cursor<'_>, alias: Option<String>, name: String) -> Resul
     let path = json_path(cursor)?;
     let cast = if cursor.eat("::") { Some(cast(cursor)?) } else { None };
     if cursor.eat(".") {
-        cursor.identifier()?;
+        let aggregate = ["sum", "avg", "count", "max", "min"].into_iter().any(|name| cursor.eat(name));
+        if !aggregate {
+            return Err(cursor.unexpected("sum, avg, count, max or min"));
+        }
         cursor.expect("()", "an aggregate call")?;
         if cursor.eat("::") {
             self::cast(cursor)?;

@@ -1,14 +1,16 @@
 //! Function calls, whose rows can be selected from, filtered, ordered and embedded like a relation's.
 
+use std::borrow::Cow;
+
 use super::super::{error::Error, plan::Node};
 use super::{
-    BodyForm, Shape, Statement,
+    BodyForm, Statement,
     columns::{Columns, Origin},
     read::projection,
 };
 use crate::database::{
     quoting::{identifier, qualified},
-    schema_cache::{Function, Returns, SchemaCache},
+    schema_cache::{Function, SchemaCache},
 };
 
 /// A call.
@@ -22,11 +24,9 @@ pub(crate) struct Call<'a> {
 /// Where the arguments come from.
 pub(crate) enum CallArguments<'a> {
     /// The members of a JSON object; the names are those to pass.
-    Json(&'a str, Vec<&'a str>),
+    Json(Cow<'a, str>, Vec<&'a str>),
     /// The whole body as the only, unnamed argument.
     Whole(&'a str),
-    /// Texts by name; several for a variadic argument.
-    Texts(Vec<(&'a str, Vec<&'a str>)>),
 }
 
 /// A whole call.
@@ -40,70 +40,49 @@ pub(crate) fn call(
     let mut statement = Statement::default();
     let columns = Columns { cache, origin: Origin::Relation };
     let source = source(&mut statement, call);
-    let valued = matches!(call.function.returns, Returns::Scalar | Returns::Void);
-    let rows = if valued {
-        format!("select \"r0\".\"value\" from {source} as \"r0\" (\"value\")")
-    } else if form.shape == Shape::Nothing && !counted {
-        format!("select 1 from {source} as \"r0\"")
+    let windowed = node.window.limit.is_some() || node.window.offset > 0;
+    let (rows, total) = if counted && windowed {
+        // Calling twice would do twice what the function does, so the rows are kept for both page and total.
+        statement.push(&format!("with \"pgrst_source\" as (select \"pgrst_call\".* from {source} as \"pgrst_call\") "));
+        let rows = columns.select(&mut statement, node, "\"pgrst_source\"", None)?;
+        (rows, columns.count(&mut statement, node, "\"pgrst_source\"")?)
     } else {
-        columns.select(&mut statement, node, &source, None)?
-    };
-    let total = match (counted, valued) {
-        (false, _) => "null::bigint".to_owned(),
-        // Calling twice would do twice what the function does, so a count is taken from the rows at hand when they are all there.
-        (true, true) => "count(*)".to_owned(),
-        (true, false) if node.window.limit.is_none() && node.window.offset == 0 => "count(*)".to_owned(),
-        (true, false) => columns.count(&mut statement, node, &source)?,
+        let total = if counted { "count(*)" } else { "null::bigint" };
+        (columns.select(&mut statement, node, &source, None)?, total.to_owned())
     };
     statement.push(&projection(&form.sql(), &total, "null::bigint", "null::text"));
     statement.push(&format!(" from ({rows}) as \"rows\""));
     Ok(statement)
 }
 
+/// The function as a source of rows; a plain value becomes a row of one column.
 fn source(statement: &mut Statement, call: &Call<'_>) -> String {
     let function = call.function;
     let name = qualified(&function.schema, &function.name);
-    match &call.arguments {
+    let (arguments, called) = match &call.arguments {
         CallArguments::Whole(body) => {
             let type_name = function.arguments.first().map_or("json", |argument| argument.type_name.as_str());
-            format!("{name}({}::{type_name})", statement.bind(*body))
+            (None, format!("{name}({}::{type_name})", statement.bind(*body)))
         }
-        CallArguments::Texts(given) => {
-            let mut list = Vec::new();
-            for (argument, values) in given {
-                list.push(text_argument(statement, function, argument, values));
-            }
-            format!("{name}({})", list.join(", "))
-        }
-        CallArguments::Json(_, names) if names.is_empty() => format!("{name}()"),
+        CallArguments::Json(_, names) if names.is_empty() => (None, format!("{name}()")),
         CallArguments::Json(body, names) => {
-            let body = statement.bind(*body);
+            let body = statement.bind(body.as_ref());
             let chosen = function.arguments.iter().filter(|argument| names.contains(&argument.name.as_str()));
             let (mut definitions, mut list) = (Vec::new(), Vec::new());
             for argument in chosen {
                 let quoted = identifier(&argument.name);
                 definitions.push(format!("{quoted} {}", argument.type_name));
                 let variadic = if argument.variadic { "variadic " } else { "" };
-                list.push(format!("{variadic}{quoted} := \"arguments\".{quoted}"));
+                list.push(format!("{variadic}{quoted} := \"pgrst_args\".{quoted}"));
             }
-            format!(
-                "json_to_record({body}::json) as \"arguments\" ({}), lateral {name}({})",
-                definitions.join(", "),
-                list.join(", ")
-            )
+            let record = format!("json_to_record({body}::json) as \"pgrst_args\" ({})", definitions.join(", "));
+            (Some(record), format!("{name}({})", list.join(", ")))
         }
+    };
+    match (function.returns.valued(), arguments) {
+        (true, None) => format!("(select {called} as \"pgrst_scalar\")"),
+        (true, Some(arguments)) => format!("(select {called} as \"pgrst_scalar\" from {arguments})"),
+        (false, None) => called,
+        (false, Some(arguments)) => format!("{arguments}, lateral {called}"),
     }
-}
-
-fn text_argument(statement: &mut Statement, function: &Function, name: &str, values: &[&str]) -> String {
-    let argument = function.arguments.iter().find(|argument| argument.name == name);
-    let type_name = argument.map_or("text", |argument| argument.type_name.as_str());
-    let quoted = identifier(name);
-    if argument.is_some_and(|argument| argument.variadic) {
-        let owned: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
-        let bound = statement.bind(crate::database::quoting::array(&owned));
-        return format!("variadic {quoted} := {bound}::{type_name}");
-    }
-    let value = values.last().copied().unwrap_or_default();
-    format!("{quoted} := {}::{type_name}", statement.bind(value))
 }

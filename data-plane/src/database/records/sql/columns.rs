@@ -29,7 +29,7 @@ pub(super) struct Columns<'a> {
 impl Columns<'_> {
     /// A column or a path into it.
     pub(super) fn field(&self, statement: &mut Statement, node: &Node, field: &Field) -> Result<String, Error> {
-        let column = self.column(node, &field.name)?;
+        let column = self.column(node, &field.name);
         if field.path.is_empty() {
             return Ok(column);
         }
@@ -46,19 +46,17 @@ impl Columns<'_> {
         Ok(sql)
     }
 
-    /// A column of the node's relation, or the function that computes it.
-    pub(super) fn column(&self, node: &Node, name: &str) -> Result<String, Error> {
+    /// A column of the node's relation, or the function that computes it. What is neither is left to Postgres to refuse in its words.
+    pub(super) fn column(&self, node: &Node, name: &str) -> String {
         let relation = &node.relation;
         let alias = identifier(&node.alias);
-        if relation.columns.contains_key(name)
-            || (self.origin == Origin::Written && self.cache.computed_column(relation, name).is_some())
+        if self.origin == Origin::Relation
+            && !relation.columns.contains_key(name)
+            && let Some(function) = self.cache.computed_column(relation, name)
         {
-            return Ok(format!("{alias}.{}", identifier(name)));
+            return format!("{}({alias}.*)", qualified(&function.schema, &function.name));
         }
-        match self.cache.computed_column(relation, name) {
-            Some(function) => Ok(format!("{}({alias}.*)", qualified(&function.schema, &function.name))),
-            None => Err(Error::no_column(&relation.name, name)),
-        }
+        format!("{alias}.{}", identifier(name))
     }
 
     /// One item of a select list with its name; embeds are not handled here.

@@ -76,10 +76,6 @@ impl Columns<'_> {
                     return Err(Error::new(400, "PGRST118", format!("A related order on '{to}' is not possible"))
                         .details(format!("'{from}' and '{to}' do not form a many-to-one or one-to-one relationship")));
                 }
-                let known = embed.node.relation.columns.contains_key(&term.field.name);
-                if !known {
-                    return Err(Error::no_column(&embed.node.relation.name, &term.field.name));
-                }
                 format!("{}.{}", identifier(&embed.alias), identifier(&term.field.name))
             }
         };

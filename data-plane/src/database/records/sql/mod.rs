@@ -61,7 +61,7 @@ pub(crate) enum Shape {
     Rows,
     /// One row, bare.
     OneRow,
-    /// Plain values in a column called `value`, as an array.
+    /// Plain values in a column called `pgrst_scalar`, as an array.
     Values,
     /// One plain value, bare.
     OneValue,
@@ -73,12 +73,14 @@ impl BodyForm {
         let element = match self.shape {
             Shape::Nothing => return "''".to_owned(),
             Shape::Rows | Shape::OneRow => "\"rows\".*",
-            Shape::Values | Shape::OneValue => "\"rows\".\"value\"",
+            Shape::Values | Shape::OneValue => "\"rows\".\"pgrst_scalar\"",
         };
         let bare = matches!(self.shape, Shape::OneRow | Shape::OneValue);
         match self.media {
-            Media::Csv if matches!(self.shape, Shape::Rows | Shape::OneRow) => csv(),
-            Media::Csv => format!("coalesce(string_agg({element}::text, E'\\n'), '')"),
+            Media::Csv => csv(),
+            Media::GeoJson => "json_build_object('type', 'FeatureCollection', 'features', \
+                 coalesce(json_agg(st_asgeojson(\"rows\")::json), '[]'))::text"
+                .to_owned(),
             media => {
                 let json = if media.singular() || bare {
                     format!("coalesce((json_agg({element}) -> 0), 'null')")
@@ -94,6 +96,7 @@ impl BodyForm {
 /// Header from the first row's member names; each row is a composite's text without its parentheses, which is CSV.
 fn csv() -> String {
     "coalesce((select string_agg(case when \"name\" ~ '[\",\\n]' then '\"' || replace(\"name\", '\"', '\"\"') || '\"' else \"name\" end, ',') \
-     from json_object_keys((json_agg(\"rows\".*) -> 0)) as \"name\") || E'\\n' || string_agg(substring(\"rows\"::text, 2, length(\"rows\"::text) - 2), E'\\n'), '')"
+     from json_object_keys((json_agg(\"rows\".*) -> 0)) as \"name\"), '') || E'\\n' || \
+     coalesce(string_agg(substring(\"rows\"::text, 2, length(\"rows\"::text) - 2), E'\\n'), '')"
         .to_owned()
 }

@@ -14,8 +14,6 @@ use crate::database::{
     schema_cache::{Link, SchemaCache},
 };
 
-const ROOT_ALIAS: &str = "r0";
-
 /// A whole read; `counted` adds the exact total without the window.
 pub(crate) fn read(cache: &SchemaCache, node: &Node, form: BodyForm, counted: bool) -> Result<Statement, Error> {
     let columns = Columns { cache, origin: Origin::Relation };
@@ -61,7 +59,7 @@ impl Columns<'_> {
         for embed in &node.embeds {
             list.extend(embedded_columns(embed));
         }
-        if list.is_empty() && node.alias != ROOT_ALIAS {
+        if list.is_empty() && joined.is_some() {
             // A row without columns could not be told from no row.
             list.push("true as \"present\"".to_owned());
         }
@@ -103,7 +101,7 @@ impl Columns<'_> {
         let inner = Columns { cache: self.cache, origin: Origin::Relation };
         let node = &embed.node;
         let (source, joined) = tie(outer, embed);
-        let rows = inner.select(statement, node, &source, joined.as_deref())?;
+        let rows = inner.select(statement, node, &source, Some(&joined))?;
         let alias = identifier(&embed.alias);
         if embed.to_one {
             let kind = if embed.inner { "inner" } else { "left" };
@@ -133,27 +131,24 @@ fn embedded_columns(embed: &Embed) -> Vec<String> {
 }
 
 /// The source of an embedded node, and the condition that ties it to the outer row.
-fn tie(outer: &Node, embed: &Embed) -> (String, Option<String>) {
+fn tie(outer: &Node, embed: &Embed) -> (String, String) {
     let node = &embed.node;
     let (near, far) = (identifier(&outer.alias), identifier(&node.alias));
     let source = qualified(&node.relation.schema, &node.relation.name);
     match &embed.link {
-        Link::ToOne { columns, .. } | Link::FromMany { columns, .. } => {
-            (source, Some(equalities(&near, &far, columns)))
-        }
+        Link::ToOne { columns, .. } | Link::FromMany { columns, .. } => (source, equalities(&near, &far, columns)),
         Link::Through { junction_schema, junction_name, near: near_columns, far: far_columns, .. } => {
-            let junction = format!("j{}", &embed.alias[1..]);
-            let junction = identifier(&junction);
+            let junction = identifier(&embed.junction);
             let exists = format!(
                 "exists (select from {} as {junction} where {} and {})",
                 qualified(junction_schema, junction_name),
                 equalities(&near, &junction, near_columns),
                 equalities(&junction, &far, far_columns),
             );
-            (source, Some(exists))
+            (source, exists)
         }
         Link::Computed { function_schema, function_name, .. } => {
-            (format!("{}({near}.*)", qualified(function_schema, function_name)), None)
+            (format!("{}({near}.*)", qualified(function_schema, function_name)), "true".to_owned())
         }
     }
 }

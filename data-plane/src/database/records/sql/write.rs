@@ -35,6 +35,8 @@ pub(crate) struct Change<'a> {
     pub(crate) body: &'a str,
     /// Columns written; none means that nothing is updated.
     pub(crate) columns: &'a [String],
+    /// Whether a missing member means the column's default rather than null.
+    pub(crate) missing_default: bool,
 }
 
 /// An insert or upsert.
@@ -58,7 +60,8 @@ pub(crate) fn insert(
         let (list, rows) = new_rows(&mut statement, node, request, &columns)?;
         let conflict =
             request.conflict.map(|(target, merge)| on_conflict(request.columns, target, merge)).unwrap_or_default();
-        format!("insert into {target} ({list}) {rows}{conflict} returning {returning}")
+        let list = if list.is_empty() { String::new() } else { format!("({list}) ") };
+        format!("insert into {target} {list}{rows}{conflict} returning {returning}")
     };
     let location = if request.located { location(relation) } else { "null::text".to_owned() };
     let overwritten = format!("nullif(current_setting('{OVERWRITTEN}', true), '')::bigint");
@@ -82,11 +85,22 @@ pub(crate) fn update(
     } else {
         let body = statement.bind(change.body);
         let definitions = definitions(relation, change.columns);
-        let assignments: Vec<String> =
-            change.columns.iter().map(|name| format!("{name} = \"body\".{name}", name = identifier(name))).collect();
+        let body_alias = "\"pgrst_body\"";
+        let element = format!(
+            "(select * from json_array_elements({body}::json) limit 1) as \"pgrst_element\" (\"value\"), \
+             json_to_record(\"pgrst_element\".\"value\") as {body_alias} ({definitions})"
+        );
+        let assignment = |name: &String| {
+            let value = match change.missing_default {
+                true => value_or_default(relation, body_alias, name),
+                false => format!("{body_alias}.{}", identifier(name)),
+            };
+            format!("{} = {value}", identifier(name))
+        };
+        let assignments: Vec<String> = change.columns.iter().map(assignment).collect();
         let rest = chosen(&mut statement, &columns, node)?;
         format!(
-            "update {} as {} set {} from (select * from json_to_recordset({body}::json) as \"body\" ({definitions}) limit 1) as \"body\"{}{} returning {returning}",
+            "update {} as {} set {} from {element}{}{} returning {returning}",
             qualified(&relation.schema, &relation.name),
             identifier(&node.alias),
             assignments.join(", "),
@@ -135,17 +149,18 @@ fn written(
     extras: &Extras<'_>,
 ) -> Result<Statement, Error> {
     let rows = if form.shape == Shape::Nothing {
-        "select 1 from \"written\"".to_owned()
+        "select 1 from \"pgrst_source\"".to_owned()
     } else {
-        // Conditions and window chose what to write; what was written is shown whole, in the order asked for.
+        // Conditions and window chose what to write; what was written is shown whole, in the order of writing.
         let mut shown = node.clone();
         shown.conditions.clear();
+        shown.order.clear();
         shown.window = super::super::query::Window::default();
         let columns = Columns { cache, origin: Origin::Written };
-        columns.select(&mut statement, &shown, "\"written\"", None)?
+        columns.select(&mut statement, &shown, "\"pgrst_source\"", None)?
     };
-    let total = if extras.counted { "(select count(*) from \"written\")" } else { "null::bigint" };
-    statement.push(&format!("with \"written\" as ({source}) "));
+    let total = if extras.counted { "(select count(*) from \"pgrst_source\")" } else { "null::bigint" };
+    statement.push(&format!("with \"pgrst_source\" as ({source}) "));
     statement.push(&projection(&form.sql(), total, extras.overwritten, extras.location));
     statement.push(&format!(" from ({rows}) as \"rows\""));
     Ok(statement)
@@ -160,7 +175,7 @@ fn returning(columns: &Columns<'_>, node: &Node, form: BodyForm, located: bool) 
     }
     let mut list = Vec::new();
     for name in &names {
-        list.push(format!("{} as {}", columns.column(node, name)?, identifier(name)));
+        list.push(format!("{} as {}", columns.column(node, name), identifier(name)));
     }
     Ok(if list.is_empty() { "1".to_owned() } else { list.join(", ") })
 }
@@ -182,10 +197,11 @@ fn new_rows(
     let relation = &node.relation;
     let body = statement.bind(request.body);
     if request.columns.is_empty() {
-        return bare_rows(relation, &body);
+        // As many rows of defaults as there are objects.
+        return Ok((String::new(), format!("select from json_array_elements({body}::json)")));
     }
     // Conditions refer to the node's alias; in PUT they are about the row in the body.
-    let alias = if request.conditional { identifier(&node.alias) } else { "\"body\"".to_owned() };
+    let alias = if request.conditional { identifier(&node.alias) } else { "\"pgrst_body\"".to_owned() };
     let list: Vec<String> = request.columns.iter().map(|name| identifier(name)).collect();
     let definitions = definitions(relation, request.columns);
     let (values, source) = if request.missing_default {
@@ -193,7 +209,7 @@ fn new_rows(
         (
             values,
             format!(
-                "json_array_elements({body}::json) as \"element\" (\"value\"), json_to_record(\"element\".\"value\") as {alias} ({definitions})"
+                "json_array_elements({body}::json) as \"pgrst_element\" (\"value\"), json_to_record(\"pgrst_element\".\"value\") as {alias} ({definitions})"
             ),
         )
     } else {
@@ -205,21 +221,14 @@ fn new_rows(
     Ok((list.join(", "), format!("select {} from {source}{conditions}", values.join(", "))))
 }
 
-/// Several empty objects: as many rows of defaults.
-fn bare_rows(relation: &Relation, body: &str) -> Result<(String, String), Error> {
-    let first = relation.columns.iter().find(|(_, column)| !column.generated);
-    let Some((name, column)) = first else {
-        return Err(Error::body("Empty objects cannot be inserted into a relation without writable columns"));
-    };
-    let default = column.default.clone().unwrap_or_else(|| format!("null::{}", column.type_name));
-    Ok((identifier(name), format!("select {default} from json_array_elements({body}::json)")))
-}
-
 fn value_or_default(relation: &Relation, alias: &str, name: &str) -> String {
     let value = format!("{alias}.{}", identifier(name));
     match relation.columns.get(name).and_then(|column| column.default.as_deref()) {
         Some(default) => {
-            format!("case when (\"element\".\"value\" -> {}) is null then {default} else {value} end", literal(name))
+            format!(
+                "case when (\"pgrst_element\".\"value\" -> {}) is null then {default} else {value} end",
+                literal(name)
+            )
         }
         None => value,
     }
@@ -258,9 +267,9 @@ fn location(relation: &Relation) -> String {
     let members: Vec<String> = relation
         .primary_key
         .iter()
-        .map(|name| format!("{}, \"written\".{}::text", literal(name), identifier(name)))
+        .map(|name| format!("{}, \"pgrst_source\".{}::text", literal(name), identifier(name)))
         .collect();
-    format!("(select json_build_object({})::text from \"written\" limit 1)", members.join(", "))
+    format!("(select json_build_object({})::text from \"pgrst_source\" limit 1)", members.join(", "))
 }
 
 /// Which rows a change is about: a condition, and with a limit a subquery of keys to join with.
@@ -282,23 +291,20 @@ fn chosen(statement: &mut Statement, columns: &Columns<'_>, node: &Node) -> Resu
         return Err(Error::new(400, "PGRST109", "A 'limit' was applied without an explicit 'order'")
             .hint("Apply an 'order' using unique column(s)"));
     }
-    if relation.primary_key.is_empty() {
-        return Err(Error::new(400, "PGRST109", "A 'limit' was applied to a relation without a primary key"));
-    }
     let alias = identifier(&node.alias);
-    let keys: Vec<String> = relation.primary_key.iter().map(|name| format!("{alias}.{}", identifier(name))).collect();
+    // A table without a key still tells its rows apart.
+    let place = ["ctid".to_owned()];
+    let key: &[String] = if relation.primary_key.is_empty() { &place } else { &relation.primary_key };
+    let keys: Vec<String> = key.iter().map(|name| format!("{alias}.{}", identifier(name))).collect();
     let ordering = columns.ordering(statement, &bare)?.unwrap_or_default();
     let window = window(statement, node.window);
     let source = format!(
-        "(select {} from {} as {alias}{} order by {ordering}{window}) as \"chosen\"",
+        "(select {} from {} as {alias}{} order by {ordering}{window}) as \"pgrst_chosen\"",
         keys.join(", "),
         qualified(&relation.schema, &relation.name),
         condition.map(|condition| format!(" where {condition}")).unwrap_or_default(),
     );
-    let pairs: Vec<String> = relation
-        .primary_key
-        .iter()
-        .map(|name| format!("{alias}.{name} = \"chosen\".{name}", name = identifier(name)))
-        .collect();
+    let pairs: Vec<String> =
+        key.iter().map(|name| format!("{alias}.{name} = \"pgrst_chosen\".{name}", name = identifier(name))).collect();
     Ok(Chosen { source: Some(source), condition: Some(pairs.join(" and ")) })
 }

@@ -1,0 +1,11 @@
+//! The data API against recorded cases and against the real PostgREST on an equal database.
+
+mod case;
+mod cases;
+mod differential;
+mod generator;
+mod interruptions;
+mod isolation;
+mod properties;
+mod reload;
+mod twin;
