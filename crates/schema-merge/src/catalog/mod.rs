@@ -10,6 +10,7 @@ mod secrets;
 pub use identity::{Identity, join_path, quote_identifier, split_path, unquote_identifier};
 pub use kind::Kind;
 pub use secrets::Secrets;
+pub(crate) use secrets::masked;
 
 use std::collections::BTreeMap;
 

@@ -46,6 +46,51 @@ impl Secrets {
     }
 }
 
+/// A statement as it may be shown: values of secret options are covered. Only statements about foreign things have options like that.
+pub(crate) fn masked(sql: &str) -> std::borrow::Cow<'_, str> {
+    const HEADS: [&str; 4] = ["user mapping", "server", "foreign data wrapper", "foreign table"];
+    let head = sql.strip_prefix("create ").or_else(|| sql.strip_prefix("alter ")).unwrap_or_default();
+    if !HEADS.iter().any(|kind| head.starts_with(kind)) || !sql.contains("options (") {
+        return sql.into();
+    }
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(start) = rest.find('\'') {
+        let escaped = rest[..start].ends_with('e');
+        let inner = &rest[start + 1..];
+        let end = literal_end(inner, escaped);
+        let before = rest[..start].trim_end_matches('e').trim_end();
+        let name = before.rsplit([' ', '(', ',']).next().unwrap_or_default().trim_matches('"');
+        out.push_str(&rest[..=start]);
+        out.push_str(if secret(name) { "•••" } else { &inner[..end] });
+        rest = &inner[end..];
+        if let Some(after) = rest.strip_prefix('\'') {
+            out.push('\'');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out.into()
+}
+
+/// Where a literal ends: at a quote that is not doubled and, in an escaped one, not behind a backslash.
+fn literal_end(text: &str, escaped: bool) -> usize {
+    let mut letters = text.char_indices().peekable();
+    while let Some((index, letter)) = letters.next() {
+        match letter {
+            '\\' if escaped => {
+                letters.next();
+            }
+            '\'' if letters.peek().is_some_and(|(_, next)| *next == '\'') => {
+                letters.next();
+            }
+            '\'' => return index,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
 /// Whether an option of this name holds a secret.
 fn secret(name: &str) -> bool {
     let name = name.to_lowercase();
@@ -58,6 +103,17 @@ fn secret(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statements_are_shown_without_secrets() {
+        let sql = "alter user mapping for a server s options (set password 'o''n, e', add \"api_key\" e'b\\'c', set host 'h')";
+        assert_eq!(
+            masked(sql),
+            "alter user mapping for a server s options (set password '•••', add \"api_key\" e'•••', set host 'h')"
+        );
+        let plain = "create table t (password text default 'x')";
+        assert_eq!(masked(plain), plain);
+    }
 
     #[test]
     fn a_secret_is_known_by_its_digest_and_shown_nowhere() {

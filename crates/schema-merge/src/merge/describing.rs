@@ -36,7 +36,7 @@ pub(super) fn change(base: &Tree<'_>, side: &Tree<'_>, conflict: &Disagreement) 
     two_way(&part(base.catalog()), &part(side.catalog()))
         .steps
         .into_iter()
-        .map(|step| step.sql)
+        .map(|step| crate::catalog::masked(&step.sql).into_owned())
         .take(MOST_STATEMENTS)
         .collect()
 }

@@ -1,13 +1,13 @@
 //! The three-way rule, applied to every fact and every field.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::drops::Drops;
 use super::lists;
 use super::renames::Aligned;
-use super::rewriting::function_name;
 use crate::catalog::{Catalog, Fact, Identity, Kind};
 use crate::plan::Unsupported;
 use crate::report::{FieldConflict, Hazard, stable_id};
@@ -82,7 +82,7 @@ pub(super) fn merge(aligned: &Aligned) -> Merged {
             .flat_map(Catalog::iter)
             .map(|fact| &fact.identity)
             .collect();
-    let mut drops = Drops { aligned, found: BTreeMap::new() };
+    let mut drops = Drops::of(aligned);
     for identity in identities {
         let sides = Sides {
             base_of_target: aligned.base_of_target.get(identity),
@@ -262,63 +262,6 @@ impl Merged {
             self.hazards.push(Hazard::new("order", identity.to_string(), detail).rule("C11"));
         }
     }
-}
-
-/// Drops against changes, gathered under the topmost thing that was dropped.
-struct Drops<'a> {
-    aligned: &'a Aligned,
-    found: BTreeMap<(bool, Identity), Disagreement>,
-}
-
-impl Drops<'_> {
-    fn add(&mut self, identity: &Identity, sides: &Sides<'_>, by_source: bool) {
-        let (dropper, keeper) = if by_source {
-            (&self.aligned.source, &self.aligned.target)
-        } else {
-            (&self.aligned.target, &self.aligned.source)
-        };
-        let mut root = identity.clone();
-        while let Some(parent) = keeper.get(&root).and_then(|fact| fact.parent.clone()) {
-            if dropper.contains(&parent) {
-                break;
-            }
-            root = parent;
-        }
-        let (by, changer) = if by_source { ("branch", "parent") } else { ("parent", "branch") };
-        let class = if signature_changed(dropper, keeper, &root) { "C15" } else { "S10" };
-        let found = self.found.entry((by_source, root.clone())).or_insert_with(|| {
-            let mut found = Disagreement::about(&root, class, String::new());
-            found.source_roots = vec![root.clone()];
-            found
-        });
-        found.fields.extend(differing(identity, sides));
-        let mut changed: Vec<&str> = found.fields.iter().map(|entry| entry.fact.as_str()).collect();
-        changed.dedup();
-        found.hint = if class == "C15" {
-            format!(
-                "The {by} gave {root} another signature, while the {changer} changed it. Make the change in the new function, or keep the old one."
-            )
-        } else if changed == [root.as_str()] {
-            format!(
-                "The {by} dropped {root}, which the {changer} changed. Decide which of the two stands and repeat it on the branch."
-            )
-        } else {
-            format!(
-                "The {by} dropped {root}, while the {changer} changed {}. Decide which of the two stands and repeat it on the branch.",
-                changed.join(", ")
-            )
-        };
-    }
-}
-
-/// True when the dropped function has a successor of the same name that was not there before.
-fn signature_changed(dropper: &Catalog, keeper: &Catalog, root: &Identity) -> bool {
-    root.kind_word() == "function"
-        && dropper.iter().any(|fact| {
-            fact.kind == Kind::Function
-                && function_name(fact.identity.path()) == function_name(root.path())
-                && !keeper.contains(&fact.identity)
-        })
 }
 
 fn conflict_class(added: bool, sides: &Sides<'_>, target: &Fact, clashes: &[String]) -> &'static str {

@@ -4,7 +4,9 @@
 //! source are recorded as rows; their structure arrives by the catalog difference, and their data statements are run again in
 //! between (see [`crate::rows`]), because rows are what a catalog cannot show. The rehearsal decides whether both fit together.
 
+mod collisions;
 mod describing;
+mod drops;
 mod facts;
 mod hazards;
 mod linking;

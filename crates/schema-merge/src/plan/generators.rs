@@ -22,13 +22,13 @@ impl Builder<'_> {
                 (None, Some(identity)) => {
                     let serial = owned_before.get(&column).filter(|sequence| self.dropping.contains_key(*sequence));
                     if let Some(serial) = serial.cloned() {
-                        self.to_identity(&serial, &identity, new, node);
+                        self.becomes_identity(&serial, &identity, new, node);
                     }
                 }
                 (Some(identity), None) => {
                     let serial = owned_after.get(&column).filter(|sequence| self.creating.contains_key(*sequence));
                     if let Some(serial) = serial.cloned() {
-                        self.to_serial(&identity, &serial, node);
+                        self.becomes_serial(&identity, &serial, node);
                     }
                 }
                 _ => {}
@@ -36,7 +36,7 @@ impl Builder<'_> {
         }
     }
 
-    fn to_identity(&mut self, serial: &Identity, identity: &str, column: &Fact, node: usize) {
+    fn becomes_identity(&mut self, serial: &Identity, identity: &str, column: &Fact, node: usize) {
         let Some(dropping) = self.dropping.get(serial).copied() else { return };
         let aside = free_name(self.from, serial);
         let gone = format!("{}.{aside}", serial.prefix());
@@ -53,7 +53,7 @@ impl Builder<'_> {
         self.edges.extend([(dropping, node), (node, last)]);
     }
 
-    fn to_serial(&mut self, identity: &str, serial: &Identity, node: usize) {
+    fn becomes_serial(&mut self, identity: &str, serial: &Identity, node: usize) {
         let (Some(creating), Some(sequence)) = (self.creating.get(serial).copied(), self.to.get(serial)) else {
             return;
         };

@@ -122,7 +122,7 @@ fn section(plan: &MergePlan, statements: &[&Statement], lead: &str, out: &mut St
             role = statement.role_hint.as_deref();
             *out += &role.map_or_else(|| "reset role;\n".to_owned(), |role| format!("set local role {role};\n"));
         }
-        *out += &format!("{};\n", statement.sql);
+        *out += &format!("{};\n", crate::catalog::masked(&statement.sql));
     }
     if role.is_some() {
         *out += "reset role;\n";

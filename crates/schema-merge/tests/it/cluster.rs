@@ -99,6 +99,9 @@ impl Cluster {
     /// The schema of a database as `pg_dump` sees it.
     pub(crate) async fn dump(&self, database: &str) -> Result<String, String> {
         let mut dump = tokio::process::Command::new(binary(self.programs.as_deref(), "pg_dump"));
+        if let Some(programs) = &self.programs {
+            dump.env("LD_LIBRARY_PATH", programs.join("../lib"));
+        }
         dump.args(["--schema-only", "--username", SUPERUSER, "--dbname", database, "--host"]).arg(self.folder.path());
         let output = dump.output().await.map_err(|error| error.to_string())?;
         if output.status.success() {
@@ -157,6 +160,9 @@ fn command(programs: Option<&Path>, name: &str, root: bool) -> Command {
         command.uid(NOBODY).gid(NOBODY);
     }
     command.current_dir("/");
+    if let Some(folder) = programs {
+        command.env("LD_LIBRARY_PATH", folder.join("../lib"));
+    }
     command
 }
 

@@ -135,13 +135,18 @@ pub(crate) async fn unexplained(
 
 /// How many rows each table of developers has.
 pub(crate) async fn row_counts(cluster: &Cluster, database: &str) -> BTreeMap<u32, (String, i64)> {
-    let query = "select c.oid, format('%I.%I', n.nspname, c.relname),
-        (xpath('/row/n/text()', query_to_xml(format('select count(*) as n from only %I.%I', n.nspname, c.relname), false, true, '')))[1]::text::bigint
+    let query = "select c.oid, format('%I.%I', n.nspname, c.relname)
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema') and pg_relation_size(c.oid) > 0";
     let client = connect(cluster, database).await;
-    let rows = client.query(query, &[]).await.expect("rows can be counted");
-    rows.into_iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect()
+    let mut counts = BTreeMap::new();
+    for row in client.query(query, &[]).await.expect("tables can be listed") {
+        let (oid, name): (u32, String) = (row.get(0), row.get(1));
+        let count =
+            client.query_one(&format!("select count(*) from only {name}"), &[]).await.expect("rows can be counted");
+        counts.insert(oid, (name, count.get(0)));
+    }
+    counts
 }
 
 /// Tables that the merge keeps and that have fewer rows than before.

@@ -69,7 +69,13 @@ const fn view(sql: &'static str) -> Option<Dependent> {
 
 /// Something that hangs on the same table: it is part of what goes when the table does.
 const fn part(sql: &'static str) -> Option<Dependent> {
-    Some(Dependent { sql, dropped_by_target: "C3", dropped_by_source: "C4", against_change: None, of_whole: Some(("S10", "S10")) })
+    Some(Dependent {
+        sql,
+        dropped_by_target: "C3",
+        dropped_by_source: "C4",
+        against_change: None,
+        of_whole: Some(("S10", "S10")),
+    })
 }
 
 pub(super) const KINDS: &[Subject] = &[
@@ -188,8 +194,12 @@ pub(super) const KINDS: &[Subject] = &[
     Subject {
         name: "foreign key",
         base: "create table {s}.t (id integer primary key); create table {s}.r (a integer, constraint f foreign key (a) references {s}.t);",
-        first: Some("alter table {s}.r drop constraint f, add constraint f foreign key (a) references {s}.t on delete cascade;"),
-        first_otherwise: Some("alter table {s}.r drop constraint f, add constraint f foreign key (a) references {s}.t on delete set null;"),
+        first: Some(
+            "alter table {s}.r drop constraint f, add constraint f foreign key (a) references {s}.t on delete cascade;",
+        ),
+        first_otherwise: Some(
+            "alter table {s}.r drop constraint f, add constraint f foreign key (a) references {s}.t on delete set null;",
+        ),
         drop: "alter table {s}.r drop constraint f;",
         rename: Some("alter table {s}.r rename constraint f to f1;"),
         rename_otherwise: Some("alter table {s}.r rename constraint f to f2;"),
@@ -201,8 +211,12 @@ pub(super) const KINDS: &[Subject] = &[
     Subject {
         name: "exclusion",
         base: "create table {s}.t (id integer primary key, during tsrange, constraint x exclude using gist (during with &&));",
-        first: Some("alter table {s}.t drop constraint x, add constraint x exclude using gist (during with &&) where (id > 1);"),
-        first_otherwise: Some("alter table {s}.t drop constraint x, add constraint x exclude using gist (during with &&) where (id > 2);"),
+        first: Some(
+            "alter table {s}.t drop constraint x, add constraint x exclude using gist (during with &&) where (id > 1);",
+        ),
+        first_otherwise: Some(
+            "alter table {s}.t drop constraint x, add constraint x exclude using gist (during with &&) where (id > 2);",
+        ),
         drop: "alter table {s}.t drop constraint x;",
         rename: Some("alter table {s}.t rename constraint x to x1;"),
         rename_otherwise: Some("alter table {s}.t rename constraint x to x2;"),
@@ -272,7 +286,9 @@ pub(super) const KINDS: &[Subject] = &[
         base: "create table {s}.t (id integer primary key); create function {s}.tf() returns trigger language plpgsql as 'begin return new; end'; \
                create trigger tr before insert on {s}.t for each row execute function {s}.tf();",
         first: Some("create or replace trigger tr before update on {s}.t for each row execute function {s}.tf();"),
-        first_otherwise: Some("create or replace trigger tr after insert on {s}.t for each row execute function {s}.tf();"),
+        first_otherwise: Some(
+            "create or replace trigger tr after insert on {s}.t for each row execute function {s}.tf();",
+        ),
         second: Some("alter table {s}.t disable trigger tr;"),
         drop: "drop trigger tr on {s}.t;",
         rename: Some("alter trigger tr on {s}.t rename to tr1;"),
@@ -338,7 +354,9 @@ pub(super) const KINDS: &[Subject] = &[
         name: "function",
         base: "create function {s}.f(a integer) returns integer language sql as 'select a';",
         first: Some("create or replace function {s}.f(a integer) returns integer language sql as 'select a + 1';"),
-        first_otherwise: Some("create or replace function {s}.f(a integer) returns integer language sql as 'select a + 2';"),
+        first_otherwise: Some(
+            "create or replace function {s}.f(a integer) returns integer language sql as 'select a + 2';",
+        ),
         second: Some("alter function {s}.f(integer) stable;"),
         drop: "drop function {s}.f(integer);",
         rename: Some("alter function {s}.f(integer) rename to f1;"),
@@ -350,8 +368,12 @@ pub(super) const KINDS: &[Subject] = &[
     Subject {
         name: "plpgsql function",
         base: "create function {s}.f(a integer) returns integer language plpgsql as 'begin return a; end';",
-        first: Some("create or replace function {s}.f(a integer) returns integer language plpgsql as 'begin return a + 1; end';"),
-        first_otherwise: Some("create or replace function {s}.f(a integer) returns integer language plpgsql as 'begin return a + 2; end';"),
+        first: Some(
+            "create or replace function {s}.f(a integer) returns integer language plpgsql as 'begin return a + 1; end';",
+        ),
+        first_otherwise: Some(
+            "create or replace function {s}.f(a integer) returns integer language plpgsql as 'begin return a + 2; end';",
+        ),
         second: Some("alter function {s}.f(integer) set work_mem = '8MB';"),
         drop: "drop function {s}.f(integer);",
         rename: Some("alter function {s}.f(integer) rename to f1;"),
@@ -375,8 +397,12 @@ pub(super) const KINDS: &[Subject] = &[
     Subject {
         name: "aggregate",
         base: "create aggregate {s}.total(integer) (sfunc = int4pl, stype = integer, initcond = '0');",
-        first: Some("create or replace aggregate {s}.total(integer) (sfunc = int4pl, stype = integer, initcond = '1');"),
-        first_otherwise: Some("create or replace aggregate {s}.total(integer) (sfunc = int4pl, stype = integer, initcond = '2');"),
+        first: Some(
+            "create or replace aggregate {s}.total(integer) (sfunc = int4pl, stype = integer, initcond = '1');",
+        ),
+        first_otherwise: Some(
+            "create or replace aggregate {s}.total(integer) (sfunc = int4pl, stype = integer, initcond = '2');",
+        ),
         drop: "drop aggregate {s}.total(integer);",
         rename: Some("alter aggregate {s}.total(integer) rename to total1;"),
         rename_otherwise: Some("alter aggregate {s}.total(integer) rename to total2;"),
@@ -435,7 +461,9 @@ pub(super) const KINDS: &[Subject] = &[
         name: "domain check",
         base: "create domain {s}.d as integer constraint c check (value > 0);",
         first: Some("alter domain {s}.d drop constraint c; alter domain {s}.d add constraint c check (value > 1);"),
-        first_otherwise: Some("alter domain {s}.d drop constraint c; alter domain {s}.d add constraint c check (value > 2);"),
+        first_otherwise: Some(
+            "alter domain {s}.d drop constraint c; alter domain {s}.d add constraint c check (value > 2);",
+        ),
         drop: "alter domain {s}.d drop constraint c;",
         rename: Some("alter domain {s}.d rename constraint c to c1;"),
         rename_otherwise: Some("alter domain {s}.d rename constraint c to c2;"),

@@ -79,7 +79,9 @@ fn script(subject: &Subject, deed: Deed) -> Option<&'static str> {
 
 /// The verdict, from the rules of the taxonomy alone.
 fn verdict(pair: &Pair) -> Verdict {
-    use Deed::{Dependent, Drop, DropWhole, First, FirstOtherwise, Nothing, Rename, RenameOtherwise, Second, Unrelated};
+    use Deed::{
+        Dependent, Drop, DropWhole, First, FirstOtherwise, Nothing, Rename, RenameOtherwise, Second, Unrelated,
+    };
     let subject = pair.subject;
     let (ours, theirs) = (pair.source, pair.target);
     let either = |left: &[Deed], right: &[Deed]| {
@@ -136,7 +138,8 @@ fn verdict(pair: &Pair) -> Verdict {
 fn pairs() -> Vec<Pair> {
     let only = std::env::var("MATRIX").ok();
     let mut pairs = Vec::new();
-    for subject in KINDS.iter().filter(|subject| only.as_ref().is_none_or(|only| subject.name.contains(only.as_str()))) {
+    for subject in KINDS.iter().filter(|subject| only.as_ref().is_none_or(|only| subject.name.contains(only.as_str())))
+    {
         for source in DEEDS.into_iter().filter(|deed| script(subject, *deed).is_some()) {
             for target in DEEDS.into_iter().filter(|deed| script(subject, *deed).is_some()) {
                 let schema = format!("pair{:05}", pairs.len());
@@ -222,7 +225,8 @@ async fn every_pair_of_changes_has_the_verdict_of_the_rules_and_clean_ones_lead_
     let client = connect(&cluster, "target").await;
     for pair in &pairs {
         let [base, target, source] = [0, 1, 2].map(|index| snapshot(&read[index], &pair.schema));
-        let plan = merge_with(&Base::one(base), &target, &source, &Options::default()).expect("there are no resolutions");
+        let plan =
+            merge_with(&Base::one(base), &target, &source, &Options::default()).expect("there are no resolutions");
         let name = format!("{}: branch {:?}, parent {:?}", pair.subject.name, pair.source, pair.target);
         if let Err(problem) = judged(pair, &plan) {
             failures.push(format!("{name}: {problem}"));

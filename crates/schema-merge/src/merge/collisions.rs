@@ -1,0 +1,267 @@
+//! Things of both sides that are right by themselves and cannot stand together.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::facts::{Disagreement, Merged};
+use super::partitions;
+use super::renames::Aligned;
+use crate::catalog::{Fact, Identity, Kind};
+
+/// Everything in the merged whole that Postgres would refuse although each side has it.
+pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let mut found = name_collisions(aligned, merged);
+    found.extend(keys_and_values(aligned, merged));
+    found.extend(bounds(aligned, merged));
+    found.extend(keys_under_references(aligned, merged));
+    found.extend(labels_in_use(aligned, merged));
+    found
+}
+
+/// What of these facts each side brought: the source's new ones, and those of the target.
+fn by_side(aligned: &Aligned, facts: &[&Fact]) -> (Vec<Identity>, Vec<Identity>) {
+    let (of_target, of_source): (Vec<&&Fact>, Vec<&&Fact>) =
+        facts.iter().partition(|fact| aligned.target.contains(&fact.identity));
+    let names = |facts: Vec<&&Fact>| facts.into_iter().map(|fact| fact.identity.clone()).collect::<Vec<_>>();
+    (names(of_source), names(of_target))
+}
+
+/// The names a fact takes in its schema: relations and indexes share one space, types another, and a table is in both.
+fn taken_names(fact: &Fact) -> Vec<String> {
+    if fact.kind == Kind::Unmodelled {
+        let kind = fact.text("kind");
+        let relation = ["table", "view", "sequence", "index"].iter().any(|word| kind.contains(word));
+        let name = fact.text("name");
+        return if relation { vec![format!("relation {name}"), format!("type {name}")] } else { Vec::new() };
+    }
+    let Some(name) = crate::plan::relation_name(fact) else { return Vec::new() };
+    let (relation, of_type) = match fact.kind.word() {
+        "table" | "view" | "materialized_view" | "foreign_table" | "composite" => (true, true),
+        "enum" | "domain" | "range" => (false, true),
+        _ => (true, false),
+    };
+    let mut names = Vec::new();
+    if relation {
+        names.push(format!("relation {name}"));
+    }
+    if of_type {
+        names.push(format!("type {name}"));
+    }
+    names
+}
+
+fn name_collisions(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let mut names: BTreeMap<String, Vec<&Fact>> = BTreeMap::new();
+    for fact in merged.catalog.iter() {
+        for name in taken_names(fact) {
+            names.entry(name).or_default().push(fact);
+        }
+    }
+    let mut found: Vec<Disagreement> = Vec::new();
+    for (name, facts) in names.into_iter().filter(|(_, facts)| facts.len() > 1) {
+        let alone = [&aligned.target, &aligned.source]
+            .into_iter()
+            .any(|side| facts.iter().all(|fact| side.contains(&fact.identity)));
+        let (ours, theirs) = by_side(aligned, &facts);
+        let known = found.iter().any(|known| known.identity == facts[0].identity);
+        if alone || ours.is_empty() || known {
+            continue;
+        }
+        let hint = format!(
+            "Both sides use the name {} for different things: {}. Rename one.",
+            name.split_once(' ').map_or(name.as_str(), |(_, name)| name),
+            facts.iter().map(|fact| fact.identity.to_string()).collect::<Vec<_>>().join(", ")
+        );
+        let mut disagreement = Disagreement::about(&facts[0].identity, "C23", hint);
+        (disagreement.roots, disagreement.source_roots) = (ours, theirs);
+        found.push(disagreement);
+    }
+    found
+}
+
+/// One primary key per table, over columns that are not null; one source of values per column.
+fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    let mut primary: HashMap<&Identity, &Fact> = HashMap::new();
+    // What one side has alike was tried there.
+    let tried = |facts: &[&Fact]| {
+        [&aligned.target, &aligned.source].into_iter().any(|side| {
+            facts.iter().all(|fact| side.get(&fact.identity).is_some_and(|known| known.says_the_same(fact)))
+        })
+    };
+    let settled = |identity: &Identity| merged.disagreements.iter().any(|known| known.identity == *identity);
+    let differs = |identity: &Identity| {
+        let target = aligned.target.get(identity);
+        merged.catalog.get(identity).is_some_and(|fact| target.is_none_or(|target| !target.says_the_same(fact)))
+    };
+    let both = |identity: &Identity, class: &'static str, hint: String, parts: Vec<Identity>| {
+        let mut disagreement = Disagreement::about(identity, class, hint);
+        disagreement.source_roots.clone_from(&parts);
+        disagreement.roots = parts;
+        disagreement
+    };
+    for fact in merged.catalog.iter() {
+        if fact.kind == Kind::Constraint && fact.text("type") == "primary" {
+            let Some(table) = &fact.parent else { continue };
+            if let Some(other) = primary.insert(table, fact) {
+                let (ours, theirs) = by_side(aligned, &[other, fact]);
+                let hint = format!(
+                    "Both sides gave {table} a primary key: {} and {}. Keep one.",
+                    other.identity, fact.identity
+                );
+                let mut disagreement = Disagreement::about(&fact.identity, "S13", hint);
+                (disagreement.roots, disagreement.source_roots) = (ours, theirs);
+                found.push(disagreement);
+            }
+            for column in fact
+                .depends_on
+                .iter()
+                .filter_map(|needed| merged.catalog.get(needed))
+                .filter(|needed| needed.kind == Kind::Column)
+            {
+                if column.parent.as_ref() == Some(table)
+                    && !column.flag("not_null")
+                    && !settled(&column.identity)
+                    && !tried(&[column, fact])
+                {
+                    let hint = format!(
+                        "{} is part of a primary key on one side and may be null on the other.",
+                        column.identity
+                    );
+                    let parts = vec![column.identity.clone(), fact.identity.clone()];
+                    found.push(both(&column.identity, "S15", hint, parts));
+                }
+            }
+        }
+        let column = match fact.kind {
+            Kind::Default => fact.parent.as_ref(),
+            Kind::OwnedBy => fact.depends_on.iter().find(|needed| needed.kind_word() == "column"),
+            _ => None,
+        };
+        if let Some(column) =
+            column.and_then(|column| merged.catalog.get(column)).filter(|column| column.kind == Kind::Column)
+        {
+            let other = column.fields.get("identity").is_some_and(|identity| !identity.is_null())
+                || column.optional("generated").is_some() && fact.kind == Kind::Default;
+            // A sequence that an identity column owns beside its own was so before.
+            if other
+                && !tried(&[column, fact])
+                && (differs(&column.identity) || differs(&fact.identity))
+                && !settled(&column.identity)
+                && !found.iter().any(|known: &Disagreement| known.identity == column.identity)
+            {
+                let hint = format!(
+                    "{} got a default or a sequence on one side and became identity or generated on the other.",
+                    column.identity
+                );
+                let parts = vec![
+                    column.identity.clone(),
+                    fact.identity.clone(),
+                    Identity::new(Kind::Default, column.identity.path()),
+                ];
+                found.push(both(&column.identity, "C21", hint, parts));
+            }
+        }
+    }
+    found
+}
+
+/// A foreign key of one side over a key that the other side gave other columns.
+fn keys_under_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    for reference in
+        merged.catalog.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign")
+    {
+        let keys = reference
+            .depends_on
+            .iter()
+            .filter(|needed| matches!(needed.kind_word(), "constraint" | "index"))
+            .filter_map(|needed| merged.catalog.get(needed));
+        for key in keys {
+            let sides = [&aligned.target, &aligned.source];
+            let tried = sides.into_iter().any(|side| {
+                side.get(&reference.identity).is_some_and(|known| known.says_the_same(reference))
+                    && side.get(&key.identity).is_some_and(|known| known.says_the_same(key))
+            });
+            if tried {
+                continue;
+            }
+            let hint = format!(
+                "{} refers to {}, which the other side changed since. Keep the key as it was, or refer to another one.",
+                reference.identity, key.identity
+            );
+            let mut disagreement = Disagreement::about(&reference.identity, "C2", hint);
+            let of_source = !aligned.target.contains(&reference.identity);
+            let (new, old) =
+                if of_source { (&reference.identity, &key.identity) } else { (&key.identity, &reference.identity) };
+            disagreement.roots = vec![new.clone()];
+            disagreement.source_roots = vec![old.clone()];
+            found.push(disagreement);
+        }
+    }
+    found
+}
+
+/// Partitions of both sides that would hold the same rows.
+fn bounds(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let unchanged = |link: &Identity| {
+        aligned.target.get(link).zip(merged.catalog.get(link)).is_some_and(|(old, new)| old.says_the_same(new))
+    };
+    partitions::overlaps(&merged.catalog)
+        .into_iter()
+        .filter(|(left, right)| !(unchanged(left) && unchanged(right)))
+        .map(|(left, right)| {
+            let hint = format!("{left} and {right} would hold the same rows. Change the bounds of one of them.");
+            let facts: Vec<&Fact> = [&left, &right].into_iter().filter_map(|link| merged.catalog.get(link)).collect();
+            let (ours, theirs) = by_side(aligned, &facts);
+            let mut found = Disagreement::about(&left, "C18", hint);
+            (found.roots, found.source_roots) =
+                if ours.is_empty() { (vec![left, right.clone()], vec![right]) } else { (ours, theirs) };
+            found
+        })
+        .collect()
+}
+
+/// A label that one side removed and something of the other side still says.
+fn labels_in_use(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    for new in merged.catalog.iter().filter(|fact| fact.kind == Kind::Enum) {
+        let labels = new.list("labels");
+        let gone: Vec<&str> = [&aligned.base_of_target, &aligned.base_of_source, &aligned.target, &aligned.source]
+            .into_iter()
+            .filter_map(|catalog| catalog.get(&new.identity))
+            .flat_map(|old| old.list("labels"))
+            .filter(|label| !labels.contains(label))
+            .collect();
+        if gone.is_empty() {
+            continue;
+        }
+        let said: Vec<String> =
+            gone.iter().map(|label| format!("{}::{}", crate::ddl::literal(label), new.identity.path())).collect();
+        let user = merged.catalog.iter().find(|fact| {
+            fact.depends_on.contains(&new.identity) || fact.parent.as_ref().is_some_and(|parent| {
+                merged.catalog.get(parent).is_some_and(|parent| parent.depends_on.contains(&new.identity))
+            })
+        } && fact.fields.values().filter_map(serde_json::Value::as_str).any(|text| said.iter().any(|label| text.contains(label))));
+        if let Some(user) = user {
+            let hint = format!(
+                "{} still uses a label that the other side removed from {}. Keep the label, or change what uses it.",
+                user.identity, new.identity
+            );
+            let mut disagreement = Disagreement::about(&new.identity, "C9", hint);
+            disagreement.source_roots = vec![new.identity.clone()];
+            disagreement.dependents = vec![user.identity.clone()];
+            if aligned
+                .source
+                .get(&new.identity)
+                .is_some_and(|enumeration| !gone.iter().all(|label| enumeration.list("labels").contains(label)))
+            {
+                // The branch removed it: the parent's user goes with the branch's choice.
+                disagreement.source_roots.push(user.identity.clone());
+            } else {
+                disagreement.roots.push(user.identity.clone());
+            }
+            found.push(disagreement);
+        }
+    }
+    found
+}
