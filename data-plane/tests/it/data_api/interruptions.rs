@@ -2,7 +2,7 @@
 
 use std::{
     os::unix::process::CommandExt as _,
-    path::PathBuf,
+    path::Path,
     process::Command,
     sync::{
         Arc, Mutex,
@@ -79,14 +79,14 @@ async fn restarts_of_postgres_lose_nothing_and_last_no_longer_than_they_must() {
 }
 
 /// Restarts after a while; when Postgres answered again.
-async fn restart_after(phase: Duration, data: &PathBuf) -> Instant {
+async fn restart_after(phase: Duration, data: &Path) -> Instant {
     tokio::time::sleep(phase).await;
-    let data = data.clone();
+    let data = data.to_path_buf();
     tokio::task::spawn_blocking(move || control(&data, "restart")).await.expect("pg_ctl runs");
     Instant::now()
 }
 
-fn control(data: &PathBuf, word: &str) {
+fn control(data: &Path, word: &str) {
     let mut command: Command = program("pg_ctl");
     command.process_group(0).args([word, "-w", "-m", "fast", "-l", "/dev/null", "-D"]).arg(data);
     assert!(command.status().expect("pg_ctl runs").success(), "pg_ctl {word}");
