@@ -120,7 +120,8 @@ impl Search<'_> {
                     && self.holds_values(Some(&old.identity))
             });
             if let Some(holder) = holder {
-                let reason = format!("its multirange type has the name of that of {}, which columns use", holder.identity);
+                let reason =
+                    format!("its multirange type has the name of that of {}, which columns use", holder.identity);
                 self.found.unsupported.push(Unsupported::about(&new.identity, reason));
             }
         }
