@@ -11,8 +11,28 @@ use crate::catalog::{Fact, Identity, Kind, Lineage, quote_identifier, split_path
 
 /// What has closed quotes before, and what has no meaning.
 const PARTS: [&str; 22] = [
-    "'", "''", "\"", "\\", "\\'", "$$", "$", "$body$", "$body1$", ";", "--", "/*", "*/", "\n", "\r", "\t", " e'", "é", "日本", ".",
-    "drop table t", "x",
+    "'",
+    "''",
+    "\"",
+    "\\",
+    "\\'",
+    "$$",
+    "$",
+    "$body$",
+    "$body1$",
+    ";",
+    "--",
+    "/*",
+    "*/",
+    "\n",
+    "\r",
+    "\t",
+    " e'",
+    "é",
+    "日本",
+    ".",
+    "drop table t",
+    "x",
 ];
 
 fn hostile(rng: &mut StdRng) -> String {
@@ -79,10 +99,14 @@ fn texts_and_bodies_stay_inside_their_quotes() {
         let said = sql.strip_prefix("create type public.e as enum (").expect("an enum lists its labels");
         assert_eq!(constant(said), Some((text.clone(), ", 'b')")), "{sql}");
 
-        let function = fact(Kind::Function, "public.f()", json!({
-            "kind": "function", "arguments": "", "returns": "text", "language": "sql", "body": text, "volatility": "v",
-            "parallel": "u", "cost": 100, "rows": 0, "config": [format!("work.area={text}")],
-        }));
+        let function = fact(
+            Kind::Function,
+            "public.f()",
+            json!({
+                "kind": "function", "arguments": "", "returns": "text", "language": "sql", "body": text, "volatility": "v",
+                "parallel": "u", "cost": 100, "rows": 0, "config": [format!("work.area={text}")],
+            }),
+        );
         let sql = create(&function).remove(0).sql;
         let setting = sql.split_once("set \"work.area\" to ").expect("the setting is written").1;
         let (value, rest) = constant(setting).expect("a setting's value is a constant");

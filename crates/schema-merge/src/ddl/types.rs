@@ -50,9 +50,8 @@ pub(crate) fn rename_labels(identity: &Identity, renames: &[(String, String)]) -
 
 /// The labels of an enum once they carry their new names.
 pub(crate) fn relabelled<'a>(fact: &'a Fact, renames: &'a [(String, String)]) -> Vec<&'a str> {
-    let now = |label: &'a str| {
-        renames.iter().find(|(before, _)| before == label).map_or(label, |(_, after)| after.as_str())
-    };
+    let now =
+        |label: &'a str| renames.iter().find(|(before, _)| before == label).map_or(label, |(_, after)| after.as_str());
     fact.list("labels").into_iter().map(now).collect()
 }
 

@@ -111,6 +111,20 @@ impl Search<'_> {
                 Change::Impossible(reason) => self.found.unsupported.push(Unsupported::about(&old.identity, reason)),
             }
         }
+        for new in to.iter().filter(|new| new.kind == Kind::Range && !from.contains(&new.identity)) {
+            // Neither the multirange type nor its constructors can stand aside while columns move over.
+            let holder = from.iter().find(|old| {
+                old.kind == Kind::Range
+                    && !to.contains(&old.identity)
+                    && old.text("multirange") == new.text("multirange")
+                    && self.holds_values(Some(&old.identity))
+            });
+            if let Some(holder) = holder {
+                let reason =
+                    format!("its multirange type has the name of that of {}, which columns use", holder.identity);
+                self.found.unsupported.push(Unsupported::about(&new.identity, reason));
+            }
+        }
         for new in to.iter().filter(|new| new.kind == Kind::Unmodelled && !from.contains(&new.identity)) {
             self.found.unsupported.push(Unsupported::about(&new.identity, "its kind is not modelled"));
         }

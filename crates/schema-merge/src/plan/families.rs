@@ -329,7 +329,9 @@ fn default_of(out: &Catalog, above: &Fact, column: &Fact, anchor: Option<&Fact>)
         Some((anchor, expression)) => (expression.as_str()?.to_owned(), anchor.depends_on.clone()),
         None => {
             let theirs = out.get(&Identity::new(Kind::Default, above.identity.path()))?;
-            (theirs.text("expression").to_owned(), theirs.depends_on.clone())
+            // A child that is made with its parents takes the default from them, so theirs is there first.
+            let needed = theirs.depends_on.iter().cloned().chain([theirs.identity.clone()]).collect();
+            (theirs.text("expression").to_owned(), needed)
         }
     };
     depends_on.push(above.identity.clone());

@@ -112,6 +112,7 @@ impl Cluster {
     }
 
     /// Where its socket is.
+    #[allow(dead_code, reason = "only the benchmark's peers need it")]
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -161,7 +161,7 @@ pub(crate) fn lost_rows(
         .filter(|(oid, (_, count))| after.get(oid).map_or(0, |(_, left)| *left) < *count)
         .filter(|(oid, (name, _))| {
             let kept = plan.predicted.iter().any(|fact| fact.kind == Kind::Table && fact.identity.path() == name);
-            kept && !(destructive && !after.contains_key(oid))
+            kept && (!destructive || after.contains_key(oid))
         })
         .map(|(_, (name, count))| format!("{name} had {count} rows and lost some"))
         .collect()

@@ -1,0 +1,1 @@
+create table special ("do.t" int) inherits (tags);

@@ -1,0 +1,1 @@
+alter table tags alter id type bigint;
