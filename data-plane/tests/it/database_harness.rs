@@ -204,7 +204,9 @@ pub(crate) fn form_body(file: Option<(&str, &[u8])>, fields: &[(&str, &str)]) ->
         body.extend_from_slice(part.as_bytes());
     }
     if let Some((name, bytes)) = file {
-        let head = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: application/octet-stream\r\n\r\n");
+        let head = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\ncontent-type: application/octet-stream\r\n\r\n"
+        );
         body.extend_from_slice(head.as_bytes());
         body.extend_from_slice(bytes);
         body.extend_from_slice(b"\r\n");
@@ -262,7 +264,15 @@ async fn start_postgres(folder: &Path, options: &Options) -> Child {
         .status()
         .expect("initdb runs");
     assert!(made.success());
-    let settings = ["listen_addresses=", "fsync=off", "timezone=UTC", "max_connections=40", "shared_buffers=16MB", "log_line_prefix=%m [%p] ", "log_timezone=UTC"];
+    let settings = [
+        "listen_addresses=",
+        "fsync=off",
+        "timezone=UTC",
+        "max_connections=40",
+        "shared_buffers=16MB",
+        "log_line_prefix=%m [%p] ",
+        "log_timezone=UTC",
+    ];
     let mut server = program("postgres");
     server.arg("-D").arg(&data).arg("-c").arg(format!("unix_socket_directories={}", run.display()));
     for setting in settings.iter().chain(&options.postgres) {

