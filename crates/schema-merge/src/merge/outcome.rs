@@ -186,7 +186,8 @@ fn changes(aligned: &Aligned, merged: &Catalog, steps: &[(Step, Object)], catalo
                 (false, true) => Action::Drop,
                 _ => Action::Modify,
             };
-            let sql = own.iter().map(|step| format!("{};", crate::catalog::masked(&step.sql))).collect::<Vec<_>>().join("\n");
+            let sql =
+                own.iter().map(|step| format!("{};", crate::catalog::masked(&step.sql))).collect::<Vec<_>>().join("\n");
             Change { object: object.clone(), action, sql, destructive: own.iter().any(|step| step.destructive) }
         })
         .collect()
