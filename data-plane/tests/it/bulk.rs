@@ -199,7 +199,8 @@ async fn files_are_upserted_in_bulk() {
         bulk(("o.json", "{\"id\": 7}"), &[("table", "t"), ("schema", "other")]).await.expect(200)["rowsAffected"],
         1
     );
-    let cases: [(&str, &str, &[(&str, &str)], &str); 8] = [
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 8] = [
         ("rows.csv", csv, &[], "table: Required"),
         ("rows.xls", "x", &[("table", "t")], "Unsupported file type. Use .csv or .json"),
         ("rows.csv", "id\n", &[("table", "t")], "No records found in file"),
