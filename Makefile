@@ -39,3 +39,4 @@ bench: ## Print the numbers of docs/ARCHITECTURE.md with their targets. ARGS="--
 	@.ci/install bench
 	cargo build --locked --release -p hearth -p hearth-data-plane
 	cargo bench --locked -p tests --bench numbers -- $(ARGS)
+	$(if $(ARGS),,cargo bench --locked -p schema-merge --bench merge)
