@@ -19,6 +19,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+/// Facts above a fact at most. Real ones have four; a catalog that was read from a file may go in a circle.
+pub(crate) const MAX_DEPTH: usize = 16;
+
 /// The grantee that stands for an object's owner, whoever that is.
 pub const OWNER: &str = "@owner";
 

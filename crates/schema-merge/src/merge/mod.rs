@@ -33,8 +33,9 @@ pub(crate) use outcome::qualified;
 pub use undo::{Undo, undo};
 
 use std::collections::{BTreeSet, HashMap};
+use std::iter::successors;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Fact, MAX_DEPTH};
 use crate::report::MergePlan;
 use crate::rows;
 use crate::shadow;
@@ -189,10 +190,8 @@ fn settle_roles(catalog: &mut Catalog) {
     let settled: Vec<_> = catalog
         .iter()
         .filter_map(|fact| {
-            let mut root = fact;
-            while let Some(parent) = root.parent.as_ref().and_then(|parent| catalog.get(parent)) {
-                root = parent;
-            }
+            let parent = |fact: &&Fact| fact.parent.as_ref().and_then(|parent| catalog.get(parent));
+            let root = successors(Some(fact), parent).take(MAX_DEPTH).last().unwrap_or(fact);
             let owner = root.optional("owner")?;
             (fact.lineage.role.as_deref() != Some(owner)).then(|| (fact.identity.clone(), owner.to_owned()))
         })

@@ -1,20 +1,20 @@
 //! The nearest thing the contract can name for a fact.
 
-use crate::catalog::{Catalog, Fact, Identity, Kind, unquote_identifier};
+use crate::catalog::{Catalog, Fact, Identity, Kind, MAX_DEPTH, unquote_identifier};
 use crate::plan::Unsupported;
 use crate::report::{Object, ObjectType};
 
 /// The contract's object a fact is shown under, found by walking up to its table, function or policy.
 pub(crate) fn object_of(identity: &Identity, catalogs: &[&Catalog]) -> Object {
+    let look = |identity: &Identity| catalogs.iter().find_map(|catalog| catalog.get(identity));
     let mut current = identity.clone();
-    loop {
-        let fact = catalogs.iter().find_map(|catalog| catalog.get(&current));
-        let stops = fact.is_none_or(|fact| stands_alone(fact) || fact.parent.is_none());
-        match fact.and_then(|fact| fact.parent.clone()) {
-            Some(parent) if !stops => current = parent,
-            _ => return named(&current, fact),
+    for _ in 0..MAX_DEPTH {
+        match look(&current).filter(|fact| !stands_alone(fact)).and_then(|fact| fact.parent.clone()) {
+            Some(parent) => current = parent,
+            None => break,
         }
     }
+    named(&current, look(&current))
 }
 
 fn named(identity: &Identity, fact: Option<&Fact>) -> Object {

@@ -28,8 +28,13 @@ impl<'a> Tree<'a> {
     /// A fact and everything that hangs on it.
     pub(super) fn under(&self, root: &Identity) -> Vec<Identity> {
         let mut found = Vec::new();
+        // A spoilt catalog may have parents in a circle.
+        let mut seen = HashSet::new();
         let mut queue: Vec<&Identity> = self.catalog.get(root).map(|fact| &fact.identity).into_iter().collect();
         while let Some(identity) = queue.pop() {
+            if !seen.insert(identity) {
+                continue;
+            }
             found.push(identity.clone());
             queue.extend(self.children.get(identity).into_iter().flatten().map(|fact| &fact.identity));
         }

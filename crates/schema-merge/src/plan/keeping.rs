@@ -82,8 +82,11 @@ impl<'a> Keeper<'a> {
     }
 
     fn subtree(&self, root: &'a Fact) -> Vec<&'a Fact> {
-        let (mut found, mut queue) = (Vec::new(), vec![root]);
+        let (mut found, mut queue, mut seen) = (Vec::new(), vec![root], HashSet::new());
         while let Some(fact) = queue.pop() {
+            if !seen.insert(&fact.identity) {
+                continue;
+            }
             found.push(fact);
             queue.extend(self.children.get(&fact.identity).into_iter().flatten());
         }

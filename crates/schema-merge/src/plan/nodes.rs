@@ -8,7 +8,7 @@ use super::families::Families;
 use super::graph;
 use super::{Plan, Step, Unsupported};
 use crate::access::DefaultPrivileges;
-use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind, quote_identifier, unquote_identifier};
+use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind, MAX_DEPTH, quote_identifier, unquote_identifier};
 use crate::ddl::{self, Change, Piece};
 
 /// One unit of work; its pieces run together.
@@ -306,9 +306,11 @@ impl<'a> Builder<'a> {
     /// A column or check that a child only inherits is no fact of the catalogs, so its table stands for it.
     fn shown(&self, subject: &Identity) -> Identity {
         let mut shown = subject.clone();
-        while let Some(fact) = [self.to, self.from].into_iter().find_map(|catalog| catalog.get(&shown)) {
-            match &fact.parent {
-                Some(parent) if fact.lineage.inherited == Inherited::Only => shown = parent.clone(),
+        for _ in 0..MAX_DEPTH {
+            match [self.to, self.from].into_iter().find_map(|catalog| catalog.get(&shown)) {
+                Some(Fact { parent: Some(parent), lineage, .. }) if lineage.inherited == Inherited::Only => {
+                    shown = parent.clone();
+                }
                 _ => break,
             }
         }
@@ -349,7 +351,7 @@ impl<'a> Builder<'a> {
 fn depth(catalog: &Catalog, fact: &Fact) -> usize {
     let (mut depth, mut current) = (0, fact);
     // A catalog read from a file may say anything, so the walk is bounded.
-    while let Some(parent) = current.parent.as_ref().and_then(|parent| catalog.get(parent)).filter(|_| depth < 16) {
+    while let Some(parent) = current.parent.as_ref().and_then(|parent| catalog.get(parent)).filter(|_| depth < MAX_DEPTH) {
         depth += 1;
         current = parent;
     }

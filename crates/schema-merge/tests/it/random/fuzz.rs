@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::database::{catalog, connect, merged, prepare, with_catalog};
 
 /// Mutations where nothing else is wished.
-const ROUNDS: u64 = 400;
+const ROUNDS: u64 = 60;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spoilt_catalogs_never_panic() {
