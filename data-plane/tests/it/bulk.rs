@@ -9,6 +9,9 @@ const EXPORT: &str = "/api/database/advance/export";
 const IMPORT: &str = "/api/database/advance/import";
 const BULK: &str = "/api/database/advance/bulk-upsert";
 
+/// Fields of a form, with their values.
+type Fields = &'static [(&'static str, &'static str)];
+
 const SCHEMA: &str = "
     create type mood as enum ('fine', 'it''s');
     create table authors (id int primary key, name text not null default 'n''obody', born date);
@@ -199,8 +202,7 @@ async fn files_are_upserted_in_bulk() {
         bulk(("o.json", "{\"id\": 7}"), &[("table", "t"), ("schema", "other")]).await.expect(200)["rowsAffected"],
         1
     );
-    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
-    let cases: [Case<'_>; 8] = [
+    let cases: [(&str, &str, Fields, &str); 8] = [
         ("rows.csv", csv, &[], "table: Required"),
         ("rows.xls", "x", &[("table", "t")], "Unsupported file type. Use .csv or .json"),
         ("rows.csv", "id\n", &[("table", "t")], "No records found in file"),
