@@ -351,7 +351,9 @@ impl<'a> Builder<'a> {
 fn depth(catalog: &Catalog, fact: &Fact) -> usize {
     let (mut depth, mut current) = (0, fact);
     // A catalog read from a file may say anything, so the walk is bounded.
-    while let Some(parent) = current.parent.as_ref().and_then(|parent| catalog.get(parent)).filter(|_| depth < MAX_DEPTH) {
+    while let Some(parent) =
+        current.parent.as_ref().and_then(|parent| catalog.get(parent)).filter(|_| depth < MAX_DEPTH)
+    {
         depth += 1;
         current = parent;
     }
