@@ -42,15 +42,8 @@ fn build() -> PathBuf {
     let test = env::current_exe().expect("a running test has a path");
     let folder = test.ancestors().nth(2).expect("cargo keeps tests in <profile>/deps").to_owned();
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(repository()).args([
-        "build",
-        "--locked",
-        "--quiet",
-        "--package",
-        "hearth",
-        "--package",
-        "hearth-data-plane",
-    ]);
+    // The selection of packages with which the tests are built, or every dependency would be compiled once more with other features.
+    command.current_dir(repository()).args(["build", "--locked", "--quiet", "--workspace", "--bins"]);
     if folder.ends_with("release") {
         command.arg("--release");
     }
