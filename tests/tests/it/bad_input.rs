@@ -37,7 +37,9 @@ fn method(name: &str) -> Method {
 }
 
 fn filled(path: &str, organization: &str, other: &str) -> String {
-    path.replace("{org}", organization).replace("{id}", other)
+    ["{id}", "{partner}", "{project}"]
+        .iter()
+        .fold(path.replace("{org}", organization), |path, name| path.replace(name, other))
 }
 
 /// `{error, …}` with text that names no internals.
@@ -64,14 +66,18 @@ async fn no_route_answers_a_stranger_and_none_answers_for_foreign_ids() {
             assert_error(&caller.send(method(&verb), &path, Some(&json!({}))).await, &[401], &format!("{what} {name}"));
         }
         if route.contains('{') {
+            // To a partner's routes a user is a stranger, whatever is asked for.
+            let of_partners = route.starts_with("/partnership/");
+            let (unknown, unreadable): (&[u16], &[u16]) =
+                if of_partners { (&[401], &[401]) } else { (&[404], &[400, 404]) };
             let foreign = filled(&route, NOBODY, NOBODY);
             let body = json!({ "name": "Name", "mode": "full", "type": "team", "instanceType": "small" });
             let body = (verb != "GET").then_some(&body);
-            assert_error(&api.send(method(&verb), &foreign, body).await, &[404], &format!("{what} with a foreign id"));
+            assert_error(&api.send(method(&verb), &foreign, body).await, unknown, &format!("{what} with a foreign id"));
             let garbage = filled(&route, "not-an-id", "not-an-id");
             assert_error(
                 &api.send(method(&verb), &garbage, body).await,
-                &[400, 404],
+                unreadable,
                 &format!("{what} with garbage for an id"),
             );
         }

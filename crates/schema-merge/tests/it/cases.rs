@@ -3,8 +3,11 @@
 //! `BLESS=1` writes the verdicts as they are, `CASE=word` runs those whose name has the word, `SHOW=1` prints the plans.
 //! `merged.sql`, where there is one, leads from the target to the wanted result; otherwise running both sides' scripts one after
 //! the other does, as far as they can run so.
+//!
+//! `cases/open.txt` names the cases that are known to fail, with the reason. One that fails without being named there fails the test, and so
+//! does one that is named and no longer fails.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -25,8 +28,19 @@ const ONE_IN: usize = 12;
 async fn every_case_merges_as_expected_and_the_plan_leads_where_it_says() {
     let only = std::env::var("CASE").ok();
     let (count, failures) = run_all(Cluster::start().await, only.as_deref(), 1).await;
-    assert!(failures.is_empty(), "{} problem(s) in {}", failures.len(), failures.join(", "));
+    let open = open_cases();
+    let new: Vec<_> = failures.difference(&open).collect();
+    assert!(new.is_empty(), "{} case(s) fail: {new:?}", new.len());
+    let mended: Vec<_> = open.difference(&failures).collect();
+    assert!(only.is_some() || mended.is_empty(), "strike these out of cases/open.txt: {mended:?}");
     assert!(only.is_some() || count >= 400, "only {count} cases");
+}
+
+/// Cases that are known to fail.
+fn open_cases() -> BTreeSet<String> {
+    let list = include_str!("../../cases/open.txt");
+    let names = list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(':').next());
+    names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,16 +52,17 @@ async fn cases_merge_as_expected_on_other_major_versions() {
     );
     let one_in = if std::env::var_os("HEARTH_ALL_VERSIONS").is_some() { 1 } else { ONE_IN };
     let only = std::env::var("CASE").ok();
-    let mut failures = Vec::new();
+    let mut failures = BTreeSet::new();
     for installation in installations {
         let (_, found) = run_all(Cluster::of(Some(installation)).await, only.as_deref(), one_in).await;
         failures.extend(found);
     }
-    assert!(failures.is_empty(), "{} problem(s) in {}", failures.len(), failures.join(", "));
+    let new: Vec<_> = failures.difference(&open_cases()).cloned().collect();
+    assert!(new.is_empty(), "{} case(s) fail: {new:?}", new.len());
 }
 
-/// Runs one in so many of the cases; returns how many, and their problems.
-async fn run_all(cluster: Cluster, only: Option<&str>, one_in: usize) -> (usize, Vec<String>) {
+/// Runs one in so many of the cases; returns how many, and which have problems.
+async fn run_all(cluster: Cluster, only: Option<&str>, one_in: usize) -> (usize, BTreeSet<String>) {
     let cluster = Arc::new(cluster);
     let version = cluster.version().await;
     prepare(&cluster, "prelude").await;
@@ -69,8 +84,7 @@ async fn run_all(cluster: Cluster, only: Option<&str>, one_in: usize) -> (usize,
             }
         });
     }
-    let mut failures: Vec<String> = workers.join_all().await.concat();
-    failures.sort();
+    let failures: BTreeSet<String> = workers.join_all().await.into_iter().flatten().collect();
     println!("{count} cases on Postgres {version}");
     (count, failures)
 }
