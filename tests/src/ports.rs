@@ -18,8 +18,9 @@ pub struct Ports {
     pub gateway_admin: SocketAddr,
 }
 
-/// Below the ports that the kernel gives to outgoing connections, which could take one between its choice and its use.
-const CHOICE: std::ops::Range<u16> = 5_000..9_900;
+/// Below the ports that the kernel gives to outgoing connections, which could take one between its choice and its use, and above those that
+/// browsers refuse to call.
+const CHOICE: std::ops::Range<u16> = 7_200..9_900;
 
 impl Ports {
     /// Four different ports that nobody listens on now.

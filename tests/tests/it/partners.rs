@@ -46,6 +46,6 @@ async fn a_disabled_partner_and_an_old_secret_are_refused() {
     command(&cloud, &["enable", id]);
     assert_eq!(list(&rotated["secret"]).await, 200);
     let unknown = cloud.command(&["partner", "disable", "ps_0"]).output().expect("hearth runs");
-    assert_eq!(unknown.status.code(), Some(2), "an id that is none is a wrong argument");
+    assert_eq!(unknown.status.code(), Some(1), "an id that is none is a wrong argument");
     cloud.finish().await;
 }
