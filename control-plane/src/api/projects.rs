@@ -9,6 +9,7 @@ use http::StatusCode;
 use model::{projects::Status, projects::host};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
+use store::projects::Project;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Answer, WithOperation, time};
@@ -67,11 +68,7 @@ impl ProjectOut {
             id: project.id.as_uuid(),
             organization_id: project.organization_id.as_uuid(),
             parent_project_id: project.parent_id.map(uuid::Uuid::from),
-            access_host: state.config.gateway.origin(&host(
-                &project.app_key,
-                project.region,
-                &state.config.base_domain,
-            )),
+            access_host: access_host(state, &project),
             direct_url: project.address.map(|address| format!("http://{address}")),
             name: project.name,
             appkey: project.app_key.into(),
@@ -86,6 +83,11 @@ impl ProjectOut {
             updated_at: time(project.updated_at),
         }
     }
+}
+
+/// The origin of a project on the gateway.
+pub(crate) fn access_host(state: &State, project: &Project) -> String {
+    state.config.gateway.origin(&host(&project.app_key, project.region, &state.config.base_domain))
 }
 
 /// The projects of an organization.

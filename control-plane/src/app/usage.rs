@@ -132,6 +132,7 @@ pub(crate) async fn report(state: &State, ctx: &Ctx, organization_id: Organizati
     Ok(Report { organization: membership.organization, total, projects: reported })
 }
 
-fn zero() -> Amounts {
+/// Nothing of anything.
+pub(super) fn zero() -> Amounts {
     Metric::ALL.iter().map(|&metric| (metric, 0)).collect()
 }

@@ -53,6 +53,10 @@ where
     texts.map(|texts| texts.iter().map(|text| parse(text)).collect()).transpose()
 }
 
+fn texts<T: Copy>(words: Option<&[T]>, text: impl Fn(T) -> &'static str) -> Option<Vec<String>> {
+    words.map(|words| words.iter().map(|&word| text(word).to_owned()).collect())
+}
+
 impl TryFrom<Row> for Partner {
     type Error = sqlx::Error;
 
@@ -89,9 +93,8 @@ macro_rules! select {
 /// Adds a partner. Its organization is there already.
 pub async fn insert(conn: &mut PgConnection, partner: &Partner) -> sqlx::Result<()> {
     let Allowances { project_limit, regions, instance_types } = &partner.allowances;
-    let regions = regions.as_ref().map(|all| all.iter().map(|region| region.as_str().to_owned()).collect::<Vec<_>>());
-    let instance_types =
-        instance_types.as_ref().map(|all| all.iter().map(|kind| kind.as_str().to_owned()).collect::<Vec<_>>());
+    let regions = texts(regions.as_deref(), |region| region.as_str());
+    let instance_types = texts(instance_types.as_deref(), |kind| kind.as_str());
     sqlx::query!(
         "insert into partners (id, name, kind, organization_id, project_limit, regions, instance_types, created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
@@ -152,9 +155,8 @@ pub async fn update(
     at: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     let Allowances { project_limit, regions, instance_types } = allowances;
-    let regions = regions.as_ref().map(|all| all.iter().map(|region| region.as_str().to_owned()).collect::<Vec<_>>());
-    let instance_types =
-        instance_types.as_ref().map(|all| all.iter().map(|kind| kind.as_str().to_owned()).collect::<Vec<_>>());
+    let regions = texts(regions.as_deref(), |region| region.as_str());
+    let instance_types = texts(instance_types.as_deref(), |kind| kind.as_str());
     let done = sqlx::query!(
         "update partners set name = $2, project_limit = $3, regions = $4, instance_types = $5, updated_at = $6 where id = $1",
         id.as_uuid(),
@@ -167,11 +169,4 @@ pub async fn update(
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-/// Whether the organization is a partner's: nobody's to see.
-pub async fn owns_organization(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select exists (select from partners where organization_id = $1) as "owns!""#, id.as_uuid())
-        .fetch_one(conn)
-        .await
 }

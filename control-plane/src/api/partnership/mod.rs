@@ -12,20 +12,14 @@ use axum::{
 };
 use http::request::Parts;
 use ids::{PartnerUserId, ProjectId};
-use model::{
-    Error,
-    projects::{Status, host},
-};
+use model::{Error, projects::Status};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    app::{
-        Failure,
-        partners::projects::Connection,
-        projects::{self, ProjectView},
-    },
+    api::projects::access_host,
+    app::{Failure, partners::projects::Connection, projects},
     state::State,
 };
 
@@ -101,11 +95,6 @@ impl<S: Send + Sync> FromRequestParts<S> for IdsOfUserAndProject {
     }
 }
 
-fn access_host(state: &State, view: &ProjectView) -> String {
-    let project = &view.project;
-    state.config.gateway.origin(&host(&project.app_key, project.region, &state.config.base_domain))
-}
-
 /// What is needed to use a project.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PartnerProject {
@@ -121,7 +110,7 @@ impl PartnerProject {
         let project = &connection.view.project;
         Self {
             id: project.id.as_uuid(),
-            access_host: access_host(state, &connection.view),
+            access_host: access_host(state, project),
             api_key: connection.api_key.expose_secret().to_owned(),
             status: connection.view.status(),
         }

@@ -5,9 +5,9 @@ use model::{Error, projects::Status};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{IdOfProject, IdsOfUserAndProject, PartnerProject, PartnerProjectEnvelope, access_host, project_id};
+use super::{IdOfProject, IdsOfUserAndProject, PartnerProject, PartnerProjectEnvelope, project_id};
 use crate::{
-    api::{Answer, time},
+    api::{Answer, projects::access_host, time},
     app::{Ctx, partners::projects},
     http::extract::Query,
     state::State,
@@ -111,7 +111,7 @@ pub(crate) async fn list_partner_projects(
         .into_iter()
         .map(|view| ListedPartnerProject {
             id: view.project.id.as_uuid(),
-            access_host: access_host(&state, &view),
+            access_host: access_host(&state, &view.project),
             status: view.status(),
             region: view.project.region.as_str(),
             instance_type: view.project.instance_type.as_str(),

@@ -11,10 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::IdOfProject;
 use crate::{
     api::{Answer, time},
-    app::{
-        Ctx,
-        partners::usage::{self, Amounts},
-    },
+    app::{Ctx, partners::usage, usage::Amounts},
     http::extract::Query,
     state::State,
 };

@@ -19,15 +19,13 @@ use crate::{
     app::{
         Ctx, Failure,
         projects::{self, ProjectView},
+        usage::{Amounts, zero},
     },
     state::State,
 };
 
 /// Days without a start, counted back from the last one.
 const DEFAULT_DAYS: i64 = 7;
-
-/// Amounts by metric; every metric is there.
-pub(crate) type Amounts = BTreeMap<Metric, i64>;
 
 /// What a project has used, day by day.
 pub(crate) struct ProjectReport {
@@ -128,8 +126,4 @@ pub(crate) async fn of_partner(state: &State, ctx: &Ctx, period: Period) -> Resu
         total.insert(metric, peak.unwrap_or(0));
     }
     Ok(PartnerReport { partner, period, total })
-}
-
-fn zero() -> Amounts {
-    Metric::ALL.iter().map(|&metric| (metric, 0)).collect()
 }
