@@ -184,10 +184,11 @@ impl Look {
         let databases = world.database.list_databases().await.map_err(provider_failed)?;
         let data_planes = world.compute.list_data_planes().await.map_err(provider_failed)?;
         let routes = route::list(world).await?;
-        let mut conn = world.pool.acquire().await.map_err(store_failed)?;
-        // Operations first: one that ends in between has left its row behind, or nothing.
-        let operations = store::operations::unfinished(&mut conn).await.map_err(store_failed)?;
-        let projects = store::projects::all_not_deleted(&mut conn).await.map_err(store_failed)?;
+        // One moment for both: a project that begins between two reads would look as if nothing worked on it.
+        let mut moment = world.pool.begin_with("begin isolation level repeatable read, read only").await.map_err(store_failed)?;
+        let operations = store::operations::unfinished(&mut moment).await.map_err(store_failed)?;
+        let projects = store::projects::all_not_deleted(&mut moment).await.map_err(store_failed)?;
+        moment.commit().await.map_err(store_failed)?;
         Ok(Self {
             resources: databases.into_iter().chain(data_planes).collect(),
             routes,
