@@ -111,7 +111,11 @@ async fn look(conn: &mut PgConnection, check: &Check, now: DateTime<Utc>) -> sql
     Ok(())
 }
 
+/// Whom to tell. The project is locked, so that what is told of it here and elsewhere has one order.
 async fn partner_of(conn: &mut PgConnection, check: &Check) -> sqlx::Result<Option<PartnerId>> {
+    if let Some(id) = check.project_id {
+        store::projects::lock(conn, id).await?;
+    }
     match check.project_id {
         Some(id) => Ok(store::projects::find_for_operation(conn, id).await?.and_then(|project| project.partner_id)),
         None => store::partners::of_organization(conn, check.organization_id).await,

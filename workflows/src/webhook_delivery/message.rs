@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request, header};
-use model::limits;
 use outbound::Limits;
 use serde_json::json;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
@@ -30,13 +29,9 @@ impl Failed {
 }
 
 /// Sends an event and waits for the answer, whose status is returned when it says that the event was taken.
-pub(super) async fn send(world: &World, due: &Due) -> Result<u16, Failed> {
+pub(super) async fn send(world: &World, due: &Due, timeout: Duration) -> Result<u16, Failed> {
     let request = request(world, due).await?;
-    let limits = Limits {
-        timeout: Duration::from_secs(limits::WEBHOOK_TIMEOUT_SECONDS),
-        body_bytes_max: ANSWER_BYTES_MAX,
-        follow_redirects: false,
-    };
+    let limits = Limits { timeout, body_bytes_max: ANSWER_BYTES_MAX, follow_redirects: false };
     let answer = world.outbound.send(request, limits).await;
     let status = answer.map_err(|error| Failed::without_answer(format!("The receiver's URL {error}")))?.status();
     let failed = |reason: String| Failed { status: Some(status.as_u16()), reason };

@@ -31,6 +31,8 @@ use crate::{
 pub struct Settings {
     /// How often it is looked for what is new and due.
     pub every: Duration,
+    /// How long a receiver may take to answer.
+    pub answer_within: Duration,
     /// After how long a delivery that nobody finished is made again; longer than a receiver may take.
     pub lost_after: Duration,
     /// Deliveries under way at once.
@@ -45,6 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             every: Duration::from_millis(500),
+            answer_within: Duration::from_secs(limits::WEBHOOK_TIMEOUT_SECONDS),
             lost_after: Duration::from_secs(60),
             concurrency: 64,
             grace: Duration::from_secs(3),
@@ -95,7 +98,7 @@ async fn round(world: &Arc<World>, settings: &Settings, under_way: &mut JoinSet<
     let limit = i64::try_from(room).unwrap_or(i64::MAX);
     let due = webhook_deliveries::claim(&mut conn, now, lost_at, limit, limits::WEBHOOK_IN_FLIGHT);
     for one in due.await.map_err(store_failed)? {
-        under_way.spawn(deliver(Arc::clone(world), one));
+        under_way.spawn(deliver(Arc::clone(world), one, settings.answer_within));
     }
     Ok(())
 }
@@ -123,9 +126,9 @@ async fn prune(world: &World) -> Outcome {
 }
 
 /// Makes one delivery and records what came of it.
-async fn deliver(world: Arc<World>, due: Due) {
+async fn deliver(world: Arc<World>, due: Due, answer_within: Duration) {
     let began = Instant::now();
-    let sent = message::send(&world, &due).await;
+    let sent = message::send(&world, &due, answer_within).await;
     let now = world.clock.now();
     let (status, error) = match sent {
         Ok(status) => (Some(status), None),
