@@ -2,7 +2,9 @@
 
 mod api_keys;
 mod auth;
+mod billing;
 mod branches;
+mod csv;
 mod internal;
 pub(crate) mod merges;
 pub(crate) mod openapi;
@@ -47,6 +49,7 @@ pub(crate) fn authenticated() -> Router<State> {
         .merge(merges::routes())
         .merge(operations::routes())
         .merge(usage::routes())
+        .merge(billing::routes())
         .merge(partners::routes())
 }
 

@@ -22,6 +22,8 @@ pub mod projects;
 pub mod sessions;
 pub mod signing_keys;
 pub mod usage;
+pub mod usage_days;
+pub mod usage_rebuild;
 pub mod usage_totals;
 pub mod users;
 
