@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bad_input;
+mod billing;
 mod branches;
 mod harness;
 mod idempotency;
@@ -11,5 +12,7 @@ mod operations;
 mod organizations;
 mod partners;
 mod projects;
+mod query_plans;
 mod quotas;
 mod usage;
+mod usage_rollups;

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &["ids"]),
     ("saga", &["ids"]),
     ("data-plane-contract", &["ids"]),
+    ("metering", &["ids", "data-plane-contract"]),
     ("http-kit", &["ids", "clock", "telemetry"]),
     ("store", &["ids", "clock", "model", "saga"]),
     ("providers", &["ids", "model"]),
@@ -30,10 +31,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "workflows",
         &["ids", "clock", "telemetry", "model", "store", "saga", "data-plane-contract", "providers", "schema-merge"],
     ),
-    ("gateway", &["ids", "clock", "telemetry", "http-kit", "data-plane-contract"]),
+    ("gateway", &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "metering"]),
     (
         "hearth-data-plane",
-        &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "schema-merge", "outbound"],
+        &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "metering", "schema-merge", "outbound"],
     ),
     (
         "hearth",
