@@ -219,6 +219,8 @@ pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
     ("POST", "/:project/upgrade"),
     ("POST", "/:project/restart"),
     ("GET", "/usage"),
+    ("GET", "/usage/daily"),
+    ("GET", "/invoice-preview"),
     ("GET", "/:project/usage"),
     ("DELETE", "/:project"),
 ];
@@ -237,6 +239,8 @@ POST /:project/authorization: 200 200 401 404 403 401 401
 POST /:project/upgrade: 400 400 401 400 403 401 401
 POST /:project/restart: 400 400 401 400 403 401 401
 GET /usage: 200 200 401 200 403 401 401
+GET /usage/daily: 200 200 401 200 403 401 401
+GET /invoice-preview: 200 200 401 200 403 401 401
 GET /:project/usage: 200 200 401 404 403 401 401
 DELETE /:project: 200 404 401 404 403 401 401
 ";
