@@ -97,13 +97,10 @@ async fn total(
     scope: Scope,
     period: Period,
 ) -> Result<(Used, BTreeMap<Metric, NaiveDate>), Failure> {
-    let mut used = Used::default();
-    for (metric, instance_type, amount) in usage_totals::counters(conn, scope, period).await? {
-        *used.metrics.entry(metric).or_insert(0) += amount;
-        if let Some(instance_type) = instance_type {
-            *used.compute.entry(instance_type).or_insert(0) += amount;
-        }
-    }
+    let mut used = Used {
+        metrics: usage_totals::counters(conn, scope, period).await?.into_iter().collect(),
+        compute: usage_totals::compute(conn, scope, period).await?.into_iter().collect(),
+    };
     let mut peaks = BTreeMap::new();
     for &metric in Metric::ALL.iter().filter(|metric| metric.peak()) {
         let (carried, changes) = usage_totals::gauge(conn, scope, metric, period).await?;

@@ -3,7 +3,7 @@
 use model::usage::Period;
 use serde_json::json;
 use sqlx::{Acquire as _, PgConnection};
-use store::usage_rebuild::{Rebuilt, rebuild};
+use store::usage_rebuild::{Rebuilt, has_log, rebuild};
 
 use crate::{
     control_database,
@@ -24,10 +24,13 @@ pub(crate) async fn run(settings: UsageSettings) -> Result<(), Failure> {
 
 async fn rebuild_month(conn: &mut PgConnection, month: Period, json: bool) -> Result<(), Failure> {
     let failed = |cause| Failure::caused("Could not rebuild the month; nothing is changed", cause);
+    let name = month.start.format("%Y-%m").to_string();
+    if !has_log(conn, month.start).await.map_err(failed)? {
+        return Err(Failure::new(format!("There is no log of {name}; nothing is changed.")));
+    }
     let mut tx = conn.begin().await.map_err(failed)?;
     let Rebuilt { days, removed, added } = rebuild(&mut tx, month).await.map_err(failed)?;
     tx.commit().await.map_err(failed)?;
-    let name = month.start.format("%Y-%m").to_string();
     print(&if json {
         format!("{}\n", json!({ "month": name, "days": days, "removed": removed, "added": added }))
     } else if removed + added == 0 {

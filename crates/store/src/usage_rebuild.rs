@@ -1,5 +1,6 @@
 //! Makes days and totals of a period again, from the log alone. What comes out is what was kept with every append, byte by byte.
 
+use chrono::NaiveDate;
 use model::usage::{Metric, Period};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -15,6 +16,16 @@ pub struct Rebuilt {
     pub removed: u64,
     /// Those that the log says and that were not there, or were another's.
     pub added: u64,
+}
+
+/// Whether the log of the month that a day lies in is there. One that was put away cannot be rebuilt from.
+pub async fn has_log(conn: &mut PgConnection, day: NaiveDate) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select to_regclass('usage_records_' || to_char($1::date, 'YYYY_MM')) is not null as "there!""#,
+        day
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Rebuilds the days of a period, and the totals that depend on them. Appends wait meanwhile; reports do not. The caller owns the transaction.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     parse,
-    usage::{self, Record, counted},
+    usage::{self, Record},
     usage_days::{self, words},
 };
 
@@ -36,15 +36,11 @@ impl Scope {
     }
 }
 
-/// The sum of every counter over a period, compute by instance type.
-pub async fn counters(
-    conn: &mut PgConnection,
-    scope: Scope,
-    period: Period,
-) -> sqlx::Result<Vec<(Metric, Option<InstanceType>, i64)>> {
+/// The sum of every counter over a period.
+pub async fn counters(conn: &mut PgConnection, scope: Scope, period: Period) -> sqlx::Result<Vec<(Metric, i64)>> {
     let rows = sqlx::query!(
-        r#"select metric, instance_type, sum(amount)::bigint as "amount!" from usage_totals
-           where scope = $1 and metric = any($2) and day between $3 and $4 group by metric, instance_type order by metric, instance_type"#,
+        r#"select metric, sum(amount)::bigint as "amount!" from usage_totals
+           where scope = $1 and metric = any($2) and day between $3 and $4 group by metric order by metric"#,
         scope.id(),
         &words(|metric| !metric.peak()),
         period.start,
@@ -52,12 +48,27 @@ pub async fn counters(
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let Counted { metric, instance_type, .. } = counted(period.start, &row.metric, &row.instance_type)?;
-            Ok((metric, instance_type, row.amount))
-        })
-        .collect()
+    rows.into_iter().map(|row| Ok((parse(&row.metric)?, row.amount))).collect()
+}
+
+/// Seconds of compute over a period, by instance type. What a source told without one is in no entry.
+pub async fn compute(
+    conn: &mut PgConnection,
+    scope: Scope,
+    period: Period,
+) -> sqlx::Result<Vec<(InstanceType, i64)>> {
+    let rows = sqlx::query!(
+        r#"select instance_type, sum(amount)::bigint as "amount!" from usage_totals
+           where scope = $1 and metric = $2 and day between $3 and $4 and instance_type <> ''
+           group by instance_type order by instance_type"#,
+        scope.id(),
+        Metric::ComputeSeconds.as_str(),
+        period.start,
+        period.end
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| Ok((parse(&row.instance_type)?, row.amount))).collect()
 }
 
 /// Every counter of every day of a period that has one.
@@ -121,6 +132,17 @@ pub async fn late(conn: &mut PgConnection, scope: Scope, period: Period) -> sqlx
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(|row| Ok((parse(&row.metric)?, row.amount))).collect()
+}
+
+/// What a project's gauge carried into a day; 0 before its first sample.
+pub async fn project_carried(
+    conn: &mut PgConnection,
+    project_id: ProjectId,
+    metric: Metric,
+    before: NaiveDate,
+) -> sqlx::Result<i64> {
+    let held = usage_days::carried(conn, &[project_id], before).await?;
+    Ok(held.iter().find(|held| held.metric == metric).map_or(0, |held| held.amount))
 }
 
 /// The source of what the control plane itself records.

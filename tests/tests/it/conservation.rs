@@ -280,7 +280,11 @@ impl Driver {
         for month in [days_ago(6), days_ago(0)].map(|day| day.format("%Y-%m").to_string()) {
             let command = ["usage", "rebuild", "--month", &month, "--json"];
             let output = self.cloud.command(&command).output().expect("hearth runs");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            if said.contains("There is no log") && month != days_ago(0).format("%Y-%m").to_string() {
+                continue;
+            }
+            assert!(output.status.success(), "{said}");
             let rebuilt: Value = serde_json::from_slice(&output.stdout).expect("JSON");
             assert_eq!((&rebuilt["removed"], &rebuilt["added"]), (&json!(0), &json!(0)), "{rebuilt}");
         }

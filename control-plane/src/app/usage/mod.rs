@@ -26,9 +26,7 @@ pub(crate) fn zero() -> Amounts {
 /// What all projects of a scope have used in a period: of a peak metric the maximum over the days of the sum over the projects.
 pub(crate) async fn total(conn: &mut PgConnection, scope: Scope, period: Period) -> Result<Amounts, Failure> {
     let mut total = zero();
-    for (metric, _, amount) in usage_totals::counters(conn, scope, period).await? {
-        *total.entry(metric).or_insert(0) += amount;
-    }
+    total.extend(usage_totals::counters(conn, scope, period).await?);
     for &metric in Metric::ALL.iter().filter(|metric| metric.peak()) {
         let (carried, changes) = usage_totals::gauge(conn, scope, metric, period).await?;
         let peak = gauge_series(carried, &changes, period).into_iter().map(|(_, amount)| amount).max();

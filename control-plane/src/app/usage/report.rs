@@ -50,13 +50,8 @@ pub(crate) async fn report(state: &State, ctx: &Ctx, organization_id: Organizati
     for size in &sizes {
         *total.entry(size.metric).or_insert(0) += size.amount;
     }
-    let mut compute = BTreeMap::new();
-    for (metric, instance_type, amount) in usage_totals::counters(&mut conn, scope, period).await? {
-        *total.entry(metric).or_insert(0) += amount;
-        if let Some(instance_type) = instance_type {
-            compute.insert(instance_type, amount);
-        }
-    }
+    total.extend(usage_totals::counters(&mut conn, scope, period).await?);
+    let compute = usage_totals::compute(&mut conn, scope, period).await?.into_iter().collect();
     unattributed.extend(&total);
     for part in usage_days::counters(&mut conn, organization_id, period).await?.into_iter().chain(sizes) {
         used.entry(part.project_id).or_default().insert(part.metric, part.amount);
