@@ -7,7 +7,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    advisor, config::Config, connections, database::backups, http, logs, metering::Metering, migrations, startup, state::App,
+    advisor, config::Config, connections, database::backups, http, logs, metering::Metering, migrations, startup,
+    state::App,
 };
 
 /// Connections unused for this long are closed.

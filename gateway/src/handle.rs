@@ -47,7 +47,8 @@ pub async fn start(config: GatewayConfig, waker: Arc<dyn Waker>) -> Result<Gatew
         None => None,
     };
     let usage_folder = config.folder.join("usage");
-    let meter = Meter::open(&usage_folder, &config.source, SystemClock::shared()).map_err(Error::folder(usage_folder))?;
+    let meter =
+        Meter::open(&usage_folder, &config.source, SystemClock::shared()).map_err(Error::folder(usage_folder))?;
     let meter = Arc::new(meter);
     let routes = Routes::load(config.folder.join("routes"), Arc::clone(&meter))?;
     let shipping = config.usage.clone().map(Shipping::new).transpose()?.map(Arc::new);

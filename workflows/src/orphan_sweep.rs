@@ -197,7 +197,8 @@ impl Look {
         let data_planes = world.compute.list_data_planes().await.map_err(provider_failed)?;
         let routes = route::list(world).await?;
         // One moment for both: a project that begins between two reads would look as if nothing worked on it.
-        let mut moment = world.pool.begin_with("begin isolation level repeatable read, read only").await.map_err(store_failed)?;
+        let mut moment =
+            world.pool.begin_with("begin isolation level repeatable read, read only").await.map_err(store_failed)?;
         let operations = store::operations::unfinished(&mut moment).await.map_err(store_failed)?;
         let resources: BTreeSet<ProjectId> = databases.into_iter().chain(data_planes).collect();
         let outside: Vec<ProjectId> =

@@ -221,8 +221,19 @@ impl LineOut {
 }
 
 const COLUMNS: &[&str] = &[
-    "row", "kind", "metric", "instance_type", "project_id", "project_name", "parent_project_id", "quantity", "included",
-    "billable", "unit", "unit_micros", "amount_micros",
+    "row",
+    "kind",
+    "metric",
+    "instance_type",
+    "project_id",
+    "project_name",
+    "parent_project_id",
+    "quantity",
+    "included",
+    "billable",
+    "unit",
+    "unit_micros",
+    "amount_micros",
 ];
 
 /// Rows `line` sum to the row `total`; rows `share` after a line sum to it.

@@ -37,9 +37,9 @@ pub(crate) fn cycle(text: Option<&str>, now: DateTime<Utc>) -> Result<Period, Er
         Some("previous") => Ok(previous_period(now)),
         Some(text) => {
             let first = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
-            let first = first.filter(|day| format!("{:04}-{:02}", day.year(), day.month()) == text).ok_or_else(|| {
-                Error::invalid("cycle", "cycle must be current, previous or a month such as 2026-01")
-            })?;
+            let first = first
+                .filter(|day| format!("{:04}-{:02}", day.year(), day.month()) == text)
+                .ok_or_else(|| Error::invalid("cycle", "cycle must be current, previous or a month such as 2026-01"))?;
             if first > now.date_naive() {
                 return Err(Error::invalid("cycle", "cycle must not be in the future"));
             }
@@ -65,12 +65,7 @@ pub(crate) async fn of_organization(
 }
 
 /// What the projects that were made through the partner cost by the partner's plan.
-pub(crate) async fn of_partner(
-    state: &State,
-    ctx: &Ctx,
-    period: Period,
-    by_project: bool,
-) -> Result<Preview, Failure> {
+pub(crate) async fn of_partner(state: &State, ctx: &Ctx, period: Period, by_project: bool) -> Result<Preview, Failure> {
     let partner = partner(ctx)?;
     let mut conn = state.snapshot().await?;
     preview(&mut conn, Scope::Partner(partner.id), partner.plan, period, by_project).await

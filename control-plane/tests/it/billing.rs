@@ -75,7 +75,10 @@ async fn an_invoice_is_its_lines_and_a_line_its_projects() {
     let invoice = user.get(&path).await.expect(200);
     assert_sums(&invoice);
     let line = |field: &str, value: &str| {
-        rows(&invoice, "lines").iter().find(|line| line[field] == value).unwrap_or_else(|| panic!("{value}: {invoice:#}"))
+        rows(&invoice, "lines")
+            .iter()
+            .find(|line| line[field] == value)
+            .unwrap_or_else(|| panic!("{value}: {invoice:#}"))
     };
     let egress = line("metric", "egress_bytes");
     assert_eq!((number(&egress["billable"]), number(&egress["amount_micros"])), (50 * gb + 3, 4_500_000));
@@ -86,7 +89,10 @@ async fn an_invoice_is_its_lines_and_a_line_its_projects() {
     assert_eq!(number(&database["amount_micros"]), 4 * 125_000);
     assert_eq!(number(&line("instance_type", "16xl")["amount_micros"]), 51_200_000);
     assert_eq!(number(&line("kind", "compute_credit")["amount_micros"]), -10_000_000);
-    assert!(rows(egress, "projects").iter().any(|share| share["project_id"] == other.as_str()), "deleted, and it used it");
+    assert!(
+        rows(egress, "projects").iter().any(|share| share["project_id"] == other.as_str()),
+        "deleted, and it used it"
+    );
     assert!(invoice["total_display"].as_str().is_some_and(|text| text.starts_with('$')));
 
     let csv = user.get(&format!("{path}?format=csv")).await;
@@ -165,7 +171,12 @@ async fn every_day_of_a_partner_is_its_projects_and_what_is_nobodys() {
     ];
     report(&app, "gateway:1", &records).await;
     nobody
-        .send(http::Method::DELETE, &format!("/partnership/v1/{id}/{}", projects[2]), &[("x-partnership-secret", secret)], None)
+        .send(
+            http::Method::DELETE,
+            &format!("/partnership/v1/{id}/{}", projects[2]),
+            &[("x-partnership-secret", secret)],
+            None,
+        )
         .await
         .expect(200);
 
@@ -175,7 +186,10 @@ async fn every_day_of_a_partner_is_its_projects_and_what_is_nobodys() {
     let day = |ago| &totals[&(app.now() - Duration::days(ago)).date_naive().to_string()];
     assert_eq!([6, 5, 4, 3, 2, 1].map(|ago| number(&day(ago)["database_bytes"])), [500, 500, 570, 570, 570, 370]);
     assert_eq!((number(&day(2)["requests"]), number(&day(1)["ec2_compute"])), (23, 90));
-    assert!(rows(&daily, "rows").iter().any(|row| row["project_id"] == projects[2].as_str()), "deleted, and it used it");
+    assert!(
+        rows(&daily, "rows").iter().any(|row| row["project_id"] == projects[2].as_str()),
+        "deleted, and it used it"
+    );
 
     let csv = get("/usage/daily?format=csv").await;
     assert_eq!(csv.text.lines().count(), rows(&daily, "rows").len() + 1);

@@ -78,9 +78,12 @@ fn accesses(node: &Value, limited: bool, bitmap_of: Option<&str>, found: &mut BT
     let text = |field: &str| node[field].as_str().map(str::to_owned);
     let kind = node["Node Type"].as_str().unwrap_or_default();
     // A month of the log is the log.
-    let table = text("Relation Name").map(|name| if name.starts_with("usage_records") { "usage_records".to_owned() } else { name });
+    let table = text("Relation Name")
+        .map(|name| if name.starts_with("usage_records") { "usage_records".to_owned() } else { name });
     let index = text("Index Name").map(|name| {
-        let month = |part: &str| part.len() == 4 && part.parse::<u16>().is_ok() || part.len() == 2 && part.parse::<u8>().is_ok();
+        let month = |part: &str| {
+            part.len() == 4 && part.parse::<u16>().is_ok() || part.len() == 2 && part.parse::<u8>().is_ok()
+        };
         name.split('_').filter(|part| !month(part)).collect::<Vec<_>>().join("_")
     });
     match kind {
@@ -98,7 +101,8 @@ fn accesses(node: &Value, limited: bool, bitmap_of: Option<&str>, found: &mut BT
         _ => {}
     }
     // A limit holds for what is below it as long as no node needs all rows first.
-    let passes = matches!(kind, "Limit" | "Nested Loop" | "LockRows" | "Append" | "Merge Append" | "Result" | "Subquery Scan");
+    let passes =
+        matches!(kind, "Limit" | "Nested Loop" | "LockRows" | "Append" | "Merge Append" | "Result" | "Subquery Scan");
     let limited = kind == "Limit" || (limited && passes);
     let bitmap_of = table.as_deref().or(bitmap_of);
     for child in node["Plans"].as_array().into_iter().flatten() {
@@ -109,7 +113,10 @@ fn accesses(node: &Value, limited: bool, bitmap_of: Option<&str>, found: &mut BT
 async fn plan(conn: &mut PgConnection, query: &str, parameters: usize) -> BTreeSet<Access> {
     let nulls = vec!["null"; parameters].join(", ");
     let call = if parameters == 0 { "q".to_owned() } else { format!("q({nulls})") };
-    sqlx::raw_sql(&format!("prepare q as {query}")).execute(&mut *conn).await.unwrap_or_else(|error| panic!("{query}: {error}"));
+    sqlx::raw_sql(&format!("prepare q as {query}"))
+        .execute(&mut *conn)
+        .await
+        .unwrap_or_else(|error| panic!("{query}: {error}"));
     let explained: Value = sqlx::query_scalar(&format!("explain (format json) execute {call}"))
         .fetch_one(&mut *conn)
         .await

@@ -168,9 +168,12 @@ pub fn reduce(records: &[Record]) -> Vec<Day> {
         by_project.entry(record.project_id).or_default().push(Sample { counted, to, amount });
     }
     let days = by_project.into_iter().flat_map(|(project_id, samples)| {
-        roll_up(samples)
-            .into_iter()
-            .map(move |(counted, DayAmount { amount, last })| Day { project_id, counted, amount, last })
+        roll_up(samples).into_iter().map(move |(counted, DayAmount { amount, last })| Day {
+            project_id,
+            counted,
+            amount,
+            last,
+        })
     });
     days.collect()
 }

@@ -150,11 +150,7 @@ async fn add_gauges(conn: &mut PgConnection, date: NaiveDate, days: &[Day]) -> s
 }
 
 /// The recorded days of projects in a period, by project and day.
-pub async fn of_projects(
-    conn: &mut PgConnection,
-    project_ids: &[ProjectId],
-    period: Period,
-) -> sqlx::Result<Vec<Day>> {
+pub async fn of_projects(conn: &mut PgConnection, project_ids: &[ProjectId], period: Period) -> sqlx::Result<Vec<Day>> {
     let ids: Vec<Uuid> = project_ids.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
         "select d.project_id, d.day, d.metric, d.instance_type, d.amount, d.last_amount, d.last_at

@@ -52,11 +52,7 @@ pub async fn counters(conn: &mut PgConnection, scope: Scope, period: Period) -> 
 }
 
 /// Seconds of compute over a period, by instance type. What a source told without one is in no entry.
-pub async fn compute(
-    conn: &mut PgConnection,
-    scope: Scope,
-    period: Period,
-) -> sqlx::Result<Vec<(InstanceType, i64)>> {
+pub async fn compute(conn: &mut PgConnection, scope: Scope, period: Period) -> sqlx::Result<Vec<(InstanceType, i64)>> {
     let rows = sqlx::query!(
         r#"select instance_type, sum(amount)::bigint as "amount!" from usage_totals
            where scope = $1 and metric = $2 and day between $3 and $4 and instance_type <> ''

@@ -54,7 +54,10 @@ pub(crate) async fn note(app: &App, client: &ClientWrapper, id: Uuid) {
         return;
     }
     let added = client
-        .execute("insert into system.active_users (month, user_id) values ($1, $2) on conflict do nothing", &[&month, &id])
+        .execute(
+            "insert into system.active_users (month, user_id) values ($1, $2) on conflict do nothing",
+            &[&month, &id],
+        )
         .await;
     match added {
         Ok(added) => {

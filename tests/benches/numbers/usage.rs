@@ -59,7 +59,8 @@ impl<'a> Bench<'a> {
     async fn own_project(&self) -> String {
         let (id, secret) = &self.partners[1];
         let url = format!("{}/partnership/v1/{id}/sync-embedded-project", self.cloud.announcement().api_url);
-        let request = self.http.post(url).header("x-partnership-secret", secret).json(&json!({ "project_name": "Own" }));
+        let request =
+            self.http.post(url).header("x-partnership-secret", secret).json(&json!({ "project_name": "Own" }));
         let made: Value = request.send().await.expect("answers").json().await.expect("JSON");
         made["project"]["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
     }
@@ -80,7 +81,8 @@ impl<'a> Bench<'a> {
 
     /// Projects with a month of usage: a hundred to an organization, all of them the first partner's, and the second one's own.
     fn fill(&self, projects: usize) {
-        let [everything, own] = [0, 1].map(|index| format!("(select id from partners order by created_at, id offset {index} limit 1)"));
+        let [everything, own] =
+            [0, 1].map(|index| format!("(select id from partners order by created_at, id offset {index} limit 1)"));
         let organization = self.cloud.organization();
         self.sql(&format!(
             "insert into organizations (id, name, type, plan)
@@ -140,7 +142,8 @@ async fn freshness(cloud: &Cloud, settings: &Settings, report: &mut Report) -> S
     let data_plane = DataPlane::through_gateway(cloud, &project.appkey, &project.region);
     let requests = async || {
         let usage = api.usage(cloud.organization()).await;
-        let row = usage["projects"].as_array().and_then(|rows| rows.iter().find(|row| row["id"] == project.id.as_str()));
+        let row =
+            usage["projects"].as_array().and_then(|rows| rows.iter().find(|row| row["id"] == project.id.as_str()));
         row.and_then(|row| row["requests"].as_i64()).unwrap_or(0)
     };
     let mut times = Vec::new();
@@ -206,11 +209,21 @@ async fn reports(bench: &Bench<'_>, own: &str, settings: &Settings, report: &mut
     let month = format!("?start_date={}", (chrono::Utc::now() - chrono::Duration::days(30)).date_naive());
     let organization = bench.cloud.organization();
     let of_partner = format!("/usage{month}");
-    let cases: [(&str, usize, u128, Box<dyn Fn() -> reqwest::RequestBuilder>); 7] = [
+    let cases: [(&str, usize, u128, Box<dyn Fn() -> reqwest::RequestBuilder + '_>); 7] = [
         ("partner total", 50, 200, Box::new(|| bench.as_partner(0, &of_partner))),
         ("partner invoice preview", 50, 200, Box::new(|| bench.as_partner(0, "/invoice-preview"))),
-        ("organization usage, 100 projects", 50, 50, Box::new(|| bench.as_user(&format!("/usage/v1/organizations/{organization}")))),
-        ("invoice preview, 100 projects", 50, 200, Box::new(|| bench.as_user(&format!("/billing/v1/{organization}/invoice-preview")))),
+        (
+            "organization usage, 100 projects",
+            50,
+            50,
+            Box::new(|| bench.as_user(&format!("/usage/v1/organizations/{organization}"))),
+        ),
+        (
+            "invoice preview, 100 projects",
+            50,
+            200,
+            Box::new(|| bench.as_user(&format!("/billing/v1/{organization}/invoice-preview"))),
+        ),
         ("30,000 in one partner: list", 200, 100, Box::new(|| bench.as_partner(1, "/projects?limit=100"))),
         ("30,000 in one partner: metadata", 200, 100, Box::new(|| bench.as_partner(1, &format!("/{own}/metadata")))),
         ("30,000 in one partner: total", 200, 100, Box::new(|| bench.as_partner(1, &of_partner))),
@@ -223,7 +236,12 @@ async fn reports(bench: &Bench<'_>, own: &str, settings: &Settings, report: &mut
         }
         let (median, worst) = (percentile(&times, 50), percentile(&times, 99));
         let measured = format!("p50 {median} ms, p99 {worst} ms, n={runs}");
-        report.add(format!("{what}, of {projects} × 31 days"), measured, format!("p99 ≤ {limit} ms"), Some(worst <= *limit));
+        report.add(
+            format!("{what}, of {projects} × 31 days"),
+            measured,
+            format!("p99 ≤ {limit} ms"),
+            Some(worst <= *limit),
+        );
     }
 }
 
@@ -267,8 +285,10 @@ fn cost(bench: &Bench<'_>, idle: &str, before: (Instant, i64), report: &mut Repo
     let after = bench.records_of(idle);
     let days = (after.0 - before.0).as_secs_f64() / 86_400.0;
     let records = (after.1 - before.1) as f64 / days;
-    let rows = bench.sql(&format!("select count(*) from usage_days where project_id = '{idle}' and day = current_date"));
-    let bytes: f64 = records * record.parse::<f64>().unwrap_or(0.0) + rows.parse::<f64>().unwrap_or(0.0) * row.parse::<f64>().unwrap_or(0.0);
+    let rows =
+        bench.sql(&format!("select count(*) from usage_days where project_id = '{idle}' and day = current_date"));
+    let bytes: f64 = records * record.parse::<f64>().unwrap_or(0.0)
+        + rows.parse::<f64>().unwrap_or(0.0) * row.parse::<f64>().unwrap_or(0.0);
     report.add(
         "usage of an idle awake project per day",
         format!("{records:.0} records of {record} bytes, {rows} days of {row} bytes: {:.0} kB", bytes / 1000.0),

@@ -57,8 +57,7 @@ impl Driver {
         let text = |field: &str| made[field].as_str().expect("text").to_owned();
         let (partner, secret) = (text("id"), text("secret"));
         let http = http_client(None);
-        let mut driver =
-            Self { cloud, http, partner, secret, projects: Vec::new(), random: 0x5eed, sequence: 1 };
+        let mut driver = Self { cloud, http, partner, secret, projects: Vec::new(), random: 0x5eed, sequence: 1 };
         for number in 0..count {
             let body = json!({ "project_name": format!("chaos {number}") });
             let made = driver.partner_call(Method::POST, "/sync-embedded-project", Some(body)).await;
@@ -247,7 +246,9 @@ impl Driver {
                 .projects
                 .iter()
                 .filter(|project| reported.get(&project.id) != Some(&expected(project)))
-                .map(|project| format!("{}: {:?} instead of {:?}", project.id, reported.get(&project.id), expected(project)))
+                .map(|project| {
+                    format!("{}: {:?} instead of {:?}", project.id, reported.get(&project.id), expected(project))
+                })
                 .collect();
             if wrong.is_empty() && last == reported {
                 return;

@@ -1,10 +1,7 @@
 //! What a partner's projects have used, for its own bills.
 
 use axum::{Json, extract::State as AxumState};
-use model::{
-    projects::Status,
-    usage::Metric,
-};
+use model::{projects::Status, usage::Metric};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};

@@ -97,7 +97,8 @@ pub(crate) async fn accept(state: &State, reporter: Reporter, batch: Batch) -> R
         return Ok(known);
     }
     let (late, counted): (Vec<_>, Vec<_>) = new.into_iter().map(|one| one.received(now)).partition(|(_, late)| *late);
-    let [late, counted] = [late, counted].map(|records| records.into_iter().map(|(record, _)| record).collect::<Vec<_>>());
+    let [late, counted] =
+        [late, counted].map(|records| records.into_iter().map(|(record, _)| record).collect::<Vec<_>>());
     usage::append(&mut tx, &batch.source, &counted, now).await?;
     usage_days::add(&mut tx, &reduce(&counted)).await?;
     if !late.is_empty() {

@@ -176,7 +176,11 @@ mod tests {
     #[test]
     fn an_invoice_is_reckoned_by_the_documented_prices() {
         let total = used(
-            &[(Metric::MonthlyActiveUsers, 100_010), (Metric::EgressBytes, 251_500_000_000), (Metric::FunctionCalls, 7)],
+            &[
+                (Metric::MonthlyActiveUsers, 100_010),
+                (Metric::EgressBytes, 251_500_000_000),
+                (Metric::FunctionCalls, 7),
+            ],
             &[(InstanceType::Nano, 3600 * 720), (InstanceType::Xl16, 3600 * 10)],
         );
         let invoice = invoice::<()>(pro(), &total, Vec::new());

@@ -99,7 +99,10 @@ mod tests {
             assert!(list.editions.is_sorted_by(|a, b| a.effective_from < b.effective_from), "{plan}");
             for edition in &list.editions {
                 assert!(edition.monthly_micros >= 0, "{plan}");
-                assert!(!edition.metrics.contains_key(&Metric::ComputeSeconds), "{plan}: compute has prices of its own");
+                assert!(
+                    !edition.metrics.contains_key(&Metric::ComputeSeconds),
+                    "{plan}: compute has prices of its own"
+                );
                 for (metric, price) in &edition.metrics {
                     assert!(price.unit > 0 && price.unit_micros >= 0 && price.included >= 0, "{plan} {metric}");
                 }
