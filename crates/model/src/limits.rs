@@ -136,6 +136,8 @@ pub const AUTHORIZATION_CODE_SECONDS: i64 = 600;
 pub const PARTNER_CREATE_WAIT_SECONDS: u64 = 20;
 /// Candidate projects in a refusal of another project.
 pub const CANDIDATE_PROJECTS: i64 = 20;
+/// How many days after its own a usage record still counts.
+pub const USAGE_LATE_DAYS: i64 = 7;
 /// Longest period of a usage report, in days.
 pub const USAGE_PERIOD_DAYS_MAX: i64 = 366;
 /// Sign-in attempts per account and address, at once and per minute.

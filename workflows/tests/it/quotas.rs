@@ -9,7 +9,7 @@ use ids::{OrganizationId, ProjectId};
 use model::{
     events::{EventType, Owner},
     projects::{Intent, PauseReason},
-    usage::Metric,
+    usage::{Counted, Metric},
 };
 use serde_json::{Value, json};
 use store::usage::Record;
@@ -44,9 +44,11 @@ impl Stage {
         let mut tx = self.cloud.pool().begin().await.expect("a transaction");
         let (source, now) = ("gateway:test", self.clock.now());
         let known = store::usage::lock_source(&mut tx, source).await.expect("locked");
-        let record = Record { sequence: known + 1, project_id: self.project_id, metric, from: now, to: now, amount };
+        let counted = Counted { day: now.date_naive(), metric, instance_type: None };
+        let record = Record { sequence: known + 1, project_id: self.project_id, counted, from: now, to: now, amount };
         store::usage::append(&mut tx, source, &[record], now).await.expect("appended");
-        store::usage::add_days(&mut tx, &store::usage::reduce(&[record]), now).await.expect("added");
+        store::usage_days::add(&mut tx, &store::usage::reduce(&[record])).await.expect("added");
+        store::usage::advance_source(&mut tx, source, known + 1).await.expect("advanced");
         store::quotas::note_usage(&mut tx, &[self.project_id], now).await.expect("noted");
         tx.commit().await.expect("committed");
         self.enforce().await;
