@@ -8,7 +8,7 @@ use model::{
     Error,
     billing::{self, Invoice, Part, Used, edition, price_list},
     limits::Plan,
-    usage::{Metric, Period, current_period, gauge_series, previous_period},
+    usage::{Metric, Period, current_period, previous_period},
 };
 use sqlx::PgConnection;
 use store::{
@@ -80,32 +80,10 @@ async fn preview(
 ) -> Result<Preview, Failure> {
     let edition = edition(plan, period.start)
         .ok_or_else(|| Error::invalid("cycle", format!("There are no prices for {}", period.start.format("%Y-%m"))))?;
-    let (total, peaks) = total(conn, scope, period).await?;
+    let (total, peaks) = usage_totals::used(conn, scope, period).await?;
     let parts = if by_project { parts(conn, scope, period, &total, &peaks).await? } else { Vec::new() };
     let invoice = billing::invoice(edition, &total, parts);
     Ok(Preview { plan, currency: &price_list(plan).currency, period, invoice })
-}
-
-/// The total of a scope, and for each gauge the first day on which its total was largest.
-async fn total(
-    conn: &mut PgConnection,
-    scope: Scope,
-    period: Period,
-) -> Result<(Used, BTreeMap<Metric, NaiveDate>), Failure> {
-    let mut used = Used {
-        metrics: usage_totals::counters(conn, scope, period).await?.into_iter().collect(),
-        compute: usage_totals::compute(conn, scope, period).await?.into_iter().collect(),
-    };
-    let mut peaks = BTreeMap::new();
-    for &metric in Metric::ALL.iter().filter(|metric| metric.peak()) {
-        let (carried, changes) = usage_totals::gauge(conn, scope, metric, period).await?;
-        let series = gauge_series(carried, &changes, period);
-        if let Some((day, amount)) = series.into_iter().reduce(|best, day| if day.1 > best.1 { day } else { best }) {
-            used.metrics.insert(metric, amount);
-            peaks.insert(metric, day);
-        }
-    }
-    Ok((used, peaks))
 }
 
 /// What each project used, and at the end what is no project's.

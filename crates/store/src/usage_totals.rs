@@ -1,10 +1,13 @@
 //! Totals over the projects of an organization or a partner. What they cost to read depends on days and not on projects.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use ids::{OrganizationId, PartnerId, ProjectId};
 use model::{
+    billing::Used,
     instances::InstanceType,
-    usage::{Counted, GaugeDay, Metric, Period},
+    usage::{Counted, GaugeDay, Metric, Period, gauge_series},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -162,4 +165,26 @@ pub async fn end_gauges(conn: &mut PgConnection, project_id: ProjectId, at: Date
     usage::append(conn, SOURCE, &records, at).await?;
     usage::advance_source(conn, SOURCE, records.last().map_or(newest, |record| record.sequence)).await?;
     usage_days::add(conn, &usage::reduce(&records)).await
+}
+
+/// What a scope used in a period, for an invoice: of each gauge the largest total of a day, and that day, the first of equals.
+pub async fn used(
+    conn: &mut PgConnection,
+    scope: Scope,
+    period: Period,
+) -> sqlx::Result<(Used, BTreeMap<Metric, NaiveDate>)> {
+    let mut used = Used {
+        metrics: counters(conn, scope, period).await?.into_iter().collect(),
+        compute: compute(conn, scope, period).await?.into_iter().collect(),
+    };
+    let mut peaks = BTreeMap::new();
+    for &metric in Metric::ALL.iter().filter(|metric| metric.peak()) {
+        let (carried, changes) = gauge(conn, scope, metric, period).await?;
+        let series = gauge_series(carried, &changes, period);
+        if let Some((day, amount)) = series.into_iter().reduce(|best, day| if day.1 > best.1 { day } else { best }) {
+            used.metrics.insert(metric, amount);
+            peaks.insert(metric, day);
+        }
+    }
+    Ok((used, peaks))
 }
