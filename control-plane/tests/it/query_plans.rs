@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use crate::harness::App;
 
 /// Tables with a row per deployment, partner or key and not per project, user or operation.
-const SMALL: &[&str] = &["signing_keys", "partners"];
+const SMALL: &[&str] = &["signing_keys", "partners", "event_head"];
 
 /// Queries that read a whole table, by a text that is in no other, with who asks.
 const WHOLE: &[(&str, &str)] = &[];
@@ -59,6 +59,24 @@ const FILL: &str = "
     insert into usage_records (source, sequence, day, project_id, metric, instance_type, from_at, to_at, amount, received_at)
         select 'gateway:' || n % 300, n, current_date, md5('j' || (n % 3000 + 1))::uuid, 'requests', '', now(), now(), 1, now()
         from generate_series(1, 9000) n;
+    insert into events (id, position, type, organization_id, project_id, data, created_at)
+        select md5('e' || n)::uuid, n, 'project.updated', md5('o' || (n % 300 + 1))::uuid, md5('j' || (n % 3000 + 1))::uuid, '{}', now()
+        from generate_series(1, 9000) n;
+    insert into webhook_endpoints (id, organization_id, url, created_at, updated_at)
+        select md5('w' || n)::uuid, md5('o' || n)::uuid, 'https://example.com', now(), now() from generate_series(1, 300) n;
+    insert into webhook_secrets (id, endpoint_id, sealed, created_at)
+        select md5('s' || n)::uuid, md5('w' || n)::uuid, '', now() from generate_series(1, 300) n;
+    insert into webhook_deliveries (id, endpoint_id, event_id, lane, position, state, next_try_at, created_at)
+        select md5('d' || n)::uuid, md5('w' || (n % 300 + 1))::uuid, md5('e' || n)::uuid, md5('j' || (n % 3000 + 1))::uuid, n,
+               case when n % 10 = 0 then 'pending' else 'delivered' end, case when n % 20 = 0 then now() end, now()
+        from generate_series(1, 9000) n;
+    insert into webhook_attempts (delivery_id, number, duration_ms, at) select id, 1, 1, now() from webhook_deliveries;
+    insert into quota_states (scope, subject, organization_id, project_id, used, allowed, changed_at)
+        select md5('j' || n)::uuid, 'database_bytes', md5('o' || (n % 300 + 1))::uuid, md5('j' || n)::uuid, 1, 2, now()
+        from generate_series(1, 3000) n;
+    insert into quota_caps (organization_id, subject, allowed) select id, 'spend', 5 from organizations;
+    insert into quota_checks (scope, organization_id, noted_at) select id, id, now() from organizations;
+    insert into route_pushes (project_id, next_try_at) select id, now() from projects limit 300;
     insert into project_activity (project_id, last_request_at) select id, now() from projects;
     analyze;
 ";

@@ -85,3 +85,11 @@ fn links_between_the_documents_lead_somewhere() {
         }
     }
 }
+
+#[test]
+fn every_type_of_event_is_documented_and_every_documented_one_is_told() {
+    let page = fs::read_to_string(repository().join("docs/EVENTS.md")).expect("the page is there");
+    let documented: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let told: Vec<&str> = model::events::EventType::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(documented, told);
+}

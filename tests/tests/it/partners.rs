@@ -21,7 +21,7 @@ async fn partners_of_both_kinds_run_projects_under_their_own_brand() {
     let arguments = vec!["--outbound-allow".to_owned(), "127.0.0.0/8".to_owned()];
     let cloud = Cloud::start_with(Options { arguments, ..Options::default() }).await;
     let api = cloud.api();
-    let mut made = BTreeSet::new();
+    let mut requests = BTreeSet::new();
     for model in ["co-branded", "white-label"] {
         let made = command(&cloud, &["create", "--name", "Builder", "--kind", model]);
         let input = json!({
@@ -29,13 +29,13 @@ async fn partners_of_both_kinds_run_projects_under_their_own_brand() {
         });
         let used = node::run("partner.mjs", &cloud.home().join("ca/ca.pem"), &input).await;
         api.wait_gone(used["id"].as_str().expect("an id")).await;
-        made.extend(
+        requests.extend(
             used["made"].as_array().expect("a list").iter().filter_map(|name| name.as_str().map(str::to_owned)),
         );
     }
     let documented = fs::read(repository().join("tests/js/partnership.json")).expect("it is in the tree");
     let documented: BTreeMap<String, Value> = serde_json::from_slice(&documented).expect("it is JSON");
-    assert!(made.iter().eq(documented.keys()), "every documented request was made: {made:?}");
+    assert!(requests.iter().eq(documented.keys()), "every documented request was made: {requests:?}");
     assert_eq!(command(&cloud, &["list"]).as_array().map(Vec::len), Some(2));
     assert!(api.projects(cloud.organization()).await.is_empty(), "none of this was the operator's");
     cloud.finish().await;
