@@ -75,7 +75,9 @@ impl Columns<'_> {
     }
 
     fn unwindowed(&self, statement: &mut Statement, node: &Node, source: &str) -> Result<String, Error> {
-        Ok(format!("select 1 {}", self.source_and_filters(statement, node, source, None)?))
+        let mut whole = node.clone();
+        whole.open_windows();
+        Ok(format!("select 1 {}", self.source_and_filters(statement, &whole, source, None)?))
     }
 
     fn source_and_filters(
