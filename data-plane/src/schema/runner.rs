@@ -1,6 +1,9 @@
 //! Runs a plan segment by segment: one transaction each, bound to the catalog it starts from and to the one it must lead to.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::{Pin, pin},
+    time::{Duration, Instant},
+};
 
 use data_plane_contract::schema::{ApplyPlan, ApplyRefused};
 use deadpool_postgres::ClientWrapper;
@@ -73,9 +76,15 @@ impl<'a> Runner<'a> {
         self.statements.len()
     }
 
-    /// Runs what is not committed yet. The connection is not to be used for anything else afterwards: statements may have left anything in
+    /// Runs what is not committed yet, once `may_change` has come. The connection is not to be used for anything else afterwards: statements may have left anything in
     /// the session, and an unfinished transaction ends with it.
-    pub(super) async fn run(&self, client: &ClientWrapper, mut meter: Option<&mut Meter>) -> Result<Completed> {
+    pub(super) async fn run(
+        &self,
+        client: &ClientWrapper,
+        mut meter: Option<&mut Meter>,
+        may_change: impl Future<Output = ()>,
+    ) -> Result<Completed> {
+        let mut may_change = Some(pin!(may_change));
         let mut completed = Completed {
             before: None,
             after: None,
@@ -94,7 +103,10 @@ impl<'a> Runner<'a> {
                     client.batch_execute("rollback").await?;
                     completed.segments.push(Segment { predicted_hash, ..self.segments[position].clone() });
                 }
-                None => self.segment(client, position, &mut completed, meter.as_deref_mut()).await?,
+                None => {
+                    let may_change = may_change.take();
+                    self.segment(client, position, &mut completed, meter.as_deref_mut(), may_change).await?;
+                }
             }
         }
         Ok(completed)
@@ -106,6 +118,7 @@ impl<'a> Runner<'a> {
         position: usize,
         completed: &mut Completed,
         mut meter: Option<&mut Meter>,
+        may_change: Option<Pin<&mut impl Future<Output = ()>>>,
     ) -> Result<()> {
         let segment = &self.segments[position];
         let before = snapshot::catalog(client).await?;
@@ -117,6 +130,9 @@ impl<'a> Runner<'a> {
         let catalog_hash = before.hash();
         if catalog_hash != *expected || (position == 0 && !self.rows_stand(client).await?) {
             return Err(Failure::Refused(ApplyRefused::TargetChanged { catalog_hash }));
+        }
+        if let Some(may_change) = may_change {
+            may_change.await;
         }
         if let Some(meter) = meter.as_deref_mut() {
             meter.segment_begins(client).await?;

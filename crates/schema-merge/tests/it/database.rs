@@ -1,7 +1,8 @@
 //! Databases for tests: made from scripts, read as catalogs, changed by plans.
 
 use schema_merge::{Base, Catalog, MergePlan, Options, Snapshot, extract, merge_with, rows};
-use tokio_postgres::{Client, GenericClient, NoTls};
+use serde_json::value::RawValue;
+use tokio_postgres::{Client, GenericClient, NoTls, types::Json};
 
 use crate::cluster::Cluster;
 
@@ -111,7 +112,7 @@ pub(crate) async fn catalog(client: &impl GenericClient) -> Catalog {
     for query in extract::queries() {
         let row = client.query_one(query.sql.as_str(), &[]).await;
         let row = row.unwrap_or_else(|error| panic!("extract query {}: {}", query.name, describe(&error)));
-        answers.push((query.name, row.get::<_, serde_json::Value>(0)));
+        answers.push((query.name, row.get::<_, Json<Box<RawValue>>>(0).0));
     }
     extract::assemble(answers).expect("answers have the expected shape")
 }
