@@ -185,7 +185,8 @@ impl Look {
         let data_planes = world.compute.list_data_planes().await.map_err(provider_failed)?;
         let routes = route::list(world).await?;
         // One moment for both: a project that begins between two reads would look as if nothing worked on it.
-        let mut moment = world.pool.begin_with("begin isolation level repeatable read, read only").await.map_err(store_failed)?;
+        let mut moment =
+            world.pool.begin_with("begin isolation level repeatable read, read only").await.map_err(store_failed)?;
         let operations = store::operations::unfinished(&mut moment).await.map_err(store_failed)?;
         let projects = store::projects::all_not_deleted(&mut moment).await.map_err(store_failed)?;
         moment.commit().await.map_err(store_failed)?;
