@@ -70,10 +70,7 @@ const ATTACKS: [(&str, &str, &[&str]); 8] = [
 async fn code_that_a_plan_evaluates_cannot_leave_the_developers_role() {
     for (what, beforehand, plan) in ATTACKS {
         let project = Project::with_schema("create table a (id int); insert into a values (1)").await;
-        project.sql(ESCAPE).await.expect(200);
-        for sql in beforehand.split(";\n").filter(|sql| !sql.trim().is_empty()) {
-            project.sql(sql).await.expect(200);
-        }
+        as_developer(&project, &format!("{ESCAPE}; {beforehand}")).await;
         let read = project.call(Method::GET, "/_hearth/v1/schema", PLATFORM_TOKEN, None, &[]).await.expect(200);
         let statements: Vec<Value> =
             plan.iter().map(|sql| json!({"sql": sql, "role_hint": "project_admin", "origin": "catalog"})).collect();
@@ -95,10 +92,15 @@ async fn code_that_a_plan_evaluates_cannot_leave_the_developers_role() {
 #[tokio::test]
 async fn the_attack_works_where_nothing_confines_it() {
     let project = Project::with_schema("create table a (id int)").await;
-    project.sql(ESCAPE).await.expect(200);
-    let open = project.superuser().await;
-    open.batch_execute("set role project_admin; select public.escape()").await.expect("it runs");
+    as_developer(&project, &format!("{ESCAPE}; select public.escape()")).await;
     assert!(pwned(&project).await);
+}
+
+/// In a session that could be more.
+async fn as_developer(project: &Project, sql: &str) {
+    let session = project.superuser().await;
+    session.batch_execute("set role project_admin").await.expect("a role");
+    session.batch_execute(sql).await.expect("it runs");
 }
 
 async fn pwned(project: &Project) -> bool {
