@@ -1,6 +1,7 @@
 //! Schema snapshots and plans for merges: what the platform asks of a project's data plane.
 
 mod apply;
+mod confinement;
 mod meter;
 mod observer;
 mod probes;

@@ -45,7 +45,7 @@ pub(super) async fn with_rows(client: &Client, catalog: Catalog) -> Result<Snaps
     rows::assemble(catalog, results).map_err(|error| Error::internal("read the rows that merge", &error))
 }
 
-/// The catalog as the transaction sees it; its `search_path` must be empty.
+/// The catalog as the transaction sees it; its `search_path` must be empty or name `pg_catalog` alone.
 pub(super) async fn catalog(client: &Client) -> Result<Catalog> {
     let queries = extract::queries();
     // Sent together: their answers are needed together, and the round trips add up.
