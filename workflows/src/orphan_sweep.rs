@@ -105,6 +105,8 @@ struct Look {
     routes: Vec<Route>,
     projects: BTreeMap<ProjectId, Project>,
     busy: HashSet<ProjectId>,
+    /// What clients of a restricted project are told.
+    restricted: HashMap<ProjectId, String>,
 }
 
 impl Sweep {
@@ -189,12 +191,15 @@ impl Look {
             world.pool.begin_with("begin isolation level repeatable read, read only").await.map_err(store_failed)?;
         let operations = store::operations::unfinished(&mut moment).await.map_err(store_failed)?;
         let projects = store::projects::all_not_deleted(&mut moment).await.map_err(store_failed)?;
+        let ids: Vec<ProjectId> = projects.iter().map(|project| project.id).collect();
+        let restrictions = store::quotas::restrictions(&mut moment, &ids).await.map_err(store_failed)?;
         moment.commit().await.map_err(store_failed)?;
         Ok(Self {
             resources: databases.into_iter().chain(data_planes).collect(),
             routes,
             projects: projects.into_iter().map(|project| (project.id, project)).collect(),
             busy: operations.iter().flat_map(concerned).collect(),
+            restricted: restrictions.into_iter().map(|(id, restriction)| (id, restriction.reason())).collect(),
         })
     }
 
@@ -230,8 +235,7 @@ async fn known_to_be_gone(world: &World, id: ProjectId) -> Outcome<bool> {
 /// Withdraws routes without a row, and publishes those that are missing or say something else than the row, except where an operation is
 /// under way.
 async fn align_routes(world: &World, look: &Look, swept: &mut Swept) -> Outcome {
-    let routed: BTreeMap<ProjectId, RouteState> =
-        look.routes.iter().map(|route| (route.project_id, route.state)).collect();
+    let routed: BTreeMap<ProjectId, &Route> = look.routes.iter().map(|route| (route.project_id, route)).collect();
     for id in routed.keys().filter(|id| !look.claimed(**id)) {
         route::withdraw(world, *id).await?;
         swept.withdrawn.push(*id);
@@ -242,12 +246,16 @@ async fn align_routes(world: &World, look: &Look, swept: &mut Swept) -> Outcome 
             (Intent::Paused, Observed::Stopped) => RouteState::Paused,
             _ => continue,
         };
-        if routed.get(&project.id) == Some(&state) {
+        let restricted = look.restricted.get(&project.id);
+        let told = |route: &&Route| {
+            route.state == state && route.restriction.as_ref().map(|restriction| &restriction.reason) == restricted
+        };
+        if routed.get(&project.id).is_some_and(told) {
             continue;
         }
         let mut conn = world.pool.acquire().await.map_err(store_failed)?;
         if store::operations::running_for_project(&mut conn, project.id).await.map_err(store_failed)?.is_none() {
-            route::publish(world, project.id, state).await?;
+            route::publish_restricted(world, project.id, state).await?;
             swept.published.push(project.id);
         }
     }

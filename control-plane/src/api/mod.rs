@@ -3,6 +3,7 @@
 mod api_keys;
 mod auth;
 mod branches;
+mod events;
 mod internal;
 pub(crate) mod merges;
 pub(crate) mod openapi;
@@ -12,6 +13,7 @@ mod partners;
 mod partnership;
 mod platform;
 mod projects;
+mod quotas;
 mod usage;
 
 use axum::{
@@ -47,12 +49,15 @@ pub(crate) fn authenticated() -> Router<State> {
         .merge(merges::routes())
         .merge(operations::routes())
         .merge(usage::routes())
+        .merge(quotas::routes())
         .merge(partners::routes())
+        .merge(events::routes(events::Below::Organization))
+        .merge(events::routes(events::Below::Partner))
 }
 
 /// Routes for partners.
 pub(crate) fn partners() -> Router<State> {
-    partnership::routes()
+    partnership::routes().merge(events::routes(events::Below::Partnership))
 }
 
 pub(crate) fn operation_value(id: OperationId) -> HeaderValue {

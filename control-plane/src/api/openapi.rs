@@ -60,6 +60,8 @@ impl Modify for Bearer {
         super::operations::list_operations,
         super::operations::follow_operation,
         super::usage::get_organization_usage,
+        super::quotas::get_quotas,
+        super::quotas::update_quotas,
         super::partners::create_partner,
         super::partners::list_partners,
         super::partners::get_partner,
@@ -88,10 +90,16 @@ impl Modify for Bearer {
 )]
 struct Document;
 
+fn whole() -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    super::events::document::add(&mut document);
+    document
+}
+
 /// The OpenAPI document as pretty JSON, ending in a newline.
 #[must_use]
 pub fn document() -> String {
-    let mut text = Document::openapi().to_pretty_json().expect("the document is plain data");
+    let mut text = whole().to_pretty_json().expect("the document is plain data");
     text.push('\n');
     text
 }
@@ -101,5 +109,5 @@ pub(super) fn routes() -> Router<State> {
 }
 
 async fn get_document() -> Json<utoipa::openapi::OpenApi> {
-    Json(Document::openapi())
+    Json(whole())
 }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use ids::{OrganizationId, ProjectId};
 use model::{
     Error, limits,
     projects::Status,
     usage::{Metric, current_period},
 };
+use sqlx::PgConnection;
 use store::{
     organizations::Organization,
     projects::Project,
@@ -92,8 +94,17 @@ pub(crate) async fn accept(state: &State, reporter: Reporter, batch: Batch) -> R
     if !answered.is_empty() {
         store::project_activity::record(&mut tx, &answered).await?;
     }
+    note_quotas(&mut tx, &new, now).await?;
     tx.commit().await?;
     Ok(new.last().map_or(known, |record| record.sequence))
+}
+
+/// Has the quotas of whoever used something looked at. In the transaction of the records, so that none is missed.
+async fn note_quotas(conn: &mut PgConnection, records: &[Record], now: DateTime<Utc>) -> Result<(), Failure> {
+    let mut projects: Vec<ProjectId> = records.iter().map(|record| record.project_id).collect();
+    projects.sort_unstable();
+    projects.dedup();
+    Ok(store::quotas::note_usage(conn, &projects, now).await?)
 }
 
 /// What an organization has used: counters of the present billing period, and present sizes. Deleted projects keep their counters.

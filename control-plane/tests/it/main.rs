@@ -3,6 +3,7 @@
 mod accounts;
 mod bad_input;
 mod branches;
+mod events;
 mod harness;
 mod idempotency;
 mod merges;

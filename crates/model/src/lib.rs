@@ -2,11 +2,13 @@
 
 pub mod branches;
 pub mod errors;
+pub mod events;
 pub mod instances;
 pub mod limits;
 pub mod organizations;
 pub mod partners;
 pub mod projects;
+pub mod quotas;
 pub mod regions;
 pub mod sealing;
 pub mod secrets;

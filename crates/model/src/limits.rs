@@ -81,6 +81,14 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether its projects are paused when nobody uses them.
+    #[must_use]
+    pub const fn pauses_idle_projects(self) -> bool {
+        matches!(self, Self::Free)
+    }
+}
+
 /// Shortest name of a project or an organization, in characters.
 pub const NAME_MIN: usize = 2;
 /// Longest name of a project, a branch, an organization or an API key, in characters.
@@ -132,6 +140,35 @@ pub const CANDIDATE_PROJECTS: i64 = 20;
 pub const USAGE_PERIOD_DAYS_MAX: i64 = 366;
 /// Sign-in attempts per account and address, at once and per minute.
 pub const LOGIN_ATTEMPTS: u32 = 10;
+/// Wrong partner secrets from one address, per minute.
+pub const PARTNER_GUESSES_PER_ADDRESS: u32 = 20;
+/// Wrong secrets of one partner from all addresses, per minute.
+pub const PARTNER_GUESSES_PER_PARTNER: u32 = 100;
+
+/// Receivers of events that an organization or a partner may name.
+pub const WEBHOOK_ENDPOINTS: i64 = 20;
+/// Longest URL of a receiver of events, in bytes.
+pub const WEBHOOK_URL_MAX: usize = 2048;
+/// Longest description of a receiver, or reason for disabling it, in characters.
+pub const WEBHOOK_TEXT_MAX: usize = 256;
+/// How long a receiver may take to answer, in seconds.
+pub const WEBHOOK_TIMEOUT_SECONDS: u64 = 15;
+/// For how long the delivery of an event is tried, in hours.
+pub const WEBHOOK_RETRY_HOURS: i64 = 24;
+/// First pause between two attempts, in seconds.
+pub const WEBHOOK_RETRY_FIRST_SECONDS: i64 = 5;
+/// Longest pause between two attempts, in seconds.
+pub const WEBHOOK_RETRY_MAX_SECONDS: i64 = 4 * 3600;
+/// Deliveries under way to one receiver at once.
+pub const WEBHOOK_IN_FLIGHT: i64 = 4;
+/// How long events are kept, in days.
+pub const EVENT_DAYS: i64 = 30;
+/// Requests that a throttled project answers each second.
+pub const THROTTLED_REQUESTS_PER_SECOND: u32 = 2;
+/// How long a project that was paused because nobody used it can be restored by its owner, in days.
+pub const IDLE_RESTORE_DAYS: i64 = 30;
+/// Events or deliveries in one page.
+pub const EVENT_PAGE_MAX: i64 = 100;
 
 /// Smallest disk of a project, in GiB.
 pub const DISK_GIB_MIN: i64 = 8;

@@ -62,6 +62,12 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
+/// Calls to receivers on this machine are what the tests are about.
+fn outbound() -> outbound::Outbound {
+    let allowed = vec!["127.0.0.0/8".parse().expect("a network")];
+    outbound::Outbound::new(outbound::Settings { allowed, extra_roots_pem: None }).expect("no certificates")
+}
+
 impl Cloud {
     pub(crate) async fn start() -> Self {
         let postgres = Postgres::start().await;
@@ -78,6 +84,7 @@ impl Cloud {
                 http_url: format!("http://{address}"),
             },
             http: workflows::http_client().expect("an HTTP client"),
+            outbound: Arc::new(outbound()),
             internal_token: SecretString::from(INTERNAL_TOKEN),
             master_key: MasterKey::new(&MasterKey::generate(), None).expect("own output"),
             clock: SystemClock::shared(),
@@ -163,6 +170,7 @@ impl Cloud {
             created_at: Utc::now(),
             updated_at: Utc::now(),
             paused_at: None,
+            pause_reason: None,
             deleted_at: None,
         };
         store::projects::insert(conn, &project).await.expect("inserted");
