@@ -3,9 +3,10 @@
 -- What an organization allows itself, or an operator allows it, in place of its plan.
 create table quota_caps (
     organization_id uuid not null references organizations (id) on delete cascade,
-    metric text not null,
+    -- A metric, or spend.
+    subject text not null,
     allowed bigint not null constraint quota_caps_allowed_check check (allowed > 0),
-    primary key (organization_id, metric)
+    primary key (organization_id, subject)
 );
 
 create index partners_organization_id_idx on partners (organization_id);
@@ -13,7 +14,7 @@ create index partners_organization_id_idx on partners (organization_id);
 create table quota_states (
     -- A project, for sizes; an organization, for what adds up over a billing period.
     scope uuid not null,
-    metric text not null,
+    subject text not null,
     organization_id uuid not null references organizations (id) on delete cascade,
     project_id uuid references projects (id) on delete cascade,
     -- Of what adds up: the first day of the period that is counted, and when it is over.
@@ -25,7 +26,7 @@ create table quota_states (
     used bigint not null,
     allowed bigint not null,
     changed_at timestamptz not null,
-    primary key (scope, metric)
+    primary key (scope, subject)
 );
 create index quota_states_organization_id_idx on quota_states (organization_id);
 create index quota_states_project_id_idx on quota_states (project_id) where project_id is not null;

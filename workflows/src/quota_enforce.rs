@@ -10,10 +10,12 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use data_plane_contract::routes::RouteState;
 use ids::PartnerId;
 use model::{
+    billing,
     events::EventType,
+    limits::Plan,
     projects::{Intent, Observed},
-    quotas::{self, Quota, QuotaAction},
-    usage::{Metric, Period, current_period},
+    quotas::{self, Quota, QuotaAction, QuotaSubject},
+    usage::{Period, current_period},
 };
 use serde_json::json;
 use sqlx::PgConnection;
@@ -82,20 +84,23 @@ async fn look(conn: &mut PgConnection, check: &Check, now: DateTime<Utc>) -> sql
     let Some(plan) = store::organizations::plan(conn, check.organization_id).await? else { return Ok(()) };
     let caps = store::quotas::caps(conn, check.organization_id).await?;
     let quotas: Vec<Quota> =
-        quotas::of(plan, &caps).into_iter().filter(|quota| quota.per_project() == check.project_id.is_some()).collect();
+        quotas::of(plan, &caps, current_period(now).start)
+        .into_iter()
+        .filter(|quota| quota.subject.per_project() == check.project_id.is_some())
+        .collect();
     let known = store::quotas::states(conn, check).await?;
     let partner_id = partner_of(conn, check).await?;
     let mut pushes = false;
     for state in &known {
-        if !quotas.iter().any(|quota| quota.metric == state.metric) {
-            store::quotas::forget_state(conn, check, state.metric).await?;
+        if !quotas.iter().any(|quota| quota.subject == state.subject) {
+            store::quotas::forget_state(conn, check, state.subject).await?;
             pushes |= state.action != QuotaAction::None;
             tell_action(conn, check, partner_id, state, QuotaAction::None, now).await?;
         }
     }
     for quota in quotas {
-        let before = known.iter().find(|state| state.metric == quota.metric);
-        let after = measure(conn, check, quota, before, now).await?;
+        let before = known.iter().find(|state| state.subject == quota.subject);
+        let after = measure(conn, check, plan, quota, before, now).await?;
         let told = told_before(before, after.period_start);
         for threshold in quotas::untold(quotas::percent(after.used, after.allowed), told) {
             tell_threshold(conn, check, partner_id, &after, threshold, now).await?;
@@ -127,22 +132,23 @@ fn told_before(before: Option<&QuotaState>, period_start: Option<NaiveDate>) -> 
     before.filter(|before| before.period_start == period_start).map_or(0, |before| before.told)
 }
 
-/// The present state of one metric.
+/// The present state of one quota.
 async fn measure(
     conn: &mut PgConnection,
     check: &Check,
+    plan: Plan,
     quota: Quota,
     before: Option<&QuotaState>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<QuotaState> {
     let period = current_period(now);
-    let used = used(conn, check, quota.metric, period, now).await?;
+    let used = used(conn, check, plan, quota.subject, period, now).await?;
     let percent = quotas::percent(used, quota.allowed);
-    let action = QuotaAction::at(percent);
+    let action = if quota.subject.acts() { QuotaAction::at(percent) } else { QuotaAction::None };
     let adds_up = check.project_id.is_none();
     let period_start = adds_up.then_some(period.start);
     Ok(QuotaState {
-        metric: quota.metric,
+        subject: quota.subject,
         period_start,
         period_end_at: adds_up.then(|| end_of(period)),
         told: quotas::told(percent, told_before(before, period_start)),
@@ -160,15 +166,24 @@ fn end_of(period: Period) -> DateTime<Utc> {
 async fn used(
     conn: &mut PgConnection,
     check: &Check,
-    metric: Metric,
+    plan: Plan,
+    subject: QuotaSubject,
     period: Period,
     now: DateTime<Utc>,
 ) -> sqlx::Result<i64> {
-    match check.project_id {
-        Some(id) => usage_totals::project_carried(conn, id, metric, now.date_naive() + TimeDelta::days(1)).await,
-        None => {
-            let counters = usage_totals::counters(conn, Scope::Organization(check.organization_id), period).await?;
+    let scope = Scope::Organization(check.organization_id);
+    match (subject, check.project_id) {
+        (QuotaSubject::Metric(metric), Some(id)) => {
+            usage_totals::project_carried(conn, id, metric, now.date_naive() + TimeDelta::days(1)).await
+        }
+        (QuotaSubject::Metric(metric), None) => {
+            let counters = usage_totals::counters(conn, scope, period).await?;
             Ok(counters.iter().find(|(counted, _)| *counted == metric).map_or(0, |(_, amount)| *amount))
+        }
+        (QuotaSubject::Spend, _) => {
+            let (used, _) = usage_totals::used(conn, scope, period).await?;
+            let Some(edition) = billing::edition(plan, period.start) else { return Ok(0) };
+            Ok(billing::invoice::<()>(edition, &used, Vec::new()).total_micros - edition.monthly_micros)
         }
     }
 }
@@ -189,8 +204,8 @@ async fn tell_threshold(
     threshold: i32,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let QuotaState { metric, used, allowed, .. } = state;
-    let data = json!({ "metric": metric, "percent": threshold, "used": used, "allowed": allowed });
+    let QuotaState { subject, used, allowed, .. } = state;
+    let data = json!({ "subject": subject, "percent": threshold, "used": used, "allowed": allowed });
     store::events::insert(conn, &event(check, partner_id, EventType::UsageThresholdReached, data), now).await
 }
 
@@ -207,8 +222,8 @@ async fn tell_action(
         return Ok(());
     }
     let kind = if action == QuotaAction::None { EventType::UsageReleased } else { EventType::UsageRestricted };
-    let QuotaState { metric, used, allowed, .. } = was;
-    let data = json!({ "metric": metric, "action": action, "previous": was.action, "used": used, "allowed": allowed });
+    let QuotaState { subject, used, allowed, .. } = was;
+    let data = json!({ "subject": subject, "action": action, "previous": was.action, "used": used, "allowed": allowed });
     store::events::insert(conn, &event(check, partner_id, kind, data), now).await
 }
 

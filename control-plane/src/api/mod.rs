@@ -2,7 +2,9 @@
 
 mod api_keys;
 mod auth;
+mod billing;
 mod branches;
+mod csv;
 mod events;
 mod internal;
 pub(crate) mod merges;
@@ -50,6 +52,7 @@ pub(crate) fn authenticated() -> Router<State> {
         .merge(operations::routes())
         .merge(usage::routes())
         .merge(quotas::routes())
+        .merge(billing::routes())
         .merge(partners::routes())
         .merge(events::routes(events::Below::Organization))
         .merge(events::routes(events::Below::Partner))

@@ -8,8 +8,7 @@ use axum::{
 use http::StatusCode;
 use model::{
     projects::{PauseReason, Status, host},
-    quotas::{QuotaAction, Restriction},
-    usage::Metric,
+    quotas::{QuotaAction, QuotaSubject, Restriction},
 };
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -80,8 +79,9 @@ pub(crate) struct RestrictionOut {
     /// `throttle`, `read_only` or `sleep`.
     #[schema(value_type = String)]
     action: QuotaAction,
+    /// A metric, or `spend`.
     #[schema(value_type = String)]
-    metric: Metric,
+    subject: QuotaSubject,
     used: i64,
     allowed: i64,
     /// For people, as the refused requests say it.
@@ -91,8 +91,8 @@ pub(crate) struct RestrictionOut {
 
 impl From<Restriction> for RestrictionOut {
     fn from(restriction: Restriction) -> Self {
-        let Restriction { action, metric, used, allowed, since } = restriction;
-        Self { action, metric, used, allowed, reason: restriction.reason(), since: time(since) }
+        let Restriction { action, subject, used, allowed, since } = restriction;
+        Self { action, subject, used, allowed, reason: restriction.reason(), since: time(since) }
     }
 }
 

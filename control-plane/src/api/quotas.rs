@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use axum::{Json, Router, extract::State as AxumState, routing::get};
 use model::{
     limits::Plan,
-    quotas::{QuotaAction, percent},
-    usage::Metric,
+    quotas::{QuotaAction, QuotaSubject, percent},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -25,11 +24,12 @@ pub(super) fn routes() -> Router<State> {
     Router::new().route("/organizations/v1/{org}/quotas", get(get_quotas).put(update_quotas))
 }
 
-/// How much of one metric is allowed.
+/// How much is allowed.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct QuotaOut {
+    /// A metric, or `spend`: what usage costs beyond the plan's price, in millionths of the currency.
     #[schema(value_type = String)]
-    metric: Metric,
+    subject: QuotaSubject,
     allowed: i64,
     /// `project`: each has it for itself. `organization`: its projects share it in a billing period.
     per: &'static str,
@@ -45,9 +45,9 @@ pub(crate) struct QuotaOut {
 
 impl From<QuotaView> for QuotaOut {
     fn from(view: QuotaView) -> Self {
-        let QuotaView { metric, allowed, capped, used, action } = view;
+        let QuotaView { subject, allowed, capped, used, action } = view;
         Self {
-            metric,
+            subject,
             allowed,
             per: if used.is_some() { "organization" } else { "project" },
             source: if capped { "cap" } else { "plan" },
@@ -87,10 +87,10 @@ pub(crate) struct QuotasIn {
     /// For operators of this cloud.
     #[schema(value_type = Option<String>)]
     plan: Option<Plan>,
-    /// Metric to how much is allowed in place of the plan's number; null removes a cap.
+    /// Metric or `spend` to how much is allowed, in place of the plan's number; null removes a cap.
     #[serde(default)]
     #[schema(value_type = Object)]
-    caps: BTreeMap<Metric, Option<i64>>,
+    caps: BTreeMap<QuotaSubject, Option<i64>>,
 }
 
 /// Shows what an organization may use and how near it is.

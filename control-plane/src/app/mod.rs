@@ -4,6 +4,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod auth;
+pub(crate) mod billing;
 pub(crate) mod branches;
 pub(crate) mod events;
 pub(crate) mod operations;

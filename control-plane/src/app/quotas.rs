@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use ids::OrganizationId;
 use model::{
-    Error,
+    Error, billing,
     limits::Plan,
-    quotas::{self, QuotaAction, percent},
-    usage::{Metric, Period, current_period},
+    quotas::{self, QuotaAction, QuotaSubject, percent},
+    usage::{Period, current_period},
 };
 use serde_json::json;
 use sqlx::PgConnection;
@@ -22,7 +22,7 @@ use crate::state::State;
 /// One quota and how near usage is to it.
 #[derive(Clone, Debug)]
 pub(crate) struct QuotaView {
-    pub(crate) metric: Metric,
+    pub(crate) subject: QuotaSubject,
     pub(crate) allowed: i64,
     /// Whether a cap stands in place of the plan's number.
     pub(crate) capped: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Changes {
     /// For operators.
     pub(crate) plan: Option<Plan>,
     /// A cap, or none in place of one.
-    pub(crate) caps: Vec<(Metric, Option<i64>)>,
+    pub(crate) caps: Vec<(QuotaSubject, Option<i64>)>,
 }
 
 /// The quotas of an organization that the caller may see.
@@ -56,19 +56,27 @@ pub(crate) async fn get(state: &State, ctx: &Ctx, id: OrganizationId) -> Result<
 
 async fn read(conn: &mut PgConnection, id: OrganizationId, plan: Plan, now: DateTime<Utc>) -> Result<Quotas, Failure> {
     let (caps, period) = (store::quotas::caps(conn, id).await?, current_period(now));
-    let counters = usage_totals::counters(conn, Scope::Organization(id), period).await?;
+    let (total, _) = usage_totals::used(conn, Scope::Organization(id), period).await?;
+    let spent = billing::edition(plan, period.start).map_or(0, |edition| {
+        billing::invoice::<()>(edition, &total, Vec::new()).total_micros - edition.monthly_micros
+    });
     let view = |quota: quotas::Quota| {
-        let counted = counters.iter().find(|(metric, _)| *metric == quota.metric).map_or(0, |(_, amount)| *amount);
-        let used = (!quota.per_project()).then_some(counted);
+        let subject = quota.subject;
+        let used = match subject {
+            subject if subject.per_project() => None,
+            QuotaSubject::Metric(metric) => Some(total.metrics.get(&metric).copied().unwrap_or(0)),
+            QuotaSubject::Spend => Some(spent),
+        };
+        let acting = used.filter(|_| subject.acts());
         QuotaView {
-            metric: quota.metric,
+            subject,
             allowed: quota.allowed,
-            capped: caps.iter().any(|(metric, _)| *metric == quota.metric),
-            action: used.map_or(QuotaAction::None, |used| QuotaAction::at(percent(used, quota.allowed))),
+            capped: caps.iter().any(|(capped, _)| *capped == subject),
+            action: acting.map_or(QuotaAction::None, |used| QuotaAction::at(percent(used, quota.allowed))),
             used,
         }
     };
-    Ok(Quotas { plan, period, quotas: quotas::of(plan, &caps).into_iter().map(view).collect() })
+    Ok(Quotas { plan, period, quotas: quotas::of(plan, &caps, period.start).into_iter().map(view).collect() })
 }
 
 /// Changes caps and, for operators, the plan. What was restricted is looked at again at once.
@@ -91,9 +99,9 @@ pub(crate) async fn update(state: &State, ctx: &Ctx, id: OrganizationId, changes
     if changes.plan.is_some() {
         store::organizations::set_plan(&mut tx, id, plan).await?;
     }
-    for (metric, allowed) in changes.caps {
-        check_cap(plan, metric, allowed, operator)?;
-        store::quotas::set_cap(&mut tx, id, metric, allowed).await?;
+    for (subject, allowed) in changes.caps {
+        check_cap(plan, subject, allowed, operator, now)?;
+        store::quotas::set_cap(&mut tx, id, subject, allowed).await?;
     }
     limits_changed(&mut tx, id, now).await?;
     let quotas = read(&mut tx, id, plan, now).await?;
@@ -113,16 +121,22 @@ pub(crate) async fn limits_changed(
 }
 
 /// Whoever pays may allow less than the plan does; more is the operator's to allow.
-fn check_cap(plan: Plan, metric: Metric, allowed: Option<i64>, operator: bool) -> Result<(), Error> {
-    let field = || format!("caps.{metric}");
+fn check_cap(
+    plan: Plan,
+    subject: QuotaSubject,
+    allowed: Option<i64>,
+    operator: bool,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     let Some(allowed) = allowed else { return Ok(()) };
     if allowed < 1 {
-        return Err(Error::invalid(field(), "A cap must be at least 1; null removes it"));
+        return Err(Error::invalid(format!("caps.{subject}"), "A cap must be at least 1; null removes it"));
     }
-    let planned = quotas::of(plan, &[]).into_iter().find(|quota| quota.metric == metric);
+    let on = current_period(now).start;
+    let planned = quotas::of(plan, &[], on).into_iter().find(|quota| quota.subject == subject);
     match planned {
         Some(planned) if allowed > planned.allowed && !operator => {
-            Err(Error::forbidden(format!("The plan allows {} {metric}; a cap cannot be higher", planned.allowed)))
+            Err(Error::forbidden(format!("The plan allows {} {subject}; a cap cannot be higher", planned.allowed)))
         }
         _ => Ok(()),
     }

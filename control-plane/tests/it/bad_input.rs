@@ -70,6 +70,9 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/partners/v1/:partner/webhook-endpoints/:project/deliveries"),
     ("GET", "/partners/v1/:partner/webhook-endpoints/:project/deliveries/:branch/attempts"),
     ("POST", "/partners/v1/:partner/webhook-endpoints/:project/deliveries/:branch/redeliver"),
+    ("GET", "/usage/v1/organizations/:org/daily"),
+    ("GET", "/billing/v1/plans"),
+    ("GET", "/billing/v1/:org/invoice-preview"),
     ("GET", "/partners/v1"),
     ("POST", "/partners/v1"),
     ("GET", "/partners/v1/:partner"),
@@ -240,4 +243,33 @@ async fn wrong_queries_are_refused() {
         assert_refused(&app.admin.post_empty(&path).await, &[400], &path);
     }
     assert_eq!(app.engine.starts().len(), 2);
+    let organization = &app.admin.organization;
+    for query in [
+        "start_date=2026-02-30",
+        "start_date=2026-2-3",
+        "start_date=tomorrow",
+        "start_date=",
+        "end_date=2999-01-01",
+        "start_date=2026-02-01&end_date=2026-01-01",
+        "start_date=2020-01-01",
+        "format=xml",
+    ] {
+        let path = format!("/usage/v1/organizations/{organization}/daily?{query}");
+        assert_refused(&app.admin.get(&path).await, &[400], &path);
+    }
+    for query in [
+        "cycle=next",
+        "cycle=2026-13",
+        "cycle=2026-1",
+        "cycle=2026-01-01",
+        "cycle=2999-01",
+        "cycle=2019-01",
+        "cycle=-2026-01",
+        "cycle=",
+        "format=pdf",
+        "by_project=some",
+    ] {
+        let path = format!("/billing/v1/{organization}/invoice-preview?{query}");
+        assert_refused(&app.admin.get(&path).await, &[400], &path);
+    }
 }

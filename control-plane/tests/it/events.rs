@@ -208,13 +208,13 @@ async fn caps_are_set_by_those_who_pay_and_raised_by_operators() {
     let ada = app.user("ada", Plan::Free).await;
     let path = format!("/organizations/v1/{}/quotas", ada.organization);
     let seen = ada.get(&path).await.expect(200);
-    let database = seen["quotas"].as_array().expect("a list").iter().find(|quota| quota["metric"] == "database_bytes");
+    let database = seen["quotas"].as_array().expect("a list").iter().find(|quota| quota["subject"] == "database_bytes");
     let database = database.expect("the free plan limits it");
     assert_eq!(
         (&database["allowed"], &database["per"], &database["source"]),
         (&json!(500_000_000), &json!("project"), &json!("plan"))
     );
-    let capped = ada.put(&path, json!({ "caps": { "egress_bytes": 1000, "mcp_calls": 5 } })).await.expect(200);
+    let capped = ada.put(&path, json!({ "caps": { "egress_bytes": 1000, "spend": 5_000_000 } })).await.expect(200);
     let capped = capped["quotas"].as_array().expect("a list");
     assert_eq!(capped.iter().filter(|quota| quota["source"] == "cap").count(), 2);
     let more = json!({ "caps": { "egress_bytes": 50_000_000_000_i64 } });
@@ -239,7 +239,7 @@ async fn an_owner_is_told_what_is_done_about_usage_and_for_how_long_a_project_ca
     let id = ada.project("shop").await;
     assert_eq!(ada.project_field(&id, "restriction").await, Value::Null);
     sqlx::query(
-        "insert into quota_states (scope, metric, organization_id, action, used, allowed, changed_at)
+        "insert into quota_states (scope, subject, organization_id, action, used, allowed, changed_at)
          select organization_id, 'egress_bytes', organization_id, 'read_only', 6, 5, now() from projects where id = $1::uuid",
     )
     .bind(&id)
@@ -247,7 +247,7 @@ async fn an_owner_is_told_what_is_done_about_usage_and_for_how_long_a_project_ca
     .await
     .expect("written");
     let restriction = ada.project_field(&id, "restriction").await;
-    assert_eq!((&restriction["action"], &restriction["metric"]), (&json!("read_only"), &json!("egress_bytes")));
+    assert_eq!((&restriction["action"], &restriction["subject"]), (&json!("read_only"), &json!("egress_bytes")));
     assert!(restriction["reason"].as_str().is_some_and(|text| text.contains("6 of 5")), "{restriction}");
 
     ada.post_empty(&format!("/projects/v1/{id}/pause")).await.expect(200);

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bad_input;
+mod billing;
 mod branches;
 mod events;
 mod harness;
@@ -12,5 +13,7 @@ mod operations;
 mod organizations;
 mod partners;
 mod projects;
+mod query_plans;
 mod quotas;
 mod usage;
+mod usage_rollups;

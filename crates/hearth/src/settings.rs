@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use chrono::{NaiveDate, NaiveTime};
 use clap::{Args, Parser, Subcommand};
 use ids::PartnerId;
 use model::{
@@ -9,6 +10,7 @@ use model::{
     limits::{self, Plan},
     partners::PartnerKind,
     regions::Region,
+    usage::{Period, current_period},
 };
 
 /// The cloud that hosts backends: control plane, worker, gateway and local provider in one binary.
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Operations(OperationsSettings),
     /// Make and manage partners.
     Partner(PartnerSettings),
+    /// Make usage reports again from the log.
+    Usage(UsageSettings),
     /// Read, compare and merge the schemas of any databases; no cloud is needed.
     Schema(SchemaSettings),
     /// Look at the branches of a running cloud.
@@ -195,6 +199,37 @@ pub(crate) enum PartnerCommand {
         /// Partner id.
         id: PartnerId,
     },
+}
+
+/// Settings of `hearth usage`.
+#[derive(Debug, Args)]
+pub(crate) struct UsageSettings {
+    #[command(flatten)]
+    pub(crate) home: HomeSettings,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: UsageCommand,
+}
+
+/// What an operator does with usage.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UsageCommand {
+    /// Make the days and totals of a month again from the log, and say how many were not what it says. New records wait meanwhile.
+    Rebuild {
+        /// The month, such as 2026-01.
+        #[arg(long, value_parser = month)]
+        month: Period,
+    },
+}
+
+/// A calendar month.
+fn month(text: &str) -> Result<Period, String> {
+    let first = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
+    let first = first.filter(|day| day.format("%Y-%m").to_string() == text).ok_or("not a month such as 2026-01")?;
+    Ok(current_period(first.and_time(NaiveTime::MIN).and_utc()))
 }
 
 /// What an operator does with operations.

@@ -1,5 +1,6 @@
 //! The pure domain: state machines, statuses, quotas, plans and limits, usage, sealed secrets, and the one error that use-cases return.
 
+pub mod billing;
 pub mod branches;
 pub mod errors;
 pub mod events;

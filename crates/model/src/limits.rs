@@ -18,7 +18,7 @@ words! {
     }
 }
 
-/// What a plan allows. An absent number means unlimited.
+/// What a plan allows, beside how much of each metric, which is in `plans/*.toml`. An absent number means unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanLimits {
     /// Projects that are neither paused nor deleted, branches not counted.
@@ -29,18 +29,7 @@ pub struct PlanLimits {
     pub branches_per_parent: Option<u32>,
     /// Whether instance types beyond the smallest can be chosen.
     pub larger_instances: bool,
-    /// Database size per project.
-    pub database_bytes: Option<u64>,
-    /// Stored objects per project.
-    pub storage_bytes: Option<u64>,
-    /// Bytes sent to clients per billing period.
-    pub egress_bytes: Option<u64>,
-    /// Function invocations per billing period.
-    pub function_calls: Option<u64>,
 }
-
-const MB: u64 = 1_000_000;
-const GB: u64 = 1_000_000_000;
 
 impl Plan {
     /// What it allows.
@@ -52,30 +41,18 @@ impl Plan {
                 branched_parents: Some(3),
                 branches_per_parent: Some(2),
                 larger_instances: false,
-                database_bytes: Some(500 * MB),
-                storage_bytes: Some(GB),
-                egress_bytes: Some(5 * GB),
-                function_calls: Some(100_000),
             },
             Self::Starter | Self::Pro | Self::Team => PlanLimits {
                 active_projects: None,
                 branched_parents: Some(3),
                 branches_per_parent: Some(2),
                 larger_instances: true,
-                database_bytes: None,
-                storage_bytes: None,
-                egress_bytes: None,
-                function_calls: None,
             },
             Self::Enterprise => PlanLimits {
                 active_projects: None,
                 branched_parents: None,
                 branches_per_parent: None,
                 larger_instances: true,
-                database_bytes: None,
-                storage_bytes: None,
-                egress_bytes: None,
-                function_calls: None,
             },
         }
     }
@@ -136,6 +113,8 @@ pub const AUTHORIZATION_CODE_SECONDS: i64 = 600;
 pub const PARTNER_CREATE_WAIT_SECONDS: u64 = 20;
 /// Candidate projects in a refusal of another project.
 pub const CANDIDATE_PROJECTS: i64 = 20;
+/// How many days after its own a usage record still counts.
+pub const USAGE_LATE_DAYS: i64 = 7;
 /// Longest period of a usage report, in days.
 pub const USAGE_PERIOD_DAYS_MAX: i64 = 366;
 /// Sign-in attempts per account and address, at once and per minute.

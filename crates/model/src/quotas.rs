@@ -1,8 +1,16 @@
 //! Quotas: how much of each metric is allowed, when that is told of, and what is done when it is exceeded. Pure. Nothing is ever deleted.
 
-use chrono::{DateTime, Utc};
+use std::{fmt, str::FromStr};
 
-use crate::{limits::Plan, usage::Metric, words::words};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{
+    billing::edition,
+    limits::Plan,
+    usage::Metric,
+    words::{UnknownWord, words},
+};
 
 /// Shares of what is allowed that are told of, in percent.
 pub const THRESHOLDS: &[i32] = &[50, 80, 100];
@@ -41,39 +49,102 @@ impl QuotaAction {
     }
 }
 
-/// How much of a metric is allowed.
+/// What a quota is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QuotaSubject {
+    /// Usage: a size is allowed to each project, what adds up to the organization in a billing period.
+    Metric(Metric),
+    /// What an organization's usage costs in a billing period beyond the plan's own price, in micro-units of the currency.
+    Spend,
+}
+
+const SPEND: &str = "spend";
+
+impl QuotaSubject {
+    /// The word, on the wire and in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Metric(metric) => metric.as_str(),
+            Self::Spend => SPEND,
+        }
+    }
+
+    /// Whether each project has it for itself.
+    #[must_use]
+    pub const fn per_project(self) -> bool {
+        matches!(self, Self::Metric(metric) if metric.peak())
+    }
+
+    /// Whether more is done about it than to tell. What is used up by sending mail or by asking language models is refused where that happens.
+    #[must_use]
+    pub const fn acts(self) -> bool {
+        !matches!(
+            self,
+            Self::Metric(Metric::EmailRequests | Metric::AiTokens | Metric::AiCredits | Metric::McpCalls)
+        )
+    }
+
+    /// An amount, for people.
+    fn amount(self, amount: i64) -> String {
+        match self {
+            Self::Metric(_) => amount.to_string(),
+            Self::Spend => format!("{}.{:02}", amount / 1_000_000, amount % 1_000_000 / 10_000),
+        }
+    }
+}
+
+impl fmt::Display for QuotaSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for QuotaSubject {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        if text == SPEND { Ok(Self::Spend) } else { text.parse().map(Self::Metric) }
+    }
+}
+
+impl Serialize for QuotaSubject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for QuotaSubject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// How much is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// Of what. A size is allowed to each project, what adds up to the organization in a billing period.
-    pub metric: Metric,
+    /// Of what.
+    pub subject: QuotaSubject,
     /// How much.
     pub allowed: i64,
 }
 
-impl Quota {
-    /// Whether each project has it for itself.
-    #[must_use]
-    pub const fn per_project(&self) -> bool {
-        self.metric.peak()
-    }
-}
-
-/// What an organization may use: its plan's numbers, with caps in their place where there are any.
+/// What an organization may use on a day: what its plan includes and has no price for more of, and caps in place of that.
 #[must_use]
-pub fn of(plan: Plan, caps: &[(Metric, i64)]) -> Vec<Quota> {
-    let limits = plan.limits();
-    let planned = [
-        (Metric::DatabaseBytes, limits.database_bytes),
-        (Metric::StorageBytes, limits.storage_bytes),
-        (Metric::EgressBytes, limits.egress_bytes),
-        (Metric::FunctionCalls, limits.function_calls),
-    ];
-    let allowed = |metric: Metric| {
-        let cap = caps.iter().find(|(capped, _)| *capped == metric).map(|(_, allowed)| *allowed);
-        let plan = planned.iter().find(|(planned, _)| *planned == metric).and_then(|(_, allowed)| *allowed);
-        cap.or_else(|| plan.map(|allowed| i64::try_from(allowed).unwrap_or(i64::MAX)))
+pub fn of(plan: Plan, caps: &[(QuotaSubject, i64)], on: NaiveDate) -> Vec<Quota> {
+    let included = |metric: &Metric| {
+        let price = edition(plan, on)?.metrics.get(metric)?;
+        (price.unit_micros == 0).then_some(price.included)
     };
-    Metric::ALL.iter().filter_map(|&metric| Some(Quota { metric, allowed: allowed(metric)? })).collect()
+    let allowed = |subject: QuotaSubject| {
+        let cap = caps.iter().find(|(capped, _)| *capped == subject).map(|(_, allowed)| *allowed);
+        cap.or_else(|| match subject {
+            QuotaSubject::Metric(metric) => included(&metric),
+            QuotaSubject::Spend => None,
+        })
+    };
+    let subjects = Metric::ALL.iter().copied().map(QuotaSubject::Metric).chain([QuotaSubject::Spend]);
+    subjects.filter_map(|subject| Some(Quota { subject, allowed: allowed(subject)? })).collect()
 }
 
 /// The share that is used, in whole percent, rounded down.
@@ -107,7 +178,7 @@ pub struct Restriction {
     /// What is done.
     pub action: QuotaAction,
     /// What is exceeded.
-    pub metric: Metric,
+    pub subject: QuotaSubject,
     /// How much is used.
     pub used: i64,
     /// How much is allowed.
@@ -126,9 +197,10 @@ impl Restriction {
             QuotaAction::ReadOnly => "only reading and deleting is possible",
             QuotaAction::Sleep => "the project sleeps",
         };
-        let Self { metric, used, allowed, .. } = self;
-        let until = if metric.peak() { "use less" } else { "wait for the next billing period" };
-        format!("{used} of {allowed} {metric} are used, so {done}. Upgrade the plan, raise the cap, or {until}.")
+        let (subject, used, allowed) =
+            (self.subject, self.subject.amount(self.used), self.subject.amount(self.allowed));
+        let until = if subject.per_project() { "use less" } else { "wait for the next billing period" };
+        format!("{used} of {allowed} {subject} are used, so {done}. Upgrade the plan, raise the cap, or {until}.")
     }
 }
 
@@ -155,12 +227,31 @@ mod tests {
 
     #[test]
     fn caps_stand_in_for_the_plan() {
-        let allowed = |plan, caps: &[(Metric, i64)], metric| {
-            of(plan, caps).into_iter().find(|quota| quota.metric == metric).map(|quota| quota.allowed)
+        let on = NaiveDate::from_ymd_opt(2026, 3, 1).expect("a date");
+        let allowed = |plan, caps: &[(QuotaSubject, i64)], subject| {
+            of(plan, caps, on).into_iter().find(|quota| quota.subject == subject).map(|quota| quota.allowed)
         };
-        assert_eq!(allowed(Plan::Free, &[], Metric::DatabaseBytes), Some(500_000_000));
-        assert_eq!(allowed(Plan::Free, &[(Metric::DatabaseBytes, 7)], Metric::DatabaseBytes), Some(7));
-        assert_eq!(allowed(Plan::Pro, &[], Metric::EgressBytes), None);
-        assert_eq!(allowed(Plan::Pro, &[(Metric::EgressBytes, 9)], Metric::EgressBytes), Some(9));
+        let (database, egress) =
+            (QuotaSubject::Metric(Metric::DatabaseBytes), QuotaSubject::Metric(Metric::EgressBytes));
+        assert_eq!(allowed(Plan::Free, &[], database), Some(500_000_000));
+        assert_eq!(allowed(Plan::Free, &[(database, 7)], database), Some(7));
+        assert_eq!(allowed(Plan::Pro, &[], egress), None, "more of it has a price");
+        assert_eq!(allowed(Plan::Pro, &[(egress, 9)], egress), Some(9));
+        assert_eq!(allowed(Plan::Pro, &[], QuotaSubject::Spend), None);
+        assert_eq!(allowed(Plan::Pro, &[(QuotaSubject::Spend, 5)], QuotaSubject::Spend), Some(5));
+    }
+
+    #[test]
+    fn a_reason_says_how_much_of_what() {
+        let restriction = |subject| Restriction {
+            action: QuotaAction::Throttle,
+            subject,
+            used: 12_345_678,
+            allowed: 10_000_000,
+            since: DateTime::UNIX_EPOCH,
+        };
+        assert!(restriction(QuotaSubject::Spend).reason().starts_with("12.34 of 10.00 spend are used"));
+        let egress = restriction("egress_bytes".parse().expect("a metric"));
+        assert!(egress.reason().starts_with("12345678 of 10000000 egress_bytes are used, so requests are throttled."));
     }
 }

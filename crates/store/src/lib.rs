@@ -25,6 +25,8 @@ pub mod quotas;
 pub mod sessions;
 pub mod signing_keys;
 pub mod usage;
+pub mod usage_days;
+pub mod usage_rebuild;
 pub mod usage_totals;
 pub mod users;
 pub mod webhook_deliveries;

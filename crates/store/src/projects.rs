@@ -248,9 +248,30 @@ pub async fn live_branches(conn: &mut PgConnection, parent_id: ProjectId) -> sql
         .await?)
 }
 
-/// Every project and branch that is not proven gone. For reconcilers.
-pub async fn all_not_deleted(conn: &mut PgConnection) -> sqlx::Result<Vec<Project>> {
-    all(select!("where p.deleted_at is null order by p.created_at, p.id").fetch_all(conn).await?)
+/// Which of these are not proven gone. For reconcilers.
+pub async fn not_deleted(conn: &mut PgConnection, ids: &[ProjectId]) -> sqlx::Result<Vec<ProjectId>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let found = sqlx::query_scalar!("select id from projects where id = any($1) and deleted_at is null", &ids)
+        .fetch_all(conn)
+        .await?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
+/// Projects and branches that are not proven gone, in the order of their ids, at most `limit` after the one given. For reconcilers.
+pub async fn page_not_deleted(conn: &mut PgConnection, after: ProjectId, limit: i64) -> sqlx::Result<Vec<Project>> {
+    all(select!("where p.id > $1 and p.deleted_at is null order by p.id limit $2", after.as_uuid(), limit)
+        .fetch_all(conn)
+        .await?)
+}
+
+/// Every project and branch that is not proven gone and not what its owner wants. Few at any time. For reconcilers.
+pub async fn unserved(conn: &mut PgConnection) -> sqlx::Result<Vec<Project>> {
+    all(select!(
+        "where p.deleted_at is null
+           and (p.intent = 'deleted' or p.intent = 'active' and p.observed <> 'serving' or p.intent = 'paused' and p.observed = 'absent')"
+    )
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Every project of an organization that is not proven gone, branches included, parents before branches.

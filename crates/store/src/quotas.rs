@@ -4,8 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use ids::{OrganizationId, ProjectId};
 use model::{
     limits::Plan,
-    quotas::{QuotaAction, Restriction},
-    usage::Metric,
+    quotas::{QuotaAction, QuotaSubject, Restriction},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -13,30 +12,30 @@ use uuid::Uuid;
 use crate::parse;
 
 /// What an organization may use in place of its plan's numbers.
-pub async fn caps(conn: &mut PgConnection, organization_id: OrganizationId) -> sqlx::Result<Vec<(Metric, i64)>> {
+pub async fn caps(conn: &mut PgConnection, organization_id: OrganizationId) -> sqlx::Result<Vec<(QuotaSubject, i64)>> {
     let rows = sqlx::query!(
-        "select metric, allowed from quota_caps where organization_id = $1 order by metric",
+        "select subject, allowed from quota_caps where organization_id = $1 order by subject",
         organization_id.as_uuid()
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(|row| Ok((parse(&row.metric)?, row.allowed))).collect()
+    rows.into_iter().map(|row| Ok((parse(&row.subject)?, row.allowed))).collect()
 }
 
 /// Sets a cap, or takes it away.
 pub async fn set_cap(
     conn: &mut PgConnection,
     organization_id: OrganizationId,
-    metric: Metric,
+    subject: QuotaSubject,
     allowed: Option<i64>,
 ) -> sqlx::Result<()> {
     match allowed {
         Some(allowed) => {
             sqlx::query!(
-                "insert into quota_caps (organization_id, metric, allowed) values ($1, $2, $3)
-                 on conflict (organization_id, metric) do update set allowed = excluded.allowed",
+                "insert into quota_caps (organization_id, subject, allowed) values ($1, $2, $3)
+                 on conflict (organization_id, subject) do update set allowed = excluded.allowed",
                 organization_id.as_uuid(),
-                metric.as_str(),
+                subject.as_str(),
                 allowed
             )
             .execute(conn)
@@ -44,9 +43,9 @@ pub async fn set_cap(
         }
         None => {
             sqlx::query!(
-                "delete from quota_caps where organization_id = $1 and metric = $2",
+                "delete from quota_caps where organization_id = $1 and subject = $2",
                 organization_id.as_uuid(),
-                metric.as_str()
+                subject.as_str()
             )
             .execute(conn)
             .await?
@@ -86,7 +85,7 @@ pub async fn note_usage(conn: &mut PgConnection, projects: &[ProjectId], at: Dat
          order by s.scope
          on conflict (scope) do update set noted_at = c.noted_at",
         &projects,
-        &limited_plans(),
+        &limited_plans(at.date_naive()),
         at
     )
     .execute(conn)
@@ -94,8 +93,8 @@ pub async fn note_usage(conn: &mut PgConnection, projects: &[ProjectId], at: Dat
     Ok(())
 }
 
-fn limited_plans() -> Vec<String> {
-    let limited = Plan::ALL.iter().filter(|plan| !model::quotas::of(**plan, &[]).is_empty());
+fn limited_plans(on: NaiveDate) -> Vec<String> {
+    let limited = Plan::ALL.iter().filter(|plan| !model::quotas::of(**plan, &[], on).is_empty());
     limited.map(|plan| plan.as_str().to_owned()).collect()
 }
 
@@ -148,11 +147,11 @@ pub async fn take_check(conn: &mut PgConnection) -> sqlx::Result<Option<Check>> 
     Ok(row.map(|row| Check { organization_id: row.organization_id.into(), project_id: row.project_id.map(Into::into) }))
 }
 
-/// How near one metric is to what is allowed.
+/// How near usage of one kind is to what is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaState {
     /// What.
-    pub metric: Metric,
+    pub subject: QuotaSubject,
     /// First day of the period it adds up over; absent for a size.
     pub period_start: Option<NaiveDate>,
     /// When that period is over.
@@ -172,8 +171,8 @@ pub struct QuotaState {
 /// The states of what is looked at.
 pub async fn states(conn: &mut PgConnection, check: &Check) -> sqlx::Result<Vec<QuotaState>> {
     let rows = sqlx::query!(
-        "select metric, period_start, period_end_at, told, action, used, allowed, changed_at
-         from quota_states where scope = $1 order by metric",
+        "select subject, period_start, period_end_at, told, action, used, allowed, changed_at
+         from quota_states where scope = $1 order by subject",
         check.scope()
     )
     .fetch_all(conn)
@@ -181,7 +180,7 @@ pub async fn states(conn: &mut PgConnection, check: &Check) -> sqlx::Result<Vec<
     rows.into_iter()
         .map(|row| {
             Ok(QuotaState {
-                metric: parse(&row.metric)?,
+                subject: parse(&row.subject)?,
                 period_start: row.period_start,
                 period_end_at: row.period_end_at,
                 told: row.told,
@@ -197,13 +196,13 @@ pub async fn states(conn: &mut PgConnection, check: &Check) -> sqlx::Result<Vec<
 /// Keeps a state in place of the one before.
 pub async fn put_state(conn: &mut PgConnection, check: &Check, state: &QuotaState) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into quota_states (scope, metric, organization_id, project_id, period_start, period_end_at, told, action, used, allowed, changed_at)
+        "insert into quota_states (scope, subject, organization_id, project_id, period_start, period_end_at, told, action, used, allowed, changed_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-         on conflict (scope, metric) do update
+         on conflict (scope, subject) do update
          set period_start = excluded.period_start, period_end_at = excluded.period_end_at, told = excluded.told, action = excluded.action,
              used = excluded.used, allowed = excluded.allowed, changed_at = excluded.changed_at",
         check.scope(),
-        state.metric.as_str(),
+        state.subject.as_str(),
         check.organization_id.as_uuid(),
         check.project_id.map(Uuid::from),
         state.period_start,
@@ -219,9 +218,9 @@ pub async fn put_state(conn: &mut PgConnection, check: &Check, state: &QuotaStat
     Ok(())
 }
 
-/// Forgets the state of a metric that has no limit any more.
-pub async fn forget_state(conn: &mut PgConnection, check: &Check, metric: Metric) -> sqlx::Result<()> {
-    sqlx::query!("delete from quota_states where scope = $1 and metric = $2", check.scope(), metric.as_str())
+/// Forgets the state of what has no limit any more.
+pub async fn forget_state(conn: &mut PgConnection, check: &Check, subject: QuotaSubject) -> sqlx::Result<()> {
+    sqlx::query!("delete from quota_states where scope = $1 and subject = $2", check.scope(), subject.as_str())
         .execute(conn)
         .await?;
     Ok(())
@@ -234,10 +233,10 @@ pub async fn restrictions(
 ) -> sqlx::Result<Vec<(ProjectId, Restriction)>> {
     let projects: Vec<Uuid> = projects.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
-        "select distinct on (p.id) p.id, s.metric, s.action, s.used, s.allowed, s.changed_at
+        "select distinct on (p.id) p.id, s.subject, s.action, s.used, s.allowed, s.changed_at
          from projects p join quota_states s on s.scope in (p.id, p.organization_id)
          where p.id = any($1) and s.action <> 'none'
-         order by p.id, array_position(array['sleep', 'read_only', 'throttle'], s.action), s.metric",
+         order by p.id, array_position(array['sleep', 'read_only', 'throttle'], s.action), s.subject",
         &projects
     )
     .fetch_all(conn)
@@ -246,7 +245,7 @@ pub async fn restrictions(
         .map(|row| {
             let restriction = Restriction {
                 action: parse(&row.action)?,
-                metric: parse(&row.metric)?,
+                subject: parse(&row.subject)?,
                 used: row.used,
                 allowed: row.allowed,
                 since: row.changed_at,

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &["ids"]),
     ("saga", &["ids"]),
     ("data-plane-contract", &["ids"]),
+    ("metering", &["ids", "data-plane-contract"]),
     ("http-kit", &["ids", "clock", "telemetry"]),
     ("store", &["ids", "clock", "model", "saga"]),
     ("providers", &["ids", "model"]),
@@ -52,10 +53,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "outbound",
         ],
     ),
-    ("gateway", &["ids", "clock", "telemetry", "http-kit", "data-plane-contract"]),
+    ("gateway", &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "metering"]),
     (
         "hearth-data-plane",
-        &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "schema-merge", "outbound"],
+        &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "metering", "schema-merge", "outbound"],
     ),
     (
         "hearth",

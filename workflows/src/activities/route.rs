@@ -55,14 +55,21 @@ async fn restriction(world: &World, project_id: ProjectId) -> Outcome<Option<Res
     let mut conn = world.pool.acquire().await.map_err(store_failed)?;
     let found = store::quotas::restrictions(&mut conn, &[project_id]).await.map_err(store_failed)?;
     Ok(found.into_iter().next().and_then(|(_, restriction)| {
-        let restraint = match restriction.action {
-            QuotaAction::None => return None,
-            QuotaAction::Throttle => Restraint::Throttle { requests_per_second: limits::THROTTLED_REQUESTS_PER_SECOND },
-            QuotaAction::ReadOnly => Restraint::ReadOnly,
-            QuotaAction::Sleep => Restraint::Sleep,
-        };
-        Some(Restriction { restraint, reason: restriction.reason() })
+        Some(Restriction { restraint: restraint(restriction.action)?, reason: restriction.reason() })
     }))
+}
+
+/// What the gateway does for an action.
+#[must_use]
+pub fn restraint(action: QuotaAction) -> Option<Restraint> {
+    match action {
+        QuotaAction::None => None,
+        QuotaAction::Throttle => {
+            Some(Restraint::Throttle { requests_per_second: limits::THROTTLED_REQUESTS_PER_SECOND })
+        }
+        QuotaAction::ReadOnly => Some(Restraint::ReadOnly),
+        QuotaAction::Sleep => Some(Restraint::Sleep),
+    }
 }
 
 /// Makes the gateway forget the project.

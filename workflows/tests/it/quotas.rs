@@ -8,8 +8,10 @@ use data_plane_contract::routes::Restraint;
 use ids::{OrganizationId, ProjectId};
 use model::{
     events::{EventType, Owner},
+    limits::Plan,
     projects::{Intent, PauseReason},
-    usage::Metric,
+    quotas::QuotaSubject,
+    usage::{Counted, Metric},
 };
 use serde_json::{Value, json};
 use store::usage::Record;
@@ -44,9 +46,11 @@ impl Stage {
         let mut tx = self.cloud.pool().begin().await.expect("a transaction");
         let (source, now) = ("gateway:test", self.clock.now());
         let known = store::usage::lock_source(&mut tx, source).await.expect("locked");
-        let record = Record { sequence: known + 1, project_id: self.project_id, metric, from: now, to: now, amount };
+        let counted = Counted { day: now.date_naive(), metric, instance_type: None };
+        let record = Record { sequence: known + 1, project_id: self.project_id, counted, from: now, to: now, amount };
         store::usage::append(&mut tx, source, &[record], now).await.expect("appended");
-        store::usage::add_days(&mut tx, &store::usage::reduce(&[record]), now).await.expect("added");
+        store::usage_days::add(&mut tx, &store::usage::reduce(&[record])).await.expect("added");
+        store::usage::advance_source(&mut tx, source, known + 1).await.expect("advanced");
         store::quotas::note_usage(&mut tx, &[self.project_id], now).await.expect("noted");
         tx.commit().await.expect("committed");
         self.enforce().await;
@@ -56,9 +60,9 @@ impl Stage {
         quota_enforce::once(&self.cloud.world).await.expect("a round");
     }
 
-    async fn set_cap(&self, metric: Metric, allowed: Option<i64>) {
+    async fn set_cap(&self, subject: QuotaSubject, allowed: Option<i64>) {
         let mut tx = self.cloud.pool().begin().await.expect("a transaction");
-        store::quotas::set_cap(&mut tx, self.organization_id, metric, allowed).await.expect("set");
+        store::quotas::set_cap(&mut tx, self.organization_id, subject, allowed).await.expect("set");
         store::quotas::note_limits(&mut tx, self.organization_id, self.clock.now()).await.expect("noted");
         tx.commit().await.expect("committed");
         self.enforce().await;
@@ -121,10 +125,10 @@ async fn a_database_that_grows_is_told_of_and_restrained_step_by_step() {
     assert_eq!(stage.told().await, expected);
     assert_eq!(stage.cloud.project(stage.project_id).await.intent, Intent::Active, "nothing is deleted or paused");
 
-    stage.set_cap(Metric::DatabaseBytes, Some(1000 * MB)).await;
+    stage.set_cap(QuotaSubject::Metric(Metric::DatabaseBytes), Some(1000 * MB)).await;
     assert_eq!(stage.restraint(), None, "a raised limit ends it at once");
     assert_eq!(stage.told().await.last(), Some(&(Released, json!("none"))));
-    stage.set_cap(Metric::DatabaseBytes, None).await;
+    stage.set_cap(QuotaSubject::Metric(Metric::DatabaseBytes), None).await;
     assert_eq!(stage.restraint(), Some(Restraint::Sleep));
     stage.use_up(Metric::DatabaseBytes, 10 * MB).await;
     assert_eq!(stage.restraint(), None, "less usage ends it, too");
@@ -143,6 +147,22 @@ async fn what_adds_up_is_the_organizations_and_begins_anew_with_each_period() {
     stage.use_up(Metric::FunctionCalls, 60_000).await;
     let told = stage.told().await;
     assert_eq!(told.last(), Some(&(EventType::UsageThresholdReached, json!(50))), "a new period is told of anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spend_cap_holds_what_usage_costs_and_not_the_plan() {
+    let stage = Stage::set().await;
+    let mut conn = stage.cloud.pool().acquire().await.expect("a connection");
+    store::organizations::set_plan(&mut conn, stage.organization_id, Plan::Pro).await.expect("set");
+    stage.set_cap(QuotaSubject::Spend, Some(9_000_000)).await;
+    assert_eq!(stage.restraint(), None, "the plan's own price does not count");
+    // 250 GB are included; each of those beyond costs 0.09.
+    stage.use_up(Metric::EgressBytes, 300_000 * MB).await;
+    assert_eq!(stage.told().await, [(EventType::UsageThresholdReached, json!(50))]);
+    stage.use_up(Metric::EgressBytes, 51_000 * MB).await;
+    assert!(matches!(stage.restraint(), Some(Restraint::Throttle { .. })));
+    stage.set_cap(QuotaSubject::Spend, Some(90_000_000)).await;
+    assert_eq!(stage.restraint(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
