@@ -83,8 +83,7 @@ async fn check_next(world: &World) -> Outcome<bool> {
 async fn look(conn: &mut PgConnection, check: &Check, now: DateTime<Utc>) -> sqlx::Result<()> {
     let Some(plan) = store::organizations::plan(conn, check.organization_id).await? else { return Ok(()) };
     let caps = store::quotas::caps(conn, check.organization_id).await?;
-    let quotas: Vec<Quota> =
-        quotas::of(plan, &caps, current_period(now).start)
+    let quotas: Vec<Quota> = quotas::of(plan, &caps, current_period(now).start)
         .into_iter()
         .filter(|quota| quota.subject.per_project() == check.project_id.is_some())
         .collect();
@@ -223,7 +222,8 @@ async fn tell_action(
     }
     let kind = if action == QuotaAction::None { EventType::UsageReleased } else { EventType::UsageRestricted };
     let QuotaState { subject, used, allowed, .. } = was;
-    let data = json!({ "subject": subject, "action": action, "previous": was.action, "used": used, "allowed": allowed });
+    let data =
+        json!({ "subject": subject, "action": action, "previous": was.action, "used": used, "allowed": allowed });
     store::events::insert(conn, &event(check, partner_id, kind, data), now).await
 }
 

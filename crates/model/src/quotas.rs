@@ -79,10 +79,7 @@ impl QuotaSubject {
     /// Whether more is done about it than to tell. What is used up by sending mail or by asking language models is refused where that happens.
     #[must_use]
     pub const fn acts(self) -> bool {
-        !matches!(
-            self,
-            Self::Metric(Metric::EmailRequests | Metric::AiTokens | Metric::AiCredits | Metric::McpCalls)
-        )
+        !matches!(self, Self::Metric(Metric::EmailRequests | Metric::AiTokens | Metric::AiCredits | Metric::McpCalls))
     }
 
     /// An amount, for people.

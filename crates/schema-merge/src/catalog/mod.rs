@@ -252,7 +252,10 @@ impl Catalog {
 
 impl FromIterator<Fact> for Catalog {
     fn from_iter<I: IntoIterator<Item = Fact>>(facts: I) -> Self {
-        Self { server_version: 0, facts: facts.into_iter().map(|fact| (fact.identity.clone(), Arc::new(fact))).collect() }
+        Self {
+            server_version: 0,
+            facts: facts.into_iter().map(|fact| (fact.identity.clone(), Arc::new(fact))).collect(),
+        }
     }
 }
 

@@ -128,10 +128,8 @@ pub(crate) async fn catalog(client: &impl GenericClient) -> Catalog {
         SimpleQueryMessage::Row(row) => row.get(0),
         _ => None,
     });
-    let answers =
-        rows.map(|text| RawValue::from_string(text.to_owned()).expect("extract queries answer JSON"));
-    let answers: Vec<(&str, Box<RawValue>)> =
-        extract::queries().iter().map(|query| query.name).zip(answers).collect();
+    let answers = rows.map(|text| RawValue::from_string(text.to_owned()).expect("extract queries answer JSON"));
+    let answers: Vec<(&str, Box<RawValue>)> = extract::queries().iter().map(|query| query.name).zip(answers).collect();
     extract::assemble(answers).expect("answers have the expected shape")
 }
 
