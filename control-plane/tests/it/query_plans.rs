@@ -11,11 +11,25 @@ use sqlx::PgConnection;
 
 use crate::harness::App;
 
-/// Tables with a row per deployment, partner or key and not per project, user or operation.
-const SMALL: &[&str] = &["signing_keys", "partners"];
+/// Tables with a row per deployment, partner or key, or per merge that is under way, and not per project, user or operation.
+const SMALL: &[&str] = &["signing_keys", "partners", "operation_documents"];
 
-/// Queries that read a whole table, by a text that is in no other, with who asks.
-const WHOLE: &[(&str, &str)] = &[];
+/// Indexes of what is under way or amiss, which is little at any time; they may be read from end to end.
+const FEW: &[&str] = &[
+    "operations_due_idx",
+    "operations_one_per_project_key",
+    "merges_parent_id_idx",
+    "merges_undo_until_idx",
+    "projects_unserved_idx",
+];
+
+/// Queries that may read a whole table, by a text that is in no other, with who asks and how often.
+const WHOLE: &[(&str, &str)] = &[
+    ("select exists (select from users)", "start-up: ends at the first row"),
+    ("from users where operator order by created_at", "start-up, when the first user's credentials are lost"),
+    ("where (cardinality($1::text[]) = 0 or state = any($1))", "hearth operations list"),
+    ("lag(d.last_amount) over", "hearth usage rebuild: all that follows a month"),
+];
 
 /// Postgres words plans differently from one version to the next.
 const GOLDEN_VERSION: i32 = 15;
@@ -60,6 +74,20 @@ const FILL: &str = "
         select 'gateway:' || n % 300, n, current_date, md5('j' || (n % 3000 + 1))::uuid, 'requests', '', now(), now(), 1, now()
         from generate_series(1, 9000) n;
     insert into project_activity (project_id, last_request_at) select id, now() from projects;
+    insert into api_keys (id, user_id, name, prefix, token_hash)
+        select md5('k' || n)::uuid, md5('u' || n)::uuid, 'k', 'uak_', decode(md5('t' || n), 'hex') from generate_series(1, 300) n;
+    insert into operations (id, kind, organization_id, project_id, state, input)
+        select md5('w' || n)::uuid, case when n % 10 = 0 then 'branch_merge' else 'project_create' end, md5('o' || (n % 300 + 1))::uuid,
+               md5('j' || n)::uuid, case when n % 100 = 0 then 'running' else 'succeeded' end, '{}'
+        from generate_series(1, 3000) n;
+    insert into projects (id, organization_id, parent_id, name, app_key, region, instance_type, service_version)
+        select md5('b' || n)::uuid, md5('o' || (n % 300 + 1))::uuid, md5('j' || n)::uuid, 'b' || n, 'b' || n, 'us-east', 'nano', '2.0.0'
+        from generate_series(1, 600) n;
+    insert into branches (project_id, mode) select md5('b' || n)::uuid, 'full' from generate_series(1, 600) n;
+    insert into merges (operation_id, branch_id, parent_id, state, merged_at, undo_until, previous_merged)
+        select md5('w' || n * 10)::uuid, md5('b' || n)::uuid, md5('j' || n)::uuid, case when n % 50 = 0 then 'open' else 'closed' end,
+               now(), now(), false
+        from generate_series(1, 300) n;
     analyze;
 ";
 
@@ -145,7 +173,8 @@ async fn no_query_reads_a_table_that_grows_from_end_to_end() {
         let accesses = plan(&mut conn, &query, parameters).await;
         for access in &accesses {
             let grows = !access.table.is_empty() && !SMALL.contains(&access.table.as_str());
-            let bounded = access.index.is_some() && (access.condition.is_some() || access.limited);
+            let few = access.index.as_deref().is_some_and(|index| FEW.contains(&index));
+            let bounded = few || access.index.is_some() && (access.condition.is_some() || access.limited);
             if !grows || bounded {
                 continue;
             }

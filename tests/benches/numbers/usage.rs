@@ -203,13 +203,16 @@ async fn ingest(bench: &Bench<'_>, settings: &Settings, report: &mut Report) {
     report.add("usage records taken in", format!("{rate:.0} records/s"), "≥ 10000 records/s", Some(rate >= 10_000.0));
 }
 
+/// Makes a request.
+type Ask<'a> = Box<dyn Fn() -> reqwest::RequestBuilder + 'a>;
+
 /// Reports over the whole month.
 async fn reports(bench: &Bench<'_>, own: &str, settings: &Settings, report: &mut Report) {
     let projects = settings.projects;
     let month = format!("?start_date={}", (chrono::Utc::now() - chrono::Duration::days(30)).date_naive());
     let organization = bench.cloud.organization();
     let of_partner = format!("/usage{month}");
-    let cases: [(&str, usize, u128, Box<dyn Fn() -> reqwest::RequestBuilder + '_>); 7] = [
+    let cases: [(&str, usize, u128, Ask<'_>); 7] = [
         ("partner total", 50, 200, Box::new(|| bench.as_partner(0, &of_partner))),
         ("partner invoice preview", 50, 200, Box::new(|| bench.as_partner(0, "/invoice-preview"))),
         (
