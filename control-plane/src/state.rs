@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use clock::SharedClock;
-use model::sealing::MasterKey;
+use model::{limits, sealing::MasterKey};
+use outbound::Outbound;
 use saga::Engine;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::{
-    app::{Failure, auth::throttle::LoginThrottle, operations::hub::Hub},
+    app::{Failure, operations::hub::Hub, partners::guesses::Guesses, throttle::Throttle},
     config::Config,
     passwords::Passwords,
     signing::{Signer, SigningError},
@@ -25,6 +26,8 @@ pub struct Seams {
     pub clock: SharedClock,
     /// Seals secrets.
     pub master_key: MasterKey,
+    /// Says which addresses tenants may have us call.
+    pub outbound: Arc<Outbound>,
 }
 
 /// Why the control plane could not start.
@@ -43,9 +46,11 @@ pub struct State {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) clock: SharedClock,
     pub(crate) master_key: MasterKey,
+    pub(crate) outbound: Arc<Outbound>,
     pub(crate) signer: Arc<Signer>,
     pub(crate) passwords: Passwords,
-    pub(crate) login_throttle: LoginThrottle,
+    pub(crate) login_throttle: Throttle,
+    pub(crate) partner_guesses: Guesses,
     pub(crate) hub: Arc<Hub>,
 }
 
@@ -60,7 +65,7 @@ impl std::fmt::Debug for State {
 /// # Errors
 /// When the control database cannot be used, or a key cannot be opened with this master key.
 pub async fn state(config: Config, seams: Seams) -> Result<State, StartError> {
-    let Seams { pool, engine, clock, master_key } = seams;
+    let Seams { pool, engine, clock, master_key, outbound } = seams;
     let signer = Signer::load_or_create(&pool, &master_key, clock.now()).await?;
     let hub = Arc::new(Hub::start(pool.clone()));
     Ok(State {
@@ -69,9 +74,11 @@ pub async fn state(config: Config, seams: Seams) -> Result<State, StartError> {
         engine,
         clock,
         master_key,
+        outbound,
         signer: Arc::new(signer),
         passwords: Passwords::new(),
-        login_throttle: LoginThrottle::default(),
+        login_throttle: Throttle::new(limits::LOGIN_ATTEMPTS),
+        partner_guesses: Guesses::default(),
         hub,
     })
 }

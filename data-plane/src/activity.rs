@@ -1,8 +1,13 @@
-//! What goes on in this process: open and counted requests, and a wake-up for the tasks that work only after something happened.
+//! What goes on in this process: open requests, counted acts, and a wake-up for the tasks that work only after something happened.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+};
 
 use chrono::{DateTime, Utc};
+use data_plane_contract::usage::Metric;
+use metering::Counts;
 use tokio::sync::Notify;
 
 /// Counters since the process began.
@@ -10,7 +15,9 @@ use tokio::sync::Notify;
 pub struct Activity {
     open: AtomicU64,
     last_request_millis: AtomicI64,
-    function_calls: AtomicU64,
+    /// Where acts are counted; nowhere for a process that was not told where its usage goes.
+    counts: OnceLock<Counts>,
+    users_became_active: AtomicBool,
     database_touched: AtomicBool,
     storage_touched: AtomicBool,
     happened: Notify,
@@ -30,9 +37,43 @@ impl Activity {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A function was invoked.
+    /// From now on acts are counted there.
+    pub fn count_in(&self, counts: Counts) {
+        // A second place would split one count.
+        let _first = self.counts.set(counts);
+    }
+
+    /// A function was invoked. Counted before it is answered, as all acts.
     pub fn function_called(&self) {
-        self.function_calls.fetch_add(1, Ordering::Relaxed);
+        self.count(Metric::FunctionCalls, 1);
+    }
+
+    /// A mail was taken by whoever sends it.
+    pub fn email_sent(&self) {
+        self.count(Metric::EmailRequests, 1);
+    }
+
+    /// A tool was called through MCP.
+    pub fn mcp_called(&self) {
+        self.count(Metric::McpCalls, 1);
+    }
+
+    /// A language model was used: tokens in and out, and millionths of a credit.
+    pub fn model_used(&self, tokens: u64, micro_credits: u64) {
+        self.count(Metric::AiTokens, tokens);
+        self.count(Metric::AiCredits, micro_credits);
+    }
+
+    fn count(&self, metric: Metric, amount: u64) {
+        if let Some(counts) = self.counts.get() {
+            counts.add(metric, amount);
+        }
+        self.happened.notify_one();
+    }
+
+    /// A user was signed in who was not before in this month.
+    pub fn user_became_active(&self) {
+        self.users_became_active.store(true, Ordering::Relaxed);
         self.happened.notify_one();
     }
 
@@ -57,9 +98,9 @@ impl Activity {
         }
     }
 
-    /// Function calls since last asked.
-    pub fn take_function_calls(&self) -> u64 {
-        self.function_calls.swap(0, Ordering::Relaxed)
+    /// Whether users became active since last asked.
+    pub fn take_users_became_active(&self) -> bool {
+        self.users_became_active.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the database may have changed since last asked.

@@ -7,7 +7,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    advisor, config::Config, connections, database::backups, http, logs, metering, migrations, startup, state::App,
+    advisor, config::Config, connections, database::backups, http, logs, metering::Metering, migrations, startup,
+    state::App,
 };
 
 /// Connections unused for this long are closed.
@@ -67,11 +68,13 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error>
     let listener = TcpListener::bind(wanted).await.map_err(listen_failed)?;
     let address = listener.local_addr().map_err(listen_failed)?;
 
+    // Before the first request, so that every act is counted.
+    let metering = Metering::open(&app);
     let stop = CancellationToken::new();
     let keep_alive = Duration::from_millis(app.config.keep_alive_timeout_ms);
     let server =
         tokio::spawn(connections::serve(listener, http::Front::new(Arc::clone(&app)), keep_alive, stop.clone()));
-    let background = tokio::spawn(in_background(Arc::clone(&app), stop.clone()));
+    let background = tokio::spawn(in_background(Arc::clone(&app), metering, stop.clone()));
     tracing::info!(%address, "serving");
     Ok(Serving { address, app, stop, server, background })
 }
@@ -94,9 +97,13 @@ impl Serving {
     }
 }
 
-async fn in_background(app: Arc<App>, stop: CancellationToken) {
+async fn in_background(app: Arc<App>, metering: Option<Metering>, stop: CancellationToken) {
     let key = stop.run_until_cancelled(startup::make_signing_key(Arc::clone(&app)));
-    let metering = metering::run(Arc::clone(&app), stop.clone());
+    let metering = async {
+        if let Some(metering) = metering {
+            metering.run(Arc::clone(&app), stop.clone()).await;
+        }
+    };
     let idle = stop.run_until_cancelled(close_idle_connections(&app));
     let log = logs::write_in_background(Arc::clone(&app), stop.clone());
     let scans = stop.run_until_cancelled(advisor::run_scheduled(Arc::clone(&app)));

@@ -14,6 +14,7 @@ use crate::{
     encryption::Cipher,
     events::Events,
     http::limits::Limits,
+    metering::ActiveUsers,
     pools::Pools,
     schema_changes::SchemaChanges,
 };
@@ -50,6 +51,8 @@ pub struct App {
     pub outbound: Outbound,
     /// Key sets that others publish.
     pub key_sets: KeySets,
+    /// Users who are known to be counted for this month.
+    pub active_users: ActiveUsers,
     /// Rate limits.
     pub limits: Limits,
     /// When the process began.
@@ -77,6 +80,7 @@ impl App {
             http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?,
             outbound: outbound(&config)?,
             key_sets: KeySets::default(),
+            active_users: ActiveUsers::default(),
             limits: Limits::default(),
             clock,
             started_at,

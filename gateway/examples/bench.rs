@@ -56,7 +56,14 @@ async fn edge(http: SocketAddr, upstream: SocketAddr) -> Result<(), Box<dyn Erro
     let home = tempfile::tempdir()?;
     let project_id = ProjectId::generate();
     let hosts = vec!["bench.us-east.localhost".to_owned()];
-    let route = Route { project_id, hosts, upstream, state: RouteState::Serving, sleep_after_seconds: Some(900) };
+    let route = Route {
+        project_id,
+        hosts,
+        upstream,
+        state: RouteState::Serving,
+        sleep_after_seconds: Some(900),
+        restriction: None,
+    };
     let routes = home.path().join("gateway/routes");
     std::fs::create_dir_all(&routes)?;
     std::fs::write(routes.join(format!("{project_id}.json")), serde_json::to_vec(&route)?)?;

@@ -12,7 +12,7 @@ use crate::{
     edge::Edge,
     error::Error,
     idle, listener,
-    meter::{Meter, Shipping, Spool},
+    meter::{Meter, Shipping},
     routes::Routes,
     tls::Tls,
     waker::Waker,
@@ -47,8 +47,9 @@ pub async fn start(config: GatewayConfig, waker: Arc<dyn Waker>) -> Result<Gatew
         None => None,
     };
     let usage_folder = config.folder.join("usage");
-    let spool = Spool::open(&usage_folder, &config.source).map_err(Error::folder(usage_folder))?;
-    let meter = Arc::new(Meter::new(spool, SystemClock::shared()));
+    let meter =
+        Meter::open(&usage_folder, &config.source, SystemClock::shared()).map_err(Error::folder(usage_folder))?;
+    let meter = Arc::new(meter);
     let routes = Routes::load(config.folder.join("routes"), Arc::clone(&meter))?;
     let shipping = config.usage.clone().map(Shipping::new).transpose()?.map(Arc::new);
     let cutting = CancellationToken::new();

@@ -8,6 +8,7 @@ mod branch_merge_undo;
 mod branch_reset;
 mod branch_update;
 pub mod engine;
+pub mod idle_pause;
 pub mod orphan_sweep;
 mod pace;
 mod project_create;
@@ -15,12 +16,16 @@ mod project_delete;
 mod project_pause;
 mod project_restart;
 mod project_restore;
+pub mod quota_enforce;
+pub mod reconciler;
 pub mod undo_expire;
+pub mod webhook_delivery;
 mod world;
 
 use std::sync::Arc;
 
 use engine::{Definition, define};
+use reconciler::Reconciler;
 
 pub use branch_create::BranchCreate;
 pub use branch_delete::BranchDelete;
@@ -54,28 +59,51 @@ pub fn registry() -> Vec<Arc<dyn Definition<World>>> {
     ]
 }
 
-/// Carries out operations, sweeps orphans and removes what undone or old merges keep, until told to stop.
+/// Pace of what runs beside the operations.
+#[derive(Clone, Debug, Default)]
+pub struct Paces {
+    /// The sweep of orphans.
+    pub sweep: orphan_sweep::Settings,
+    /// Delivery of events.
+    pub deliveries: webhook_delivery::Settings,
+    /// Quotas.
+    pub quotas: quota_enforce::Settings,
+    /// Pausing of idle projects.
+    pub idle: idle_pause::Settings,
+}
+
+/// Carries out operations, sweeps orphans, removes what undone or old merges keep, delivers events, enforces quotas and pauses idle projects,
+/// until told to stop.
 #[derive(Debug)]
 pub struct Worker {
     operations: WorkerHandle,
     sweep: orphan_sweep::SweepHandle,
     expiry: undo_expire::ExpiryHandle,
+    reconcilers: Vec<Reconciler>,
 }
 
 impl Worker {
     /// Starts a worker with every saga. Any number of them may run, in any number of processes.
     #[must_use]
-    pub fn start(world: World, settings: Settings, sweep: orphan_sweep::Settings) -> Self {
+    pub fn start(world: World, settings: Settings, paces: Paces) -> Self {
         let world = Arc::new(world);
         Self {
             operations: engine::embedded::Worker::start(world.pool.clone(), world.clone(), registry(), settings),
-            expiry: undo_expire::start(Arc::clone(&world), sweep.every),
-            sweep: orphan_sweep::start(world, sweep),
+            expiry: undo_expire::start(Arc::clone(&world), paces.sweep.every),
+            reconcilers: vec![
+                webhook_delivery::start(Arc::clone(&world), paces.deliveries),
+                quota_enforce::start(Arc::clone(&world), paces.quotas),
+                idle_pause::start(Arc::clone(&world), paces.idle),
+            ],
+            sweep: orphan_sweep::start(world, paces.sweep),
         }
     }
 
     /// Takes nothing new, lets what is under way end or hands it back, and returns when all is at rest.
     pub async fn shutdown(self) {
+        for reconciler in self.reconcilers {
+            reconciler.shutdown().await;
+        }
         self.expiry.shutdown().await;
         self.sweep.shutdown().await;
         self.operations.shutdown().await;

@@ -4,6 +4,9 @@
 //! What is known to be gone, a deleted project or the clone of an ended merge, is removed after a grace. What the control database has never
 //! heard of is not touched: a person is told, because the database may be the one that forgot. Routes lead nowhere without a row and are
 //! withdrawn; routes that are missing are published again.
+//!
+//! A sweep costs what there is outside and what is amiss, not how many projects there are: rows are looked up by what exists, found by what is
+//! wrong with them, and read through a page at a time, one sweep after the other.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -11,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use data_plane_contract::routes::{Route, RouteState};
+use data_plane_contract::routes::{Restraint, Route, RouteState};
 use ids::ProjectId;
 use model::projects::{Intent, Observed};
 use serde_json::Value;
@@ -78,6 +81,9 @@ async fn repeat(world: &World, settings: Settings) {
     }
 }
 
+/// Rows that one sweep reads in passing. A cloud with fewer is looked at as a whole each time.
+const PAGE: i64 = 2000;
+
 /// What one sweep did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -97,21 +103,35 @@ pub struct Sweep {
     grace: Duration,
     orphans: HashMap<ProjectId, Instant>,
     reported: HashSet<ProjectId>,
+    reported_unserved: HashSet<ProjectId>,
+    /// The last row that was read in passing.
+    after: ProjectId,
 }
 
 /// One look at the world. What exists outside is read before the rows that claim it, because a row is there before anything it claims.
 struct Look {
     resources: BTreeSet<ProjectId>,
     routes: Vec<Route>,
-    projects: BTreeMap<ProjectId, Project>,
+    /// Of what exists outside, that which has a row.
+    rows: HashSet<ProjectId>,
+    unserved: Vec<Project>,
+    page: Vec<Project>,
     busy: HashSet<ProjectId>,
+    /// What the gateway is to do about projects that use too much.
+    restricted: HashMap<ProjectId, Restraint>,
 }
 
 impl Sweep {
     /// A sweeper that has seen nothing yet.
     #[must_use]
     pub fn new(grace: Duration) -> Self {
-        Self { grace, orphans: HashMap::new(), reported: HashSet::new() }
+        Self {
+            grace,
+            orphans: HashMap::new(),
+            reported: HashSet::new(),
+            reported_unserved: HashSet::new(),
+            after: uuid::Uuid::nil().into(),
+        }
     }
 
     /// Looks once and converges as far as the grace allows. Does nothing while another sweeper is at it.
@@ -120,7 +140,8 @@ impl Sweep {
         if !store::operations::lock_sweep(&mut lock).await.map_err(store_failed)? {
             return Ok(Swept::default());
         }
-        let look = Look::take(world).await?;
+        let look = Look::take(world, self.after).await?;
+        self.after = look.next_page();
         let mut swept = Swept::default();
         self.remove_orphans(world, &look, &mut swept).await?;
         align_routes(world, &look, &mut swept).await?;
@@ -156,31 +177,24 @@ impl Sweep {
 
     /// Rows that no operation serves and that are not what their owner wants.
     fn report_unserved(&mut self, look: &Look, swept: &mut Swept) {
-        for (id, project) in &look.projects {
-            let unserved = !look.busy.contains(id)
-                && match project.intent {
-                    Intent::Active => project.observed != Observed::Serving,
-                    Intent::Paused => project.observed == Observed::Absent,
-                    Intent::Deleted => true,
-                };
-            if unserved && self.reported.insert(*id) {
+        let unserved: Vec<&Project> = look.unserved.iter().filter(|project| !look.busy.contains(&project.id)).collect();
+        self.reported_unserved.retain(|id| unserved.iter().any(|project| project.id == *id));
+        for project in unserved {
+            if self.reported_unserved.insert(project.id) {
                 tracing::error!(
-                    project.id = %id,
+                    project.id = %project.id,
                     project.intent = project.intent.as_str(),
                     project.observed = project.observed.as_str(),
                     "a project is not what its owner wants, and no operation is under way"
                 );
-                swept.reported.push(*id);
-            }
-            if !unserved {
-                self.reported.remove(id);
+                swept.reported.push(project.id);
             }
         }
     }
 }
 
 impl Look {
-    async fn take(world: &World) -> Outcome<Self> {
+    async fn take(world: &World, after: ProjectId) -> Outcome<Self> {
         let databases = world.database.list_databases().await.map_err(provider_failed)?;
         let data_planes = world.compute.list_data_planes().await.map_err(provider_failed)?;
         let routes = route::list(world).await?;
@@ -188,18 +202,37 @@ impl Look {
         let mut moment =
             world.pool.begin_with("begin isolation level repeatable read, read only").await.map_err(store_failed)?;
         let operations = store::operations::unfinished(&mut moment).await.map_err(store_failed)?;
-        let projects = store::projects::all_not_deleted(&mut moment).await.map_err(store_failed)?;
+        let resources: BTreeSet<ProjectId> = databases.into_iter().chain(data_planes).collect();
+        let outside: Vec<ProjectId> =
+            resources.iter().copied().chain(routes.iter().map(|route| route.project_id)).collect();
+        let rows = store::projects::not_deleted(&mut moment, &outside).await.map_err(store_failed)?;
+        let unserved = store::projects::unserved(&mut moment).await.map_err(store_failed)?;
+        let page = store::projects::page_not_deleted(&mut moment, after, PAGE).await.map_err(store_failed)?;
+        let ids: Vec<ProjectId> = page.iter().map(|project| project.id).collect();
+        let restrictions = store::quotas::restrictions(&mut moment, &ids).await.map_err(store_failed)?;
         moment.commit().await.map_err(store_failed)?;
         Ok(Self {
-            resources: databases.into_iter().chain(data_planes).collect(),
+            resources,
             routes,
-            projects: projects.into_iter().map(|project| (project.id, project)).collect(),
+            rows: rows.into_iter().collect(),
+            unserved,
+            page,
             busy: operations.iter().flat_map(concerned).collect(),
+            restricted: restrictions
+                .into_iter()
+                .filter_map(|(id, restriction)| Some((id, route::restraint(restriction.action)?)))
+                .collect(),
         })
     }
 
     fn claimed(&self, id: ProjectId) -> bool {
-        self.projects.contains_key(&id) || self.busy.contains(&id)
+        self.rows.contains(&id) || self.busy.contains(&id)
+    }
+
+    /// Where the next sweep goes on reading: behind a full page, else from the beginning.
+    fn next_page(&self) -> ProjectId {
+        let full = i64::try_from(self.page.len()).is_ok_and(|rows| rows == PAGE);
+        self.page.last().filter(|_| full).map_or(uuid::Uuid::nil().into(), |last| last.id)
     }
 }
 
@@ -230,24 +263,27 @@ async fn known_to_be_gone(world: &World, id: ProjectId) -> Outcome<bool> {
 /// Withdraws routes without a row, and publishes those that are missing or say something else than the row, except where an operation is
 /// under way.
 async fn align_routes(world: &World, look: &Look, swept: &mut Swept) -> Outcome {
-    let routed: BTreeMap<ProjectId, RouteState> =
-        look.routes.iter().map(|route| (route.project_id, route.state)).collect();
+    let routed: BTreeMap<ProjectId, &Route> = look.routes.iter().map(|route| (route.project_id, route)).collect();
     for id in routed.keys().filter(|id| !look.claimed(**id)) {
         route::withdraw(world, *id).await?;
         swept.withdrawn.push(*id);
     }
-    for project in look.projects.values().filter(|project| !look.busy.contains(&project.id)) {
+    for project in look.page.iter().filter(|project| !look.busy.contains(&project.id)) {
         let state = match (project.intent, project.observed) {
             (Intent::Active, Observed::Serving) => RouteState::Serving,
             (Intent::Paused, Observed::Stopped) => RouteState::Paused,
             _ => continue,
         };
-        if routed.get(&project.id) == Some(&state) {
+        let restricted = look.restricted.get(&project.id).copied();
+        let told = |route: &&Route| {
+            route.state == state && route.restriction.as_ref().map(|restriction| restriction.restraint) == restricted
+        };
+        if routed.get(&project.id).is_some_and(told) {
             continue;
         }
         let mut conn = world.pool.acquire().await.map_err(store_failed)?;
         if store::operations::running_for_project(&mut conn, project.id).await.map_err(store_failed)?.is_none() {
-            route::publish(world, project.id, state).await?;
+            route::publish_restricted(world, project.id, state).await?;
             swept.published.push(project.id);
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use clock::SharedClock;
 use ids::ProjectId;
 use model::sealing::MasterKey;
+use outbound::Outbound;
 use providers::{Compute, Database};
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -32,6 +33,8 @@ pub struct World {
     pub gateway: GatewayAddresses,
     /// Client for the gateway and for data planes; follows no redirects.
     pub http: reqwest::Client,
+    /// Makes calls to addresses that tenants chose.
+    pub outbound: Arc<Outbound>,
     /// Authenticates us to the gateway's admin interface.
     pub internal_token: SecretString,
     /// Opens projects' secrets.

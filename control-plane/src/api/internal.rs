@@ -8,13 +8,12 @@ use data_plane_contract::{
 use http::{HeaderMap, StatusCode};
 use http_kit::Principal;
 use model::{Error, usage::Metric};
-use store::usage::Record;
 
 use super::Answer;
 use crate::{
     app::{
         reporters::{self, Reporter},
-        usage::{self, Batch},
+        usage::ingest::{self, Batch, Measured},
     },
     http::{authenticate::bearer, extract::Body},
     state::State,
@@ -26,10 +25,12 @@ pub(super) fn routes() -> Router<State> {
         .route("/internal/v1/heartbeats", post(accept_heartbeat))
 }
 
-fn record(record: UsageRecord) -> Result<Record, Error> {
+fn record(record: UsageRecord) -> Result<Measured, Error> {
     let metric: Metric = record.metric.as_str().parse().map_err(Error::internal)?;
+    let instance_type = record.instance_type.as_deref().map(str::parse).transpose();
+    let instance_type = instance_type.map_err(|error| Error::invalid("instance_type", format!("{error}")))?;
     let UsageRecord { project_id, from, to, amount, sequence, .. } = record;
-    Ok(Record { sequence, project_id, metric, from, to, amount })
+    Ok(Measured { sequence, project_id, metric, instance_type, from, to, amount })
 }
 
 fn name(principal: &Principal, reporter: Reporter) {
@@ -53,10 +54,10 @@ pub(crate) async fn accept_usage_records(
 ) -> Answer<Json<UsageAccepted>> {
     let token = presented(&headers)?;
     let Body(batch) = body?;
-    let reporter = reporters::recognise(&state, Some(token), usage::claimed_project(&batch.source)).await?;
+    let reporter = reporters::recognise(&state, Some(token), ingest::claimed_project(&batch.source)).await?;
     name(&principal, reporter);
     let records = batch.records.into_iter().map(record).collect::<Result<_, _>>()?;
-    let sequence = usage::accept(&state, reporter, Batch { source: batch.source, records }).await?;
+    let sequence = ingest::accept(&state, reporter, Batch { source: batch.source, records }).await?;
     Ok(Json(UsageAccepted { sequence }))
 }
 

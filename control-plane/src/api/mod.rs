@@ -2,7 +2,10 @@
 
 mod api_keys;
 mod auth;
+mod billing;
 mod branches;
+mod csv;
+mod events;
 mod internal;
 pub(crate) mod merges;
 pub(crate) mod openapi;
@@ -12,6 +15,7 @@ mod partners;
 mod partnership;
 mod platform;
 mod projects;
+mod quotas;
 mod usage;
 
 use axum::{
@@ -47,12 +51,16 @@ pub(crate) fn authenticated() -> Router<State> {
         .merge(merges::routes())
         .merge(operations::routes())
         .merge(usage::routes())
+        .merge(quotas::routes())
+        .merge(billing::routes())
         .merge(partners::routes())
+        .merge(events::routes(events::Below::Organization))
+        .merge(events::routes(events::Below::Partner))
 }
 
 /// Routes for partners.
 pub(crate) fn partners() -> Router<State> {
-    partnership::routes()
+    partnership::routes().merge(events::routes(events::Below::Partnership))
 }
 
 pub(crate) fn operation_value(id: OperationId) -> HeaderValue {

@@ -60,6 +60,11 @@ impl Modify for Bearer {
         super::operations::list_operations,
         super::operations::follow_operation,
         super::usage::get_organization_usage,
+        super::quotas::get_quotas,
+        super::quotas::update_quotas,
+        super::usage::daily::get_organization_daily_usage,
+        super::billing::get_price_lists,
+        super::billing::get_invoice_preview,
         super::partners::create_partner,
         super::partners::list_partners,
         super::partners::get_partner,
@@ -81,6 +86,8 @@ impl Modify for Bearer {
         super::partnership::lifecycle::restart_partner_project,
         super::partnership::usage::get_partner_project_usage,
         super::partnership::usage::get_partner_usage,
+        super::usage::daily::get_partner_daily_usage,
+        super::billing::get_partner_invoice_preview,
         super::platform::get_latest_version,
         super::platform::get_signing_keys,
         super::platform::get_health,
@@ -88,10 +95,16 @@ impl Modify for Bearer {
 )]
 struct Document;
 
+fn whole() -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    super::events::document::add(&mut document);
+    document
+}
+
 /// The OpenAPI document as pretty JSON, ending in a newline.
 #[must_use]
 pub fn document() -> String {
-    let mut text = Document::openapi().to_pretty_json().expect("the document is plain data");
+    let mut text = whole().to_pretty_json().expect("the document is plain data");
     text.push('\n');
     text
 }
@@ -101,5 +114,5 @@ pub(super) fn routes() -> Router<State> {
 }
 
 async fn get_document() -> Json<utoipa::openapi::OpenApi> {
-    Json(Document::openapi())
+    Json(whole())
 }

@@ -45,6 +45,8 @@ pub(super) fn routes() -> Router<State> {
 pub(crate) struct PartnerOut {
     /// `ps_…`.
     id: String,
+    /// Whose a white-label partner's projects are; its quotas are changed there.
+    organization_id: uuid::Uuid,
     name: String,
     #[schema(value_type = String)]
     kind: PartnerKind,
@@ -67,6 +69,7 @@ impl From<Partner> for PartnerOut {
         let Allowances { project_limit, regions, instance_types } = partner.allowances;
         Self {
             id: partner.id.to_string(),
+            organization_id: partner.organization_id.as_uuid(),
             name: partner.name,
             kind: partner.kind,
             plan: partner.plan,

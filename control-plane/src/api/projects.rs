@@ -6,7 +6,10 @@ use axum::{
     routing::{get, post},
 };
 use http::StatusCode;
-use model::{projects::Status, projects::host};
+use model::{
+    projects::{PauseReason, Status, host},
+    quotas::{QuotaAction, QuotaSubject, Restriction},
+};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use store::projects::Project;
@@ -56,13 +59,48 @@ pub(crate) struct ProjectOut {
     access_host: String,
     /// The data plane's own loopback address, once it is known.
     direct_url: Option<String>,
+    /// `idle`, when it was paused because nobody used it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pause_reason: Option<PauseReason>,
+    /// Until when such a project can be restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restorable_until: Option<String>,
+    /// What is done about it for using more than it is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restriction: Option<RestrictionOut>,
     created_at: String,
     updated_at: String,
+}
+
+/// What is done about usage beyond what is allowed. Nothing is deleted; a raised limit ends it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RestrictionOut {
+    /// `throttle`, `read_only` or `sleep`.
+    #[schema(value_type = String)]
+    action: QuotaAction,
+    /// A metric, or `spend`.
+    #[schema(value_type = String)]
+    subject: QuotaSubject,
+    used: i64,
+    allowed: i64,
+    /// For people, as the refused requests say it.
+    reason: String,
+    since: String,
+}
+
+impl From<Restriction> for RestrictionOut {
+    fn from(restriction: Restriction) -> Self {
+        let Restriction { action, subject, used, allowed, since } = restriction;
+        Self { action, subject, used, allowed, reason: restriction.reason(), since: time(since) }
+    }
 }
 
 impl ProjectOut {
     pub(crate) fn new(state: &State, view: ProjectView) -> Self {
         let (status, operation_status) = (view.status(), view.operation_status());
+        let restorable_until = view.restorable_until().map(time);
+        let restriction = view.restriction.map(RestrictionOut::from);
         let project = view.project;
         Self {
             id: project.id.as_uuid(),
@@ -79,6 +117,9 @@ impl ProjectOut {
             instance_type: project.instance_type.as_str(),
             service_version: project.service_version,
             customized_domain: project.customized_domain,
+            pause_reason: project.pause_reason,
+            restorable_until,
+            restriction,
             created_at: time(project.created_at),
             updated_at: time(project.updated_at),
         }

@@ -4,12 +4,16 @@
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod auth;
+pub(crate) mod billing;
 pub(crate) mod branches;
+pub(crate) mod events;
 pub(crate) mod operations;
 pub(crate) mod organizations;
 pub(crate) mod partners;
 pub(crate) mod projects;
+pub(crate) mod quotas;
 pub(crate) mod reporters;
+pub(crate) mod throttle;
 pub(crate) mod usage;
 
 use ids::OperationId;

@@ -1,7 +1,9 @@
 //! Which partner a request is from: its id is in the path, its secret in a header.
 
+use std::net::SocketAddr;
+
 use axum::{
-    extract::{RawPathParams, Request, State as AxumState},
+    extract::{ConnectInfo, RawPathParams, Request, State as AxumState},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -22,8 +24,10 @@ pub(crate) async fn require_partner(
     next: Next,
 ) -> Response {
     let id = parameters.iter().find(|(name, _)| *name == "partner").and_then(|(_, text)| text.parse().ok());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = peer.map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string());
     let secret = request.headers().get(SECRET).and_then(|value| value.to_str().ok());
-    let partner = match authenticate(&state, id, secret).await {
+    let partner = match authenticate(&state, id, secret, &address).await {
         Ok(partner) => partner,
         Err(failure) => return failure.into_response(),
     };

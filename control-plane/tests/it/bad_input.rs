@@ -44,6 +44,35 @@ const ROUTES: &[(&str, &str)] = &[
     ("GET", "/operations/v1/:project"),
     ("GET", "/operations/v1/:project/events"),
     ("GET", "/usage/v1/organizations/:org"),
+    ("GET", "/organizations/v1/:org/quotas"),
+    ("PUT", "/organizations/v1/:org/quotas"),
+    ("GET", "/organizations/v1/:org/events"),
+    ("GET", "/organizations/v1/:org/webhook-endpoints"),
+    ("POST", "/organizations/v1/:org/webhook-endpoints"),
+    ("GET", "/organizations/v1/:org/webhook-endpoints/:project"),
+    ("PUT", "/organizations/v1/:org/webhook-endpoints/:project"),
+    ("DELETE", "/organizations/v1/:org/webhook-endpoints/:project"),
+    ("POST", "/organizations/v1/:org/webhook-endpoints/:project/rotate-secret"),
+    ("POST", "/organizations/v1/:org/webhook-endpoints/:project/disable"),
+    ("POST", "/organizations/v1/:org/webhook-endpoints/:project/enable"),
+    ("GET", "/organizations/v1/:org/webhook-endpoints/:project/deliveries"),
+    ("GET", "/organizations/v1/:org/webhook-endpoints/:project/deliveries/:branch/attempts"),
+    ("POST", "/organizations/v1/:org/webhook-endpoints/:project/deliveries/:branch/redeliver"),
+    ("GET", "/partners/v1/:partner/events"),
+    ("GET", "/partners/v1/:partner/webhook-endpoints"),
+    ("POST", "/partners/v1/:partner/webhook-endpoints"),
+    ("GET", "/partners/v1/:partner/webhook-endpoints/:project"),
+    ("PUT", "/partners/v1/:partner/webhook-endpoints/:project"),
+    ("DELETE", "/partners/v1/:partner/webhook-endpoints/:project"),
+    ("POST", "/partners/v1/:partner/webhook-endpoints/:project/rotate-secret"),
+    ("POST", "/partners/v1/:partner/webhook-endpoints/:project/disable"),
+    ("POST", "/partners/v1/:partner/webhook-endpoints/:project/enable"),
+    ("GET", "/partners/v1/:partner/webhook-endpoints/:project/deliveries"),
+    ("GET", "/partners/v1/:partner/webhook-endpoints/:project/deliveries/:branch/attempts"),
+    ("POST", "/partners/v1/:partner/webhook-endpoints/:project/deliveries/:branch/redeliver"),
+    ("GET", "/usage/v1/organizations/:org/daily"),
+    ("GET", "/billing/v1/plans"),
+    ("GET", "/billing/v1/:org/invoice-preview"),
     ("GET", "/partners/v1"),
     ("POST", "/partners/v1"),
     ("GET", "/partners/v1/:partner"),
@@ -97,7 +126,7 @@ fn every_documented_route_for_users_is_tried() {
 #[tokio::test]
 async fn wrong_credentials_and_foreign_ids_get_nowhere() {
     let app = App::start().await;
-    let good = json!({ "name": "valid-name", "mode": "full", "type": "team", "instanceType": "micro" });
+    let good = json!({ "name": "valid-name", "mode": "full", "type": "team", "instanceType": "micro", "url": "https://a.example.com/", "reason": "none" });
     for (verb, route) in ROUTES {
         let method: Method = verb.parse().expect("a method");
         let fill = |id: &str| {
@@ -214,4 +243,33 @@ async fn wrong_queries_are_refused() {
         assert_refused(&app.admin.post_empty(&path).await, &[400], &path);
     }
     assert_eq!(app.engine.starts().len(), 2);
+    let organization = &app.admin.organization;
+    for query in [
+        "start_date=2026-02-30",
+        "start_date=2026-2-3",
+        "start_date=tomorrow",
+        "start_date=",
+        "end_date=2999-01-01",
+        "start_date=2026-02-01&end_date=2026-01-01",
+        "start_date=2020-01-01",
+        "format=xml",
+    ] {
+        let path = format!("/usage/v1/organizations/{organization}/daily?{query}");
+        assert_refused(&app.admin.get(&path).await, &[400], &path);
+    }
+    for query in [
+        "cycle=next",
+        "cycle=2026-13",
+        "cycle=2026-1",
+        "cycle=2026-01-01",
+        "cycle=2999-01",
+        "cycle=2019-01",
+        "cycle=-2026-01",
+        "cycle=",
+        "format=pdf",
+        "by_project=some",
+    ] {
+        let path = format!("/billing/v1/{organization}/invoice-preview?{query}");
+        assert_refused(&app.admin.get(&path).await, &[400], &path);
+    }
 }

@@ -2,7 +2,9 @@
 
 mod accounts;
 mod bad_input;
+mod billing;
 mod branches;
+mod events;
 mod harness;
 mod idempotency;
 mod merges;
@@ -11,5 +13,7 @@ mod operations;
 mod organizations;
 mod partners;
 mod projects;
+mod query_plans;
 mod quotas;
 mod usage;
+mod usage_rollups;

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::harness::{App, INTERNAL_TOKEN, Reply, User};
 
 /// A partner as a caller.
-struct Partner {
+pub(crate) struct Partner {
     caller: User,
-    id: String,
+    pub(crate) id: String,
     secret: String,
 }
 
 impl Partner {
-    async fn create(app: &App, input: Value) -> Self {
+    pub(crate) async fn create(app: &App, input: Value) -> Self {
         let made = app.admin.post("/partners/v1", input).await.expect(201);
         Self {
             caller: app.admin.with_token(None),
@@ -24,11 +24,11 @@ impl Partner {
         }
     }
 
-    async fn white_label(app: &App) -> Self {
+    pub(crate) async fn white_label(app: &App) -> Self {
         Self::create(app, json!({ "name": "Builder", "kind": "white-label" })).await
     }
 
-    async fn co_branded(app: &App) -> Self {
+    pub(crate) async fn co_branded(app: &App) -> Self {
         Self::create(app, json!({ "name": "Friends", "kind": "co-branded" })).await
     }
 
@@ -41,21 +41,21 @@ impl Partner {
         self.caller.send(method, &path, &[("x-partnership-secret", secret)], body).await
     }
 
-    async fn get(&self, path: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str) -> Reply {
         self.send(Method::GET, path, None).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
         self.send(Method::POST, path, Some(&body)).await
     }
 
-    async fn user(&self, email: &str) -> String {
+    pub(crate) async fn user(&self, email: &str) -> String {
         let body = json!({ "name": "Ada", "email": email });
         self.post("/connect-user", body).await.expect(200)["account"]["id"].as_str().expect("an id").to_owned()
     }
 
     /// A project of the partner itself.
-    async fn embedded(&self, name: &str) -> String {
+    pub(crate) async fn embedded(&self, name: &str) -> String {
         let body = json!({ "project_name": name });
         let made = self.post("/sync-embedded-project", body).await.expect(200);
         made["project"]["id"].as_str().expect("an id").to_owned()
@@ -205,7 +205,7 @@ async fn secrets_rotate_with_an_overlap_and_disabled_partners_are_refused() {
     assert_eq!(list(&new).await, 401, "without an overlap the old one ends at once");
 }
 
-/// Every endpoint for partners, with `:user` and `:project` for ids.
+/// Every endpoint for partners, with `:user`, `:project`, `:endpoint` and `:delivery` for ids.
 pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
     ("POST", "/connect-user"),
     ("POST", "/sync-embedded-project"),
@@ -219,67 +219,134 @@ pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
     ("POST", "/:project/upgrade"),
     ("POST", "/:project/restart"),
     ("GET", "/usage"),
+    ("GET", "/usage/daily"),
+    ("GET", "/invoice-preview"),
     ("GET", "/:project/usage"),
+    ("GET", "/events"),
+    ("GET", "/webhook-endpoints"),
+    ("POST", "/webhook-endpoints"),
+    ("GET", "/webhook-endpoints/:endpoint"),
+    ("PUT", "/webhook-endpoints/:endpoint"),
+    ("POST", "/webhook-endpoints/:endpoint/rotate-secret"),
+    ("POST", "/webhook-endpoints/:endpoint/disable"),
+    ("POST", "/webhook-endpoints/:endpoint/enable"),
+    ("GET", "/webhook-endpoints/:endpoint/deliveries"),
+    ("GET", "/webhook-endpoints/:endpoint/deliveries/:delivery/attempts"),
+    ("POST", "/webhook-endpoints/:endpoint/deliveries/:delivery/redeliver"),
+    ("DELETE", "/webhook-endpoints/:endpoint"),
     ("DELETE", "/:project"),
 ];
 
-/// The right partner with its new secret and with the one before, a wrong secret, another partner, a disabled one, a user, nobody.
+/// The right partner with its new secret and with the one before, a wrong secret, another partner, a disabled one, a user, nobody, and the secret
+/// before after its time.
 const ACCESS: &str = "\
-POST /connect-user: 400 400 401 400 403 401 401
-POST /sync-embedded-project: 400 400 401 400 403 401 401
-GET /projects: 200 200 401 200 403 401 401
-POST /:user/sync-project: 400 400 401 400 403 401 401
-GET /:user/:project/metadata: 200 200 401 404 403 401 401
-GET /:project/metadata: 200 200 401 404 403 401 401
-POST /:project/pause: 400 400 401 400 403 401 401
-POST /:project/restore: 400 400 401 400 403 401 401
-POST /:project/authorization: 200 200 401 404 403 401 401
-POST /:project/upgrade: 400 400 401 400 403 401 401
-POST /:project/restart: 400 400 401 400 403 401 401
-GET /usage: 200 200 401 200 403 401 401
-GET /:project/usage: 200 200 401 404 403 401 401
-DELETE /:project: 200 404 401 404 403 401 401
+POST /connect-user: 400 400 401 400 403 401 401 401
+POST /sync-embedded-project: 400 400 401 400 403 401 401 401
+GET /projects: 200 200 401 200 403 401 401 401
+POST /:user/sync-project: 400 400 401 400 403 401 401 401
+GET /:user/:project/metadata: 200 200 401 404 403 401 401 401
+GET /:project/metadata: 200 200 401 404 403 401 401 401
+POST /:project/pause: 400 400 401 400 403 401 401 401
+POST /:project/restore: 400 400 401 400 403 401 401 401
+POST /:project/authorization: 200 200 401 404 403 401 401 401
+POST /:project/upgrade: 400 400 401 400 403 401 401 401
+POST /:project/restart: 400 400 401 400 403 401 401 401
+GET /usage: 200 200 401 200 403 401 401 401
+GET /usage/daily: 200 200 401 200 403 401 401 401
+GET /invoice-preview: 200 200 401 200 403 401 401 401
+GET /:project/usage: 200 200 401 404 403 401 401 401
+GET /events: 200 200 401 200 403 401 401 401
+GET /webhook-endpoints: 200 200 401 200 403 401 401 401
+POST /webhook-endpoints: 400 400 401 400 403 401 401 401
+GET /webhook-endpoints/:endpoint: 200 200 401 404 403 401 401 401
+PUT /webhook-endpoints/:endpoint: 400 400 401 400 403 401 401 401
+POST /webhook-endpoints/:endpoint/rotate-secret: 400 400 401 400 403 401 401 401
+POST /webhook-endpoints/:endpoint/disable: 400 400 401 400 403 401 401 401
+POST /webhook-endpoints/:endpoint/enable: 200 200 401 404 403 401 401 401
+GET /webhook-endpoints/:endpoint/deliveries: 200 200 401 404 403 401 401 401
+GET /webhook-endpoints/:endpoint/deliveries/:delivery/attempts: 200 200 401 404 403 401 401 401
+POST /webhook-endpoints/:endpoint/deliveries/:delivery/redeliver: 202 202 401 404 403 401 401 401
+DELETE /webhook-endpoints/:endpoint: 204 404 401 404 403 401 401 401
+DELETE /:project: 200 404 401 404 403 401 401 401
 ";
+
+/// What stands for the ids in [`ENDPOINTS`].
+struct Names {
+    user: String,
+    project: String,
+    endpoint: String,
+    delivery: String,
+}
+
+impl Names {
+    /// Things of this partner, one of each.
+    async fn of(app: &App, partner: &Partner) -> Self {
+        let hook = json!({ "url": "https://hooks.example.com/in" });
+        let made = partner.post("/webhook-endpoints", hook).await.expect(201);
+        let endpoint = made["webhook_endpoint"]["id"].as_str().expect("an id").to_owned();
+        let user = partner.user("own@example.com").await;
+        let wanted = json!({ "project_name": "own" });
+        let made = partner.post(&format!("/{user}/sync-project"), wanted).await.expect(200);
+        let project = made["project"]["id"].as_str().expect("an id").to_owned();
+        let mut tx = app.pool.begin().await.expect("a transaction");
+        store::events::publish(&mut tx, app.now()).await.expect("published");
+        tx.commit().await.expect("commits");
+        let listed = partner.get(&format!("/webhook-endpoints/{endpoint}/deliveries")).await.expect(200);
+        let delivery = listed["deliveries"][0]["id"].as_str().expect("an id").to_owned();
+        Self { user, project, endpoint, delivery }
+    }
+
+    fn nobody() -> Self {
+        let id = || "00000000-0000-4000-8000-00000000dead".to_owned();
+        Self { user: id(), project: id(), endpoint: id(), delivery: id() }
+    }
+
+    fn fill(&self, pattern: &str) -> String {
+        let Self { user, project, endpoint, delivery } = self;
+        [(":user", user), (":project", project), (":endpoint", endpoint), (":delivery", delivery)]
+            .into_iter()
+            .fold(pattern.to_owned(), |path, (name, id)| path.replace(name, id))
+    }
+}
 
 #[tokio::test]
 async fn who_is_let_in_and_what_is_found() {
     let app = App::start().await;
     let (owner, other, disabled) =
         (Partner::white_label(&app).await, Partner::white_label(&app).await, Partner::white_label(&app).await);
-    let user = owner.user("own@example.com").await;
-    let made = owner.post(&format!("/{user}/sync-project"), json!({ "project_name": "own" })).await.expect(200);
-    let project = made["project"]["id"].as_str().expect("an id").to_owned();
+    let (own, nobody) = (Names::of(&app, &owner).await, Names::nobody());
     app.admin.post_empty(&format!("/partners/v1/{}/disable", disabled.id)).await.expect(200);
     let old = owner.secret.clone();
     let rotate = format!("/partners/v1/{}/rotate-secret", owner.id);
     let rotated = app.admin.post(&rotate, json!({ "grace_hours": 1 })).await.expect(200);
     let new = rotated["secret"].as_str().expect("a secret").to_owned();
-    let nobody = "00000000-0000-4000-8000-00000000dead";
 
-    let mut table = String::new();
+    let mut rows = Vec::new();
     for (method, pattern) in ENDPOINTS {
+        // Guesses are limited per minute.
+        app.clock.advance(Duration::minutes(1));
         let method: Method = method.parse().expect("a method");
         // A body that cannot be read shows that the caller was let in, and changes nothing.
-        let broken = json!({ "name": 7, "project_name": 7, "wait_for_completion": 7 });
-        let fill = |user: &str, project: &str| pattern.replace(":user", user).replace(":project", project);
-        let own = fill(&user, &project);
+        let broken = json!({
+            "name": 7, "project_name": 7, "wait_for_completion": 7, "url": 7, "reason": 7, "grace_hours": "x",
+        });
+        let path = own.fill(pattern);
         let mut row = vec![
-            owner.send_with(&new, method.clone(), &own, Some(&broken)).await.status,
-            owner.send_with(&old, method.clone(), &own, Some(&broken)).await.status,
-            owner.send_with("wrong", method.clone(), &own, Some(&broken)).await.status,
-            other.send(method.clone(), &own, Some(&broken)).await.status,
-            disabled.send(method.clone(), &own, Some(&broken)).await.status,
+            owner.send_with(&new, method.clone(), &path, Some(&broken)).await.status,
+            owner.send_with(&old, method.clone(), &path, Some(&broken)).await.status,
+            owner.send_with("wrong", method.clone(), &path, Some(&broken)).await.status,
+            other.send(method.clone(), &path, Some(&broken)).await.status,
+            disabled.send(method.clone(), &path, Some(&broken)).await.status,
         ];
-        let path = format!("/partnership/v1/{}{own}", owner.id);
-        row.push(app.admin.send(method.clone(), &path, &[], Some(&broken)).await.status);
-        row.push(app.admin.with_token(None).send(method.clone(), &path, &[], Some(&broken)).await.status);
-        let row: Vec<String> = row.iter().map(u16::to_string).collect();
-        table.push_str(&format!("{method} {pattern}: {}\n", row.join(" ")));
+        let whole_path = format!("/partnership/v1/{}{path}", owner.id);
+        row.push(app.admin.send(method.clone(), &whole_path, &[], Some(&broken)).await.status);
+        row.push(app.admin.with_token(None).send(method.clone(), &whole_path, &[], Some(&broken)).await.status);
+        rows.push(row);
 
-        if pattern.contains(":project") && method != Method::DELETE {
-            let whole = json!({ "instance_type": "small" });
-            let strange = other.send(method.clone(), &own, Some(&whole)).await;
-            let absent = other.send(method.clone(), &fill(nobody, nobody), Some(&whole)).await;
+        if (pattern.contains(":project") || pattern.contains(":endpoint")) && method != Method::DELETE {
+            let whole = json!({ "instance_type": "small", "reason": "none" });
+            let strange = other.send(method.clone(), &path, Some(&whole)).await;
+            let absent = other.send(method.clone(), &nobody.fill(pattern), Some(&whole)).await;
             assert_refused(&strange, 404);
             let without_id = |reply: &Reply| {
                 let mut body = reply.body.clone();
@@ -289,9 +356,34 @@ async fn who_is_let_in_and_what_is_found() {
             assert_eq!(without_id(&strange), without_id(&absent), "not yours is not there: {pattern}");
         }
     }
-    app.clock.advance(Duration::hours(2));
-    assert_eq!(owner.send_with(&old, Method::GET, "/projects", None).await.status, 401, "the overlap is over");
+    let mut table = String::new();
+    app.clock.advance(Duration::hours(1));
+    for ((method, pattern), mut row) in ENDPOINTS.iter().zip(rows) {
+        app.clock.advance(Duration::minutes(1));
+        let verb: Method = method.parse().expect("a method");
+        row.push(owner.send_with(&old, verb, &own.fill(pattern), None).await.status);
+        let row: Vec<String> = row.iter().map(u16::to_string).collect();
+        table.push_str(&format!("{method} {pattern}: {}\n", row.join(" ")));
+    }
     assert_eq!(table, ACCESS);
+}
+
+#[tokio::test]
+async fn guesses_are_limited_and_lock_nobody_out() {
+    let app = App::start().await;
+    let partner = Partner::white_label(&app).await;
+    let list = async |secret: &str| partner.send_with(secret, Method::GET, "/projects", None).await;
+    assert_eq!(list(&partner.secret).await.status, 200);
+    let limit = model::limits::PARTNER_GUESSES_PER_ADDRESS;
+    for number in 0..limit {
+        assert_eq!(list(&format!("guess {number}")).await.status, 401);
+    }
+    let refused = list("one more").await;
+    assert_refused(&refused, 429);
+    assert!(refused.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
+    assert_eq!(list(&partner.secret).await.status, 200, "who has proved the secret before goes on");
+    app.clock.advance(Duration::minutes(1));
+    assert_eq!(list("later").await.status, 401);
 }
 
 #[tokio::test]
@@ -353,7 +445,7 @@ async fn report(app: &App, source: &str, first: i64, records: &[(&str, &str, Dat
 async fn usage_adds_up_over_days_and_projects() {
     let app = App::start().await;
     let noon = app.now().date_naive().and_hms_opt(12, 0, 0).expect("a time").and_utc();
-    app.clock.advance(noon + Duration::days(10) - app.now());
+    app.clock.advance(noon + Duration::days(7) - app.now());
     let partner = Partner::white_label(&app).await;
     let (one, two) = (partner.embedded("one").await, partner.embedded("two").await);
     let day = |number: i64| noon + Duration::days(number);
@@ -377,14 +469,14 @@ async fn usage_adds_up_over_days_and_projects() {
         let path = format!("/usage?start_date={}&end_date={}", date(start), date(end));
         partner.get(&path).await.expect(200)["summary"].clone()
     };
-    let peaks = [(1, 110), (2, 110), (3, 310), (4, 60), (5, 120), (6, 120), (10, 120)];
+    let peaks = [(1, 110), (2, 110), (3, 310), (4, 60), (5, 120), (6, 120), (7, 120)];
     for (number, expected) in peaks {
         assert_eq!(total(number, number).await["database_bytes"], expected, "day {number}");
     }
-    assert_eq!(total(0, 10).await["database_bytes"], 310);
-    assert_eq!(total(0, 10).await["egress_bytes"], 11);
-    assert_eq!(total(3, 10).await["egress_bytes"], 6);
-    assert_eq!(total(0, 10).await["ec2_compute"], 60);
+    assert_eq!(total(0, 7).await["database_bytes"], 310);
+    assert_eq!(total(0, 7).await["egress_bytes"], 11);
+    assert_eq!(total(3, 7).await["egress_bytes"], 6);
+    assert_eq!(total(0, 7).await["ec2_compute"], 60);
 
     let path = format!("/{one}/usage?start_date={}&end_date={}", date(1), date(4));
     let report_of_one = partner.get(&path).await.expect(200);
@@ -402,7 +494,7 @@ async fn usage_adds_up_over_days_and_projects() {
     partner.send(Method::DELETE, &format!("/{one}"), None).await.expect(200);
     assert_eq!(total(6, 6).await["database_bytes"], 120, "it was there on its last day");
     assert_eq!(total(7, 7).await["database_bytes"], 70);
-    assert_eq!(total(0, 10).await["egress_bytes"], 11, "what a deleted project used was used");
+    assert_eq!(total(0, 7).await["egress_bytes"], 11, "what a deleted project used was used");
 
     for query in [
         "?start_date=2026-13-01",
@@ -420,6 +512,8 @@ async fn usage_adds_up_over_days_and_projects() {
 async fn totals_do_not_depend_on_the_order_of_records() {
     let app = App::start().await;
     let start = app.now();
+    // All that is told below has happened by then, and not too long ago.
+    app.clock.advance(Duration::days(7));
     let scope = |id: &str| store::usage_totals::Scope::Organization(id.parse().expect("an id"));
     let period = model::usage::Period { start: start.date_naive(), end: (start + Duration::days(9)).date_naive() };
     let mut seen = Vec::new();
@@ -428,7 +522,7 @@ async fn totals_do_not_depend_on_the_order_of_records() {
         let projects = [user.project("one").await, user.project("two").await];
         let mut records: Vec<_> = (0..40_i64)
             .map(|number| {
-                let at = start + Duration::hours(number * 37 % 216) + Duration::minutes(number);
+                let at = start + Duration::hours(number * 37 % 160) + Duration::minutes(number);
                 let metric =
                     ["database_bytes", "storage_bytes", "egress_bytes"][usize::try_from(number % 3).expect("small")];
                 (&*projects[usize::try_from(number % 2).expect("small")], metric, at, number * 7919 % 1000)

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use ids::ProjectId;
-use model::usage::{DayAmount, Metric, Sample, roll_up};
+use model::usage::Metric;
 use serde_json::{Value, json};
 use store::project_secrets;
 
@@ -40,11 +40,12 @@ async fn what_is_reported_is_seen_at_once_and_adds_up() {
     assert_eq!(report["usage_summary"]["egress_bytes"], 157);
     assert_eq!(report["usage_summary"]["database_bytes"], 8000, "a size is the present one");
     assert_eq!(report["usage_summary"]["function_calls"], 0);
-    for metric in Metric::ALL {
-        let sum: i64 =
-            report["projects"].as_array().expect("a list").iter().filter_map(|row| row[metric.as_str()].as_i64()).sum();
-        assert_eq!(report["usage_summary"][metric.as_str()], sum, "{metric}");
+    for metric in Metric::ALL.iter().map(|metric| metric.reported_as()) {
+        let parts = report["projects"].as_array().expect("a list").iter().chain([&report["unattributed"]]);
+        let sum: f64 = parts.filter_map(|row| row[metric].as_f64()).sum();
+        assert_eq!(report["usage_summary"][metric].as_f64(), Some(sum), "{metric}");
     }
+    assert_eq!((&report["unattributed"]["egress_bytes"], &report["late"]), (&json!(0), &json!({})));
 
     app.admin.delete(&format!("/projects/v1/{one}")).await.expect(200);
     let later = app.admin.get(&path).await.expect(200);
@@ -53,31 +54,44 @@ async fn what_is_reported_is_seen_at_once_and_adds_up() {
 }
 
 #[tokio::test]
-async fn roll_ups_are_a_function_of_the_log() {
+async fn compute_is_told_by_instance_type_and_branches_are_their_parents_organizations() {
     let app = App::start().await;
     let cloud = app.admin.with_token(Some(INTERNAL_TOKEN));
-    let project = app.admin.project("counted").await;
-    let id: ProjectId = project.parse().expect("an id");
-    for sequence in 1..=40 {
-        let metric = Metric::ALL[usize::try_from(sequence).expect("small") % Metric::ALL.len()];
-        let from = app.now() + Duration::hours(sequence);
-        send(&cloud, "gateway:1", vec![record(&project, sequence, metric.as_str(), from, sequence * 7 % 31)])
-            .await
-            .expect(200);
+    let parent = app.admin.project("parent").await;
+    let branch = app.admin.branch(&parent, "b1").await;
+    let compute = |project: &str, sequence, instance_type: &str, seconds| {
+        let mut one = record(project, sequence, "compute_seconds", app.now(), seconds);
+        one["instance_type"] = json!(instance_type);
+        one
+    };
+    // Resized in between.
+    let records = vec![
+        compute(&parent, 1, "nano", 60),
+        compute(&parent, 2, "large", 40),
+        compute(&branch, 3, "nano", 7),
+        record(&parent, 4, "monthly_active_users", app.now(), 3),
+        record(&parent, 5, "ai_tokens", app.now(), 900),
+        record(&parent, 6, "ai_credits", app.now(), 1_250_000),
+    ];
+    send(&cloud, "gateway:1", records).await.expect(200);
+    let report = app.admin.get(&format!("/usage/v1/organizations/{}", app.admin.organization)).await.expect(200);
+    assert_eq!(report["ec2_compute_by_instance_type"], json!({ "nano": 67, "large": 40 }));
+    let summary = &report["usage_summary"];
+    assert_eq!((&summary["ec2_compute"], &summary["monthly_active_users"]), (&json!(107), &json!(3)));
+    assert_eq!((&summary["ai_tokens"], &summary["ai_credits"]), (&json!(900), &json!(1.25)));
+    let row = report["projects"].as_array().expect("a list").iter().find(|row| row["id"] == branch.as_str());
+    let row = row.expect("a branch is shown apart");
+    assert_eq!((&row["parent_project_id"], &row["ec2_compute"]), (&json!(parent), &json!(7)));
+    for (what, one) in [
+        ("an unknown type", compute(&parent, 7, "huge", 1)),
+        ("requests of an instance", {
+            let mut one = record(&parent, 7, "requests", app.now(), 1);
+            one["instance_type"] = json!("nano");
+            one
+        }),
+    ] {
+        assert_eq!(send(&cloud, "gateway:1", vec![one]).await.refusal().0, 400, "{what}");
     }
-    let mut conn = app.pool.acquire().await.expect("a connection");
-    let log = store::usage::records(&mut conn, id).await.expect("reads");
-    let expected = roll_up(log.iter().map(|record| {
-        let store::usage::Record { metric, from, to, amount, .. } = *record;
-        Sample { metric, from, to, amount }
-    }));
-    let period =
-        model::usage::Period { start: app.now().date_naive(), end: (app.now() + Duration::days(4)).date_naive() };
-    let organization = app.admin.organization.parse().expect("an id");
-    let days = store::usage::days(&mut conn, organization, period).await.expect("reads");
-    let stored =
-        days.into_iter().map(|day| ((day.day, day.metric), DayAmount { amount: day.amount, last: day.last })).collect();
-    assert_eq!(expected, stored);
 }
 
 #[tokio::test]
@@ -112,7 +126,7 @@ async fn a_data_plane_reports_for_itself_and_strangers_for_nobody() {
     let sealed = project_secrets::find(&mut conn, id).await.expect("reads").expect("it has secrets");
     let token = sealed.open_platform_token(master, id).expect("the same key");
     let plane = app.admin.with_token(Some(secrecy::ExposeSecret::expose_secret(&token)));
-    let source = format!("data-plane:{own}");
+    let source = format!("data-plane:{own}:0123456789abcdef");
     assert_eq!(
         send(&plane, &source, vec![record(&own, 1, "function_calls", app.now(), 1)]).await.expect(200)["sequence"],
         1

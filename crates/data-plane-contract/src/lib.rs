@@ -18,6 +18,9 @@ pub const PLATFORM_TOKEN_VARIABLE: &str = "HEARTH_PLATFORM_TOKEN";
 /// Environment variable with the base URL that heartbeats and usage records go to; absent means none are sent.
 pub const CONTROL_PLANE_URL_VARIABLE: &str = "HEARTH_CONTROL_PLANE_URL";
 
+/// Environment variable with the name of the instance type, for which compute is counted.
+pub const INSTANCE_TYPE_VARIABLE: &str = "HEARTH_INSTANCE_TYPE";
+
 /// Environment variable that is `1` on a branch: schedules exist there but fire only when enabled there.
 pub const BRANCH_VARIABLE: &str = "HEARTH_BRANCH";
 

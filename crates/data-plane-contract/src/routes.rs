@@ -19,6 +19,30 @@ pub enum RouteState {
     Held,
 }
 
+/// What is done with the requests of a project that uses more than it is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restraint {
+    /// Answer 429 `QUOTA_THROTTLED` to more than so many a second.
+    Throttle {
+        /// How many are answered.
+        requests_per_second: u32,
+    },
+    /// Answer 403 `QUOTA_READ_ONLY` to those that write, except deletes and those under `/api/auth`.
+    ReadOnly,
+    /// Answer 503 `QUOTA_ASLEEP`, put the project to sleep at once and wake it for nothing.
+    Sleep,
+}
+
+/// A restraint, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restriction {
+    /// What is done.
+    pub restraint: Restraint,
+    /// What clients are told.
+    pub reason: String,
+}
+
 /// Where requests for a project's hosts go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
@@ -32,4 +56,7 @@ pub struct Route {
     pub state: RouteState,
     /// Idle time after which the project is put to sleep; absent means never.
     pub sleep_after_seconds: Option<u64>,
+    /// What is done with requests for using too much; absent does nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restriction: Option<Restriction>,
 }

@@ -28,6 +28,8 @@ pub enum Metric {
     AiCredits,
     /// Tool calls through MCP. Cumulative.
     McpCalls,
+    /// Users who were not signed in earlier in their calendar month. Cumulative.
+    MonthlyActiveUsers,
 }
 
 impl Metric {
@@ -43,6 +45,7 @@ impl Metric {
         Self::AiTokens,
         Self::AiCredits,
         Self::McpCalls,
+        Self::MonthlyActiveUsers,
     ];
 
     /// The recorded name.
@@ -59,6 +62,7 @@ impl Metric {
             Self::AiTokens => "ai_tokens",
             Self::AiCredits => "ai_credits",
             Self::McpCalls => "mcp_calls",
+            Self::MonthlyActiveUsers => "monthly_active_users",
         }
     }
 
@@ -76,6 +80,9 @@ pub struct UsageRecord {
     pub project_id: ProjectId,
     /// What was measured.
     pub metric: Metric,
+    /// Of compute: which instance ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_type: Option<String>,
     /// Start of the window.
     pub from: DateTime<Utc>,
     /// End of the window.

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use chrono::{NaiveDate, NaiveTime};
 use clap::{Args, Parser, Subcommand};
 use ids::PartnerId;
 use model::{
@@ -9,6 +10,7 @@ use model::{
     limits::{self, Plan},
     partners::PartnerKind,
     regions::Region,
+    usage::{Period, current_period},
 };
 
 /// The cloud that hosts backends: control plane, worker, gateway and local provider in one binary.
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Operations(OperationsSettings),
     /// Make and manage partners.
     Partner(PartnerSettings),
+    /// Make usage reports again from the log.
+    Usage(UsageSettings),
     /// Read, compare and merge the schemas of any databases; no cloud is needed.
     Schema(SchemaSettings),
     /// Look at the branches of a running cloud.
@@ -83,6 +87,13 @@ pub(crate) struct UpSettings {
     /// How long a merge can be undone, in minutes, whole or not; 0 keeps nothing for that.
     #[arg(long, env = "HEARTH_MERGE_UNDO_MINUTES", default_value = "30", value_parser = minutes)]
     pub(crate) merge_undo_minutes: f64,
+    /// Days after which a project of the free plan that nobody uses is paused, whole or not; 0 means never.
+    #[arg(long, env = "HEARTH_PAUSE_IDLE_DAYS", default_value = "7", value_parser = days)]
+    pub(crate) pause_idle_days: f64,
+    /// Networks that receivers of events may be in although they are private, such as `10.1.0.0/16`. Without them every receiver is on the
+    /// public internet and speaks HTTPS.
+    #[arg(long, env = "HEARTH_OUTBOUND_ALLOW", value_delimiter = ',')]
+    pub(crate) outbound_allow: Vec<ipnet::IpNet>,
     /// Do not make a reflink pool for projects, even where clones would be instant with one.
     #[arg(long, env = "HEARTH_NO_POOL")]
     pub(crate) no_pool: bool,
@@ -102,12 +113,23 @@ impl UpSettings {
     pub(crate) fn merge_undo(&self) -> Duration {
         Duration::from_secs_f64(self.merge_undo_minutes * 60.0)
     }
+
+    /// For how long nobody must have used a project of the free plan before it is paused; absent pauses none.
+    pub(crate) fn pause_idle_after(&self) -> Option<Duration> {
+        (self.pause_idle_days > 0.0).then(|| Duration::from_secs_f64(self.pause_idle_days * 86_400.0))
+    }
 }
 
 /// A number of minutes up to a year.
 fn minutes(text: &str) -> Result<f64, String> {
     let minutes: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=525_600.0).contains(&minutes) { Ok(minutes) } else { Err("not from 0 to 525600".to_owned()) }
+}
+
+/// A number of days up to a year.
+fn days(text: &str) -> Result<f64, String> {
+    let days: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=365.0).contains(&days) { Ok(days) } else { Err("not from 0 to 365".to_owned()) }
 }
 
 /// Settings of `hearth operations`.
@@ -177,6 +199,37 @@ pub(crate) enum PartnerCommand {
         /// Partner id.
         id: PartnerId,
     },
+}
+
+/// Settings of `hearth usage`.
+#[derive(Debug, Args)]
+pub(crate) struct UsageSettings {
+    #[command(flatten)]
+    pub(crate) home: HomeSettings,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: UsageCommand,
+}
+
+/// What an operator does with usage.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UsageCommand {
+    /// Make the days and totals of a month again from the log, and say how many were not what it says. New records wait meanwhile.
+    Rebuild {
+        /// The month, such as 2026-01.
+        #[arg(long, value_parser = month)]
+        month: Period,
+    },
+}
+
+/// A calendar month.
+fn month(text: &str) -> Result<Period, String> {
+    let first = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
+    let first = first.filter(|day| day.format("%Y-%m").to_string() == text).ok_or("not a month such as 2026-01")?;
+    Ok(current_period(first.and_time(NaiveTime::MIN).and_utc()))
 }
 
 /// What an operator does with operations.

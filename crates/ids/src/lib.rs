@@ -90,6 +90,14 @@ uuid_id! {
     PartnerSecretId;
     /// A person as a partner knows them.
     PartnerUserId;
+    /// Something that happened and is told; also the id under which it is delivered.
+    EventId;
+    /// A receiver of events.
+    WebhookEndpointId;
+    /// One secret of a receiver of events.
+    WebhookSecretId;
+    /// One event on its way to one receiver.
+    WebhookDeliveryId;
 }
 
 /// A partner, `ps_` and 32 hexadecimal digits in text.

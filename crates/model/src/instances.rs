@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Error, limits::Plan};
+
 /// The limits of one project, over all its processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceSize {
@@ -73,4 +75,29 @@ instance_types! {
     Xl8 = "8xl", 131072 MiB, 32000 mCPU;
     /// Sixty-four cores.
     Xl16 = "16xl", 262144 MiB, 64000 mCPU;
+}
+
+impl InstanceType {
+    /// The instance type of this name.
+    ///
+    /// # Errors
+    /// Invalid, naming `field`.
+    pub fn wanted(field: &str, name: &str) -> Result<Self, Error> {
+        name.parse().map_err(|_| {
+            let known: Vec<&str> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
+            Error::invalid(field, format!("Unknown instance type. Use one of: {}", known.join(", ")))
+        })
+    }
+
+    /// Refuses what a plan does not offer.
+    ///
+    /// # Errors
+    /// Quota exceeded, `project.instance_not_in_plan`.
+    pub fn check_plan(self, plan: Plan) -> Result<(), Error> {
+        if self == Self::Nano || plan.limits().larger_instances {
+            return Ok(());
+        }
+        let text = "The free plan has only the nano instance type. Please upgrade your plan.";
+        Err(Error::quota_exceeded("project.instance_not_in_plan", text))
+    }
 }

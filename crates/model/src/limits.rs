@@ -18,7 +18,7 @@ words! {
     }
 }
 
-/// What a plan allows. An absent number means unlimited.
+/// What a plan allows, beside how much of each metric, which is in `plans/*.toml`. An absent number means unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanLimits {
     /// Projects that are neither paused nor deleted, branches not counted.
@@ -29,18 +29,7 @@ pub struct PlanLimits {
     pub branches_per_parent: Option<u32>,
     /// Whether instance types beyond the smallest can be chosen.
     pub larger_instances: bool,
-    /// Database size per project.
-    pub database_bytes: Option<u64>,
-    /// Stored objects per project.
-    pub storage_bytes: Option<u64>,
-    /// Bytes sent to clients per billing period.
-    pub egress_bytes: Option<u64>,
-    /// Function invocations per billing period.
-    pub function_calls: Option<u64>,
 }
-
-const MB: u64 = 1_000_000;
-const GB: u64 = 1_000_000_000;
 
 impl Plan {
     /// What it allows.
@@ -52,32 +41,28 @@ impl Plan {
                 branched_parents: Some(3),
                 branches_per_parent: Some(2),
                 larger_instances: false,
-                database_bytes: Some(500 * MB),
-                storage_bytes: Some(GB),
-                egress_bytes: Some(5 * GB),
-                function_calls: Some(100_000),
             },
             Self::Starter | Self::Pro | Self::Team => PlanLimits {
                 active_projects: None,
                 branched_parents: Some(3),
                 branches_per_parent: Some(2),
                 larger_instances: true,
-                database_bytes: None,
-                storage_bytes: None,
-                egress_bytes: None,
-                function_calls: None,
             },
             Self::Enterprise => PlanLimits {
                 active_projects: None,
                 branched_parents: None,
                 branches_per_parent: None,
                 larger_instances: true,
-                database_bytes: None,
-                storage_bytes: None,
-                egress_bytes: None,
-                function_calls: None,
             },
         }
+    }
+}
+
+impl Plan {
+    /// Whether its projects are paused when nobody uses them.
+    #[must_use]
+    pub const fn pauses_idle_projects(self) -> bool {
+        matches!(self, Self::Free)
     }
 }
 
@@ -128,10 +113,41 @@ pub const AUTHORIZATION_CODE_SECONDS: i64 = 600;
 pub const PARTNER_CREATE_WAIT_SECONDS: u64 = 20;
 /// Candidate projects in a refusal of another project.
 pub const CANDIDATE_PROJECTS: i64 = 20;
+/// How many days after its own a usage record still counts.
+pub const USAGE_LATE_DAYS: i64 = 7;
 /// Longest period of a usage report, in days.
 pub const USAGE_PERIOD_DAYS_MAX: i64 = 366;
 /// Sign-in attempts per account and address, at once and per minute.
 pub const LOGIN_ATTEMPTS: u32 = 10;
+/// Wrong partner secrets from one address, per minute.
+pub const PARTNER_GUESSES_PER_ADDRESS: u32 = 20;
+/// Wrong secrets of one partner from all addresses, per minute.
+pub const PARTNER_GUESSES_PER_PARTNER: u32 = 100;
+
+/// Receivers of events that an organization or a partner may name.
+pub const WEBHOOK_ENDPOINTS: i64 = 20;
+/// Longest URL of a receiver of events, in bytes.
+pub const WEBHOOK_URL_MAX: usize = 2048;
+/// Longest description of a receiver, or reason for disabling it, in characters.
+pub const WEBHOOK_TEXT_MAX: usize = 256;
+/// How long a receiver may take to answer, in seconds.
+pub const WEBHOOK_TIMEOUT_SECONDS: u64 = 15;
+/// For how long the delivery of an event is tried, in hours.
+pub const WEBHOOK_RETRY_HOURS: i64 = 24;
+/// First pause between two attempts, in seconds.
+pub const WEBHOOK_RETRY_FIRST_SECONDS: i64 = 5;
+/// Longest pause between two attempts, in seconds.
+pub const WEBHOOK_RETRY_MAX_SECONDS: i64 = 4 * 3600;
+/// Deliveries under way to one receiver at once.
+pub const WEBHOOK_IN_FLIGHT: i64 = 4;
+/// How long events are kept, in days.
+pub const EVENT_DAYS: i64 = 30;
+/// Requests that a throttled project answers each second.
+pub const THROTTLED_REQUESTS_PER_SECOND: u32 = 2;
+/// How long a project that was paused because nobody used it can be restored by its owner, in days.
+pub const IDLE_RESTORE_DAYS: i64 = 30;
+/// Events or deliveries in one page.
+pub const EVENT_PAGE_MAX: i64 = 100;
 
 /// Smallest disk of a project, in GiB.
 pub const DISK_GIB_MIN: i64 = 8;

@@ -24,19 +24,12 @@ pub struct Allowances {
 }
 
 impl Allowances {
-    /// The region of this name, the default one without a name. Partners' documentation also calls `eu-central` `eu-west`.
+    /// The region of this name, the default one without a name.
     ///
     /// # Errors
     /// Invalid for an unknown name, forbidden for one the partner may not use.
     pub fn region(&self, name: Option<&str>) -> Result<Region, Error> {
-        let region = match name {
-            None => Region::default(),
-            Some("eu-west") => Region::EuCentral,
-            Some(name) => name.parse().map_err(|_| {
-                let known: Vec<&str> = Region::ALL.iter().map(|region| region.as_str()).collect();
-                Error::invalid("region", format!("Unknown region. Use one of: {}", known.join(", ")))
-            })?,
-        };
+        let region = Region::wanted(name)?;
         match &self.regions {
             Some(allowed) if !allowed.contains(&region) => {
                 Err(Error::forbidden(format!("This partner may not use the region {region}")))
@@ -50,13 +43,7 @@ impl Allowances {
     /// # Errors
     /// Invalid for an unknown name, forbidden for one the partner may not use.
     pub fn instance_type(&self, name: Option<&str>) -> Result<InstanceType, Error> {
-        let wanted = match name {
-            None => InstanceType::Nano,
-            Some(name) => name.parse().map_err(|_| {
-                let known: Vec<&str> = InstanceType::ALL.iter().map(|kind| kind.as_str()).collect();
-                Error::invalid("instance_type", format!("Unknown instance type. Use one of: {}", known.join(", ")))
-            })?,
-        };
+        let wanted = name.map_or(Ok(InstanceType::Nano), |name| InstanceType::wanted("instance_type", name))?;
         match &self.instance_types {
             Some(allowed) if !allowed.contains(&wanted) => {
                 Err(Error::forbidden(format!("This partner may not use the instance type {}", wanted.as_str())))

@@ -17,6 +17,14 @@ words! {
 }
 
 words! {
+    /// Why a project is paused that its owner did not pause.
+    PauseReason is a "pause reason" {
+        /// Nobody used it for long, and its plan pauses such projects.
+        Idle = "idle",
+    }
+}
+
+words! {
     /// What was last proven of a project.
     Observed is a "project observation" {
         /// Nothing of it is there yet, or any more.

@@ -1,6 +1,7 @@
-//! The secrets of a project: made once, sealed at rest, handed only to its own processes.
+//! The secrets of a project: made once, sealed at rest, handed only to its own processes. And those of receivers of events.
 
-use ids::ProjectId;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ids::{ProjectId, WebhookSecretId};
 use rand::{TryRngCore as _, rngs::OsRng};
 use secrecy::SecretString;
 
@@ -48,6 +49,21 @@ pub fn random_token(prefix: &str, bytes: usize) -> SecretString {
     let mut random = vec![0; bytes];
     OsRng.try_fill_bytes(&mut random).expect("the operating system has random bytes");
     SecretString::from(format!("{prefix}{}", hex::encode(random)))
+}
+
+/// A new secret of a receiver of events: the key, and the text by which it is told once.
+#[must_use]
+pub fn webhook_secret() -> (Vec<u8>, SecretString) {
+    let mut key = vec![0; 32];
+    OsRng.try_fill_bytes(&mut key).expect("the operating system has random bytes");
+    let text = SecretString::from(format!("whsec_{}", STANDARD.encode(&key)));
+    (key, text)
+}
+
+/// What a receiver's secret is sealed for.
+#[must_use]
+pub fn webhook_context(id: WebhookSecretId) -> String {
+    format!("webhook-secret/{id}")
 }
 
 fn context(project_id: ProjectId, name: &str) -> String {

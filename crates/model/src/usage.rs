@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
 
-use crate::words::words;
+use crate::{instances::InstanceType, limits, words::words};
 
 words! {
     /// What is counted. The words are those of usage records.
@@ -19,7 +19,7 @@ words! {
         Requests = "requests",
         /// Edge function invocations. Cumulative.
         FunctionCalls = "function_calls",
-        /// Seconds the project's processes were up. Cumulative.
+        /// Seconds the project's processes were up, by instance type. Cumulative.
         ComputeSeconds = "compute_seconds",
         /// E-mails sent. Cumulative.
         EmailRequests = "email_requests",
@@ -29,6 +29,8 @@ words! {
         AiCredits = "ai_credits",
         /// Tool calls through MCP. Cumulative.
         McpCalls = "mcp_calls",
+        /// Users of the project who were not signed in earlier in their calendar month. Cumulative, so that a month's sum is its active users.
+        MonthlyActiveUsers = "monthly_active_users",
     }
 }
 
@@ -39,6 +41,15 @@ impl Metric {
         matches!(self, Self::DatabaseBytes | Self::StorageBytes)
     }
 
+    /// The name in reports. Compute has the one that clients of the cloud know.
+    #[must_use]
+    pub const fn reported_as(self) -> &'static str {
+        match self {
+            Self::ComputeSeconds => "ec2_compute",
+            other => other.as_str(),
+        }
+    }
+
     /// Two amounts of one day, or of one period, as one.
     #[must_use]
     pub fn combine(self, left: i64, right: i64) -> i64 {
@@ -46,13 +57,22 @@ impl Metric {
     }
 }
 
+/// What is counted apart on a day of a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Counted {
+    /// The UTC day.
+    pub day: NaiveDate,
+    /// What.
+    pub metric: Metric,
+    /// Of compute: which instance ran.
+    pub instance_type: Option<InstanceType>,
+}
+
 /// One measurement, reduced to what a roll-up needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// What was measured.
-    pub metric: Metric,
-    /// Start of its window.
-    pub from: DateTime<Utc>,
+    /// What was measured, and for which day it counts.
+    pub counted: Counted,
     /// End of its window.
     pub to: DateTime<Utc>,
     /// How much.
@@ -81,7 +101,7 @@ impl DayAmount {
     /// What one sample amounts to.
     #[must_use]
     pub fn of(sample: &Sample) -> Self {
-        let last = sample.metric.peak().then_some(Last { at: sample.to, amount: sample.amount });
+        let last = sample.counted.metric.peak().then_some(Last { at: sample.to, amount: sample.amount });
         Self { amount: sample.amount, last }
     }
 
@@ -92,21 +112,23 @@ impl DayAmount {
     }
 }
 
-/// The day a record counts for: the UTC day in which its window begins.
+/// The day for which a record counts, by when its window began and when it came; none for one that comes too late to count.
+///
+/// A window lies in the day in which it begins. One from the future, which only a wrong clock can tell of, lies in the day on which it came.
 #[must_use]
-pub fn day_of(from: DateTime<Utc>) -> NaiveDate {
-    from.date_naive()
+pub fn day_of(from: DateTime<Utc>, received: DateTime<Utc>) -> Option<NaiveDate> {
+    let (day, today) = (from.date_naive(), received.date_naive());
+    let late = (today - day).num_days() > limits::USAGE_LATE_DAYS;
+    (!late).then_some(day.min(today))
 }
 
-/// Amounts per day and metric. The order of the samples does not matter.
+/// What samples amount to. Their order does not matter.
 #[must_use]
-pub fn roll_up(samples: impl IntoIterator<Item = Sample>) -> BTreeMap<(NaiveDate, Metric), DayAmount> {
+pub fn roll_up(samples: impl IntoIterator<Item = Sample>) -> BTreeMap<Counted, DayAmount> {
     let mut days: BTreeMap<_, DayAmount> = BTreeMap::new();
     for sample in samples {
         let one = DayAmount::of(&sample);
-        days.entry((day_of(sample.from), sample.metric))
-            .and_modify(|day| *day = day.and(sample.metric, one))
-            .or_insert(one);
+        days.entry(sample.counted).and_modify(|day| *day = day.and(sample.counted.metric, one)).or_insert(one);
     }
     days
 }
@@ -172,31 +194,74 @@ pub fn previous_period(now: DateTime<Utc>) -> Period {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().expect("a literal")
     }
 
+    fn sample(metric: Metric, instance_type: Option<InstanceType>, from: &str, amount: i64) -> Sample {
+        let day = at(from).date_naive();
+        Sample { counted: Counted { day, metric, instance_type }, to: at(from), amount }
+    }
+
     #[test]
-    fn peaks_are_maxima_and_counters_are_sums_whatever_the_order() {
-        let sample = |metric, from, amount| Sample { metric, from: at(from), to: at(from), amount };
-        let mut samples = vec![
-            sample(Metric::DatabaseBytes, "2026-03-01T10:00:00Z", 50),
-            sample(Metric::DatabaseBytes, "2026-03-01T11:00:00Z", 70),
-            sample(Metric::DatabaseBytes, "2026-03-01T12:00:00Z", 60),
-            sample(Metric::Requests, "2026-03-01T10:00:00Z", 3),
-            sample(Metric::Requests, "2026-03-01T23:59:59Z", 4),
-            sample(Metric::Requests, "2026-03-02T00:00:00Z", 5),
-        ];
-        let days = roll_up(samples.clone());
+    fn peaks_are_maxima_and_counters_are_sums_by_instance() {
+        let compute = |instance, amount| sample(Metric::ComputeSeconds, Some(instance), "2026-03-01T10:00:00Z", amount);
+        let days = roll_up([
+            sample(Metric::DatabaseBytes, None, "2026-03-01T10:00:00Z", 50),
+            sample(Metric::DatabaseBytes, None, "2026-03-01T11:00:00Z", 70),
+            sample(Metric::DatabaseBytes, None, "2026-03-01T12:00:00Z", 60),
+            sample(Metric::Requests, None, "2026-03-01T10:00:00Z", 3),
+            sample(Metric::Requests, None, "2026-03-01T23:59:59Z", 4),
+            sample(Metric::Requests, None, "2026-03-02T00:00:00Z", 5),
+            compute(InstanceType::Nano, 60),
+            compute(InstanceType::Large, 7),
+            compute(InstanceType::Nano, 60),
+        ]);
         let first = NaiveDate::from_ymd_opt(2026, 3, 1).expect("a date");
-        let size = days[&(first, Metric::DatabaseBytes)];
+        let of = |day, metric, instance_type| days[&Counted { day, metric, instance_type }];
+        let size = of(first, Metric::DatabaseBytes, None);
         assert_eq!((size.amount, size.last.map(|last| last.amount)), (70, Some(60)));
-        assert_eq!(days[&(first, Metric::Requests)], DayAmount { amount: 7, last: None });
-        assert_eq!(days[&(first.succ_opt().expect("a date"), Metric::Requests)].amount, 5);
-        samples.reverse();
-        assert_eq!(roll_up(samples), days);
+        assert_eq!(of(first, Metric::Requests, None), DayAmount { amount: 7, last: None });
+        assert_eq!(of(first.succ_opt().expect("a date"), Metric::Requests, None).amount, 5);
+        assert_eq!(of(first, Metric::ComputeSeconds, Some(InstanceType::Nano)).amount, 120);
+        assert_eq!(of(first, Metric::ComputeSeconds, Some(InstanceType::Large)).amount, 7);
+    }
+
+    #[test]
+    fn a_record_counts_on_its_day_for_a_week_and_never_in_the_future() {
+        let received = at("2026-03-10T00:30:00Z");
+        let day = |from| day_of(at(from), received).map(|day| day.to_string());
+        assert_eq!(day("2026-03-09T23:59:59Z").as_deref(), Some("2026-03-09"));
+        assert_eq!(day("2026-03-03T00:00:00Z").as_deref(), Some("2026-03-03"));
+        assert_eq!(day("2026-03-02T23:59:59Z"), None);
+        assert_eq!(day("2031-01-01T00:00:00Z").as_deref(), Some("2026-03-10"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_gives_the_same_days(
+            samples in prop::collection::vec((0_usize..4, 0_u32..4, 0_i64..300_000, 0_i64..1_000), 0..60),
+            seed in any::<prop::sample::Index>(),
+        ) {
+            let metrics = [Metric::DatabaseBytes, Metric::StorageBytes, Metric::Requests, Metric::ComputeSeconds];
+            let mut samples: Vec<Sample> = samples.into_iter().map(|(metric, instance, seconds, amount)| {
+                let metric = metrics[metric];
+                let to = at("2026-03-01T00:00:00Z") + chrono::Duration::seconds(seconds);
+                let instance_type = (metric == Metric::ComputeSeconds).then_some(InstanceType::ALL[instance as usize]);
+                Sample { counted: Counted { day: to.date_naive(), metric, instance_type }, to, amount }
+            }).collect();
+            let days = roll_up(samples.clone());
+            if !samples.is_empty() {
+                let middle = seed.index(samples.len());
+                samples.rotate_left(middle);
+                samples[..middle].reverse();
+            }
+            prop_assert_eq!(roll_up(samples), days);
+        }
     }
 
     #[test]

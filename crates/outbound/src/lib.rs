@@ -97,6 +97,24 @@ impl Outbound {
         self.checked.addresses.operator_allows(address)
     }
 
+    /// Whether a tenant may name this URL to be called later: what is wrong with it now is better said now. A name that leads nowhere yet is fine.
+    /// Plain HTTP is for networks that the operator allows.
+    ///
+    /// # Errors
+    /// It cannot or must not be called.
+    pub async fn check(&self, text: &str) -> Result<(), Error> {
+        let url = Url::parse(text).map_err(|_| Error::Unusable("is no URL"))?;
+        check_url(&self.checked.addresses, &url)?;
+        let host = url.host_str().ok_or(Error::Unusable("names no host"))?;
+        let found = match self.resolve(host, 0).await {
+            Ok(found) => found,
+            Err(Error::Resolve(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let near = !found.is_empty() && found.iter().all(|address| self.operator_allows(address.ip()));
+        if url.scheme() == "https" || near { Ok(()) } else { Err(Error::Unusable("must begin with https://")) }
+    }
+
     /// Sends a request and reads the whole answer, whatever its status.
     ///
     /// # Errors

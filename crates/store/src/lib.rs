@@ -4,8 +4,10 @@ pub mod activities;
 pub mod api_keys;
 pub mod audit_log;
 pub mod branches;
+pub mod events;
 pub mod heartbeats;
 pub mod idempotency_keys;
+pub mod idle_projects;
 pub mod members;
 pub mod merges;
 pub mod operation_events;
@@ -19,11 +21,16 @@ pub mod partners;
 pub mod project_activity;
 pub mod project_secrets;
 pub mod projects;
+pub mod quotas;
 pub mod sessions;
 pub mod signing_keys;
 pub mod usage;
+pub mod usage_days;
+pub mod usage_rebuild;
 pub mod usage_totals;
 pub mod users;
+pub mod webhook_deliveries;
+pub mod webhook_endpoints;
 
 use std::str::FromStr;
 

@@ -4,11 +4,11 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use ids::OperationId;
+use ids::{EventId, OperationId};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::operations::OperationState;
+use crate::{events::ENDINGS, operations::OperationState};
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +184,7 @@ pub struct Transition<'a> {
     pub steps: &'a [StepChange],
 }
 
-/// Moves an operation on and announces it; its end also tells the project why it failed, or that it did not. False when the lease is stale: nothing was written and its holder must stop.
+/// Moves an operation on and announces it; its end also tells the project why it failed, or that it did not, and is an event. False when the lease is stale: nothing was written and its holder must stop.
 pub async fn advance(
     conn: &mut PgConnection,
     id: OperationId,
@@ -194,6 +194,12 @@ pub async fn advance(
     let positions: Vec<i32> = transition.steps.iter().map(|step| step.position).collect();
     let states: Vec<String> = transition.steps.iter().map(|step| step.state.as_str().to_owned()).collect();
     let errors: Vec<Option<String>> = transition.steps.iter().map(|step| step.error.clone()).collect();
+    let (keys, endings): (Vec<String>, Vec<_>) = ENDINGS
+        .iter()
+        .map(|(key, succeeded, failed)| ((*key).to_owned(), (succeeded.as_str(), failed.as_str())))
+        .unzip();
+    let (succeeded, failed): (Vec<String>, Vec<String>) =
+        endings.into_iter().map(|(succeeded, failed)| (succeeded.to_owned(), failed.to_owned())).unzip();
     let held = sqlx::query!(
         r#"with before as (
                select id, state from operations
@@ -206,7 +212,12 @@ pub async fn advance(
                    finished_at = case when $3 in ('succeeded', 'failed') then now() end,
                    lease_expires_at = case when $3 in ('succeeded', 'failed') then null else lease_expires_at end
                from before where operations.id = before.id
-               returning operations.id, operations.project_id, before.state as previous, operations.error_code, operations.error
+               returning operations.id, operations.project_id, before.state as previous, operations.error_code, operations.error,
+                         operations.kind, operations.kind || case
+                             when coalesce((operations.input ->> 'dry_run')::boolean, false) then '+dry_run'
+                             when coalesce(operations.input ->> 'instance_type', '') <> '' then '+instance_type'
+                             when coalesce(operations.input ->> 'service_version', '') <> '' then '+version'
+                             else '' end as key
            ), changed as (
                update operation_steps as step set
                    state = change.state,
@@ -234,6 +245,17 @@ pub async fn advance(
            ), told as (
                update projects set last_operation_error = case when $3 = 'failed' then held.error end
                from held where projects.id = held.project_id and $3 in ('succeeded', 'failed')
+               returning projects.*, held.id as operation_id, held.kind, held.key, held.error_code, held.error
+           ), lifecycle as (
+               insert into events (id, type, organization_id, partner_id, project_id, data, created_at)
+               select $12, case when $3 = 'failed' then ending.failed else ending.succeeded end, told.organization_id, told.partner_id, told.id,
+                      jsonb_strip_nulls(jsonb_build_object(
+                          'organization_id', told.organization_id, 'project_id', told.id, 'parent_project_id', told.parent_id,
+                          'partner_user_id', told.partner_user_id, 'name', told.name, 'region', told.region,
+                          'instance_type', told.instance_type, 'service_version', told.service_version,
+                          'operation_id', told.operation_id, 'operation', told.kind, 'reason', told.pause_reason, 'error_code', told.error_code, 'error', told.error)),
+                      now()
+               from told join unnest($13::text[], $14::text[], $15::text[]) as ending (key, succeeded, failed) on ending.key = told.key
            )
            select pg_notify('hearth_operations', held.id::text) from held"#,
         id.as_uuid(),
@@ -247,6 +269,10 @@ pub async fn advance(
         &positions,
         &states,
         &errors as &[Option<String>],
+        EventId::generate().as_uuid(),
+        &keys,
+        &succeeded,
+        &failed,
     )
     .fetch_optional(conn)
     .await?;

@@ -117,6 +117,17 @@ pub async fn find(conn: &mut PgConnection, id: PartnerId) -> sqlx::Result<Option
     select!("where p.id = $1", id.as_uuid()).fetch_optional(conn).await?.map(Partner::try_from).transpose()
 }
 
+/// The partner whose own projects this organization has, if it is a partner's.
+pub async fn of_organization(
+    conn: &mut PgConnection,
+    organization_id: OrganizationId,
+) -> sqlx::Result<Option<PartnerId>> {
+    let id = sqlx::query_scalar!("select id from partners where organization_id = $1", organization_id.as_uuid())
+        .fetch_optional(conn)
+        .await?;
+    Ok(id.map(Into::into))
+}
+
 /// All partners, oldest first.
 pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Partner>> {
     select!("order by p.created_at, p.id").fetch_all(conn).await?.into_iter().map(Partner::try_from).collect()

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use ids::{AppKey, OrganizationId, PartnerId, PartnerUserId, ProjectId, UserId};
 use model::{
     instances::InstanceType,
-    projects::{Intent, Observed},
+    projects::{Intent, Observed, PauseReason},
     regions::Region,
 };
 use sqlx::PgConnection;
@@ -55,6 +55,8 @@ pub struct Project {
     pub updated_at: DateTime<Utc>,
     /// Since when it is paused.
     pub paused_at: Option<DateTime<Utc>>,
+    /// Why, when its owner did not ask for that.
+    pub pause_reason: Option<PauseReason>,
     /// Since when it is gone.
     pub deleted_at: Option<DateTime<Utc>>,
 }
@@ -80,6 +82,7 @@ struct Row {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     paused_at: Option<DateTime<Utc>>,
+    pause_reason: Option<String>,
     deleted_at: Option<DateTime<Utc>>,
 }
 
@@ -108,6 +111,7 @@ impl TryFrom<Row> for Project {
             created_at: row.created_at,
             updated_at: row.updated_at,
             paused_at: row.paused_at,
+            pause_reason: row.pause_reason.map(|reason| parse(&reason)).transpose()?,
             deleted_at: row.deleted_at,
         })
     }
@@ -120,7 +124,7 @@ macro_rules! select {
             Row,
             "select p.id, p.organization_id, p.parent_id, p.name, p.app_key, p.region, p.instance_type, p.service_version,
                     p.customized_domain, p.sleep_after_seconds, p.intent, p.observed, p.address, p.last_operation_error,
-                    p.created_by, p.partner_id, p.partner_user_id, p.created_at, p.updated_at, p.paused_at, p.deleted_at
+                    p.created_by, p.partner_id, p.partner_user_id, p.created_at, p.updated_at, p.paused_at, p.pause_reason, p.deleted_at
              from projects p " + $tail
             $(, $argument)*
         )
@@ -244,9 +248,30 @@ pub async fn live_branches(conn: &mut PgConnection, parent_id: ProjectId) -> sql
         .await?)
 }
 
-/// Every project and branch that is not proven gone. For reconcilers.
-pub async fn all_not_deleted(conn: &mut PgConnection) -> sqlx::Result<Vec<Project>> {
-    all(select!("where p.deleted_at is null order by p.created_at, p.id").fetch_all(conn).await?)
+/// Which of these are not proven gone. For reconcilers.
+pub async fn not_deleted(conn: &mut PgConnection, ids: &[ProjectId]) -> sqlx::Result<Vec<ProjectId>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    let found = sqlx::query_scalar!("select id from projects where id = any($1) and deleted_at is null", &ids)
+        .fetch_all(conn)
+        .await?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
+/// Projects and branches that are not proven gone, in the order of their ids, at most `limit` after the one given. For reconcilers.
+pub async fn page_not_deleted(conn: &mut PgConnection, after: ProjectId, limit: i64) -> sqlx::Result<Vec<Project>> {
+    all(select!("where p.id > $1 and p.deleted_at is null order by p.id limit $2", after.as_uuid(), limit)
+        .fetch_all(conn)
+        .await?)
+}
+
+/// Every project and branch that is not proven gone and not what its owner wants. Few at any time. For reconcilers.
+pub async fn unserved(conn: &mut PgConnection) -> sqlx::Result<Vec<Project>> {
+    all(select!(
+        "where p.deleted_at is null
+           and (p.intent = 'deleted' or p.intent = 'active' and p.observed <> 'serving' or p.intent = 'paused' and p.observed = 'absent')"
+    )
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Every project of an organization that is not proven gone, branches included, parents before branches.
@@ -330,7 +355,8 @@ pub async fn insert(conn: &mut PgConnection, project: &Project) -> sqlx::Result<
     Ok(())
 }
 
-/// Records what was proven. Without an address the known one stays, except for `absent`, which has none.
+/// Records what was proven. Without an address the known one stays, except for `absent`, which has none. A project, not a branch, that begins
+/// to serve is looked at for idleness from now on.
 pub async fn set_observed(
     conn: &mut PgConnection,
     id: ProjectId,
@@ -339,7 +365,9 @@ pub async fn set_observed(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update projects
-         set observed = $2, address = case when $2 = 'absent' then null else coalesce($3, address) end, updated_at = now()
+         set observed = $2, address = case when $2 = 'absent' then null else coalesce($3, address) end, updated_at = now(),
+             serving_since = case when $2 = 'serving' then case when observed = 'serving' then serving_since else now() end end,
+             idle_check_at = case when $2 = 'serving' and parent_id is null then coalesce(idle_check_at, now()) end
          where id = $1",
         id.as_uuid(),
         observed.as_str(),
@@ -354,7 +382,8 @@ pub async fn set_observed(
 pub async fn set_intent(conn: &mut PgConnection, id: ProjectId, intent: Intent) -> sqlx::Result<()> {
     sqlx::query!(
         "update projects
-         set intent = $2, paused_at = case when $2 = 'paused' then coalesce(paused_at, now()) end, updated_at = now()
+         set intent = $2, paused_at = case when $2 = 'paused' then coalesce(paused_at, now()) end,
+             pause_reason = case when $2 = 'paused' then pause_reason end, updated_at = now()
          where id = $1",
         id.as_uuid(),
         intent.as_str()

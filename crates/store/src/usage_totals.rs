@@ -1,14 +1,21 @@
-//! Totals over the projects of an organization or a partner, and the days of one project. Read from roll-ups alone.
+//! Totals over the projects of an organization or a partner. What they cost to read depends on days and not on projects.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, NaiveDate, Utc};
 use ids::{OrganizationId, PartnerId, ProjectId};
-use model::usage::{GaugeDay, Metric, Period};
+use model::{
+    billing::Used,
+    instances::InstanceType,
+    usage::{Counted, GaugeDay, Metric, Period, gauge_series},
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     parse,
     usage::{self, Record},
+    usage_days::{self, words},
 };
 
 /// Whose total.
@@ -34,18 +41,52 @@ impl Scope {
 
 /// The sum of every counter over a period.
 pub async fn counters(conn: &mut PgConnection, scope: Scope, period: Period) -> sqlx::Result<Vec<(Metric, i64)>> {
-    let metrics = words(|metric| !metric.peak());
     let rows = sqlx::query!(
         r#"select metric, sum(amount)::bigint as "amount!" from usage_totals
            where scope = $1 and metric = any($2) and day between $3 and $4 group by metric order by metric"#,
         scope.id(),
-        &metrics,
+        &words(|metric| !metric.peak()),
         period.start,
         period.end
     )
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(|row| Ok((parse(&row.metric)?, row.amount))).collect()
+}
+
+/// Seconds of compute over a period, by instance type. What a source told without one is in no entry.
+pub async fn compute(conn: &mut PgConnection, scope: Scope, period: Period) -> sqlx::Result<Vec<(InstanceType, i64)>> {
+    let rows = sqlx::query!(
+        r#"select instance_type, sum(amount)::bigint as "amount!" from usage_totals
+           where scope = $1 and metric = $2 and day between $3 and $4 and instance_type <> ''
+           group by instance_type order by instance_type"#,
+        scope.id(),
+        Metric::ComputeSeconds.as_str(),
+        period.start,
+        period.end
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| Ok((parse(&row.instance_type)?, row.amount))).collect()
+}
+
+/// Every counter of every day of a period that has one.
+pub async fn counter_days(
+    conn: &mut PgConnection,
+    scope: Scope,
+    period: Period,
+) -> sqlx::Result<Vec<(NaiveDate, Metric, i64)>> {
+    let rows = sqlx::query!(
+        r#"select day, metric, sum(amount)::bigint as "amount!" from usage_totals
+           where scope = $1 and metric = any($2) and day between $3 and $4 group by day, metric order by day, metric"#,
+        scope.id(),
+        &words(|metric| !metric.peak()),
+        period.start,
+        period.end
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| Ok((row.day, parse(&row.metric)?, row.amount))).collect()
 }
 
 /// What a gauge's projects carried into a period, and the days of it that changed that.
@@ -77,38 +118,19 @@ pub async fn gauge(
     Ok((carried, changes.collect()))
 }
 
-/// One day of one metric of a project, as recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProjectDay {
-    /// Which UTC day.
-    pub day: NaiveDate,
-    /// What.
-    pub metric: Metric,
-    /// Sum, or maximum of the day's samples.
-    pub amount: i64,
-    /// For a gauge: what is carried into the days after.
-    pub last: Option<i64>,
-}
-
-/// The recorded days of a project in a period, in their order.
-pub async fn project_days(
-    conn: &mut PgConnection,
-    project_id: ProjectId,
-    period: Period,
-) -> sqlx::Result<Vec<ProjectDay>> {
+/// What came too late to count in a period, by the day on which it came.
+pub async fn late(conn: &mut PgConnection, scope: Scope, period: Period) -> sqlx::Result<Vec<(Metric, i64)>> {
     let rows = sqlx::query!(
-        "select day, metric, amount, last_amount from usage_days where project_id = $1 and day between $2 and $3 order by day, metric",
-        project_id.as_uuid(),
+        r#"select metric, sum(amount)::bigint as "amount!" from usage_late_days
+           where scope = $1 and metric = any($2) and day between $3 and $4 group by metric order by metric"#,
+        scope.id(),
+        &words(|_| true),
         period.start,
         period.end
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(ProjectDay { day: row.day, metric: parse(&row.metric)?, amount: row.amount, last: row.last_amount })
-        })
-        .collect()
+    rows.into_iter().map(|row| Ok((parse(&row.metric)?, row.amount))).collect()
 }
 
 /// What a project's gauge carried into a day; 0 before its first sample.
@@ -118,15 +140,8 @@ pub async fn project_carried(
     metric: Metric,
     before: NaiveDate,
 ) -> sqlx::Result<i64> {
-    let last = sqlx::query_scalar!(
-        "select last_amount from usage_days where project_id = $1 and metric = $2 and day < $3 order by day desc limit 1",
-        project_id.as_uuid(),
-        metric.as_str(),
-        before
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(last.flatten().unwrap_or(0))
+    let held = usage_days::carried(conn, &[project_id], before).await?;
+    Ok(held.iter().find(|held| held.metric == metric).map_or(0, |held| held.amount))
 }
 
 /// The source of what the control plane itself records.
@@ -134,24 +149,42 @@ const SOURCE: &str = "control-plane";
 
 /// A project that is gone holds nothing from now on. A second call changes nothing.
 pub async fn end_gauges(conn: &mut PgConnection, project_id: ProjectId, at: DateTime<Utc>) -> sqlx::Result<()> {
-    let tomorrow = at.date_naive() + Duration::days(1);
-    let mut records = Vec::new();
-    for &metric in Metric::ALL.iter().filter(|metric| metric.peak()) {
-        if project_carried(conn, project_id, metric, tomorrow).await? != 0 {
-            records.push(Record { sequence: 0, project_id, metric, from: at, to: at, amount: 0 });
-        }
-    }
-    if records.is_empty() {
+    let day = at.date_naive();
+    let held = usage_days::carried(conn, &[project_id], day + Duration::days(1)).await?;
+    if held.is_empty() {
         return Ok(());
     }
     let newest = usage::lock_source(conn, SOURCE).await?;
-    for (sequence, record) in (newest + 1..).zip(&mut records) {
-        record.sequence = sequence;
-    }
+    let records: Vec<Record> = (newest + 1..)
+        .zip(&held)
+        .map(|(sequence, held)| {
+            let counted = Counted { day, metric: held.metric, instance_type: None };
+            Record { sequence, project_id, counted, from: at, to: at, amount: 0 }
+        })
+        .collect();
     usage::append(conn, SOURCE, &records, at).await?;
-    usage::add_days(conn, &usage::reduce(&records), at).await
+    usage::advance_source(conn, SOURCE, records.last().map_or(newest, |record| record.sequence)).await?;
+    usage_days::add(conn, &usage::reduce(&records)).await
 }
 
-fn words(which: impl Fn(Metric) -> bool) -> Vec<String> {
-    Metric::ALL.iter().filter(|metric| which(**metric)).map(|metric| metric.as_str().to_owned()).collect()
+/// What a scope used in a period, for an invoice: of each gauge the largest total of a day, and that day, the first of equals.
+pub async fn used(
+    conn: &mut PgConnection,
+    scope: Scope,
+    period: Period,
+) -> sqlx::Result<(Used, BTreeMap<Metric, NaiveDate>)> {
+    let mut used = Used {
+        metrics: counters(conn, scope, period).await?.into_iter().collect(),
+        compute: compute(conn, scope, period).await?.into_iter().collect(),
+    };
+    let mut peaks = BTreeMap::new();
+    for &metric in Metric::ALL.iter().filter(|metric| metric.peak()) {
+        let (carried, changes) = gauge(conn, scope, metric, period).await?;
+        let series = gauge_series(carried, &changes, period);
+        if let Some((day, amount)) = series.into_iter().reduce(|best, day| if day.1 > best.1 { day } else { best }) {
+            used.metrics.insert(metric, amount);
+            peaks.insert(metric, day);
+        }
+    }
+    Ok((used, peaks))
 }

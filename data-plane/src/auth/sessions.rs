@@ -38,14 +38,15 @@ pub(super) async fn create_session(
         }
     };
     if by_code {
-        let work = async { Ok(opened(&app, &sign_in_codes::sign_in(&app, &body).await?, client_type)) };
+        let work = async { opened(&app, &sign_in_codes::sign_in(&app, &body).await?, client_type).await };
         return Ok(app.limits.code_checks.around(&app, address, work).await);
     }
-    Ok(opened(&app, &by_password(&app, address, &body).await?, client_type))
+    opened(&app, &by_password(&app, address, &body).await?, client_type).await
 }
 
-fn opened(app: &App, account: &Account, client_type: ClientType) -> Response {
-    tokens::session(app, account, client_type, json!({"user": account.json}))
+async fn opened(app: &App, account: &Account, client_type: ClientType) -> Result<Response> {
+    let client = app.pools.internal().await?;
+    Ok(tokens::session(app, &client, account, client_type, json!({"user": account.json})).await)
 }
 
 /// `GET /sessions/current`.
@@ -172,5 +173,5 @@ async fn rotate(app: &App, client_type: ClientType, claims: &RefreshClaims) -> R
     };
     let account = account.ok_or_else(|| Error::unauthorized("AUTH_UNAUTHORIZED", "User not found"))?;
     let body = json!({"accessToken": null, "user": account.json});
-    Ok(tokens::rotated(app, &account, client_type, Some(&claims.csrf_nonce), body))
+    Ok(tokens::rotated(app, &client, &account, client_type, Some(&claims.csrf_nonce), body).await)
 }

@@ -75,7 +75,7 @@ pub(super) async fn create_user(
             json!(app.signing_keys.sign_access(&sub, Some(&account.email), Role::Authenticated, now));
         return Ok(Json(answer).into_response());
     }
-    Ok(tokens::session(&app, &account, ClientType::of(&query), answer))
+    Ok(tokens::session(&app, &client, &account, ClientType::of(&query), answer).await)
 }
 
 impl SignUp {

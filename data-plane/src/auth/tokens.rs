@@ -7,6 +7,7 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
+use deadpool_postgres::ClientWrapper;
 use http::{HeaderValue, header};
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ use super::users::Account;
 use crate::{
     authentication::{KeyKind, RequireAdmin, Role, csrf_token},
     http::{Error, Query, Result, cookies::SessionKind},
+    metering::note_active_user,
     secrets,
     state::App,
 };
@@ -38,18 +40,26 @@ impl ClientType {
 }
 
 /// A new session of a user, with `first` fields in front of the tokens.
-pub(super) fn session(app: &App, account: &Account, client: ClientType, body: Value) -> Response {
-    rotated(app, account, client, None, body)
+pub(super) async fn session(
+    app: &App,
+    connection: &ClientWrapper,
+    account: &Account,
+    client: ClientType,
+    body: Value,
+) -> Response {
+    rotated(app, connection, account, client, None, body).await
 }
 
 /// The next rotation of a session, or a new one without a nonce.
-pub(super) fn rotated(
+pub(super) async fn rotated(
     app: &App,
+    connection: &ClientWrapper,
     account: &Account,
     client: ClientType,
     csrf_nonce: Option<&str>,
     mut body: Value,
 ) -> Response {
+    note_active_user(app, connection, account.id).await;
     let now = app.clock.now();
     let sub = account.id.to_string();
     body["accessToken"] = json!(app.signing_keys.sign_access(&sub, Some(&account.email), Role::Authenticated, now));

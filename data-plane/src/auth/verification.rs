@@ -68,7 +68,7 @@ pub(super) async fn verify_email(
         let account = users::find(&client, id).await?.ok_or_else(codes::wrong_code)?;
         app.events.changed(Resource::Users, None);
         let answer = json!({"user": account.json});
-        Ok(tokens::session(&app, &account, ClientType::of(&query), answer))
+        Ok(tokens::session(&app, &client, &account, ClientType::of(&query), answer).await)
     };
     app.limits.code_checks.around(&app, address, work).await
 }

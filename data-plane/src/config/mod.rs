@@ -131,6 +131,9 @@ pub struct Config {
     /// Where usage records go.
     #[arg(long, env = data_plane_contract::CONTROL_PLANE_URL_VARIABLE)]
     pub control_plane_url: Option<String>,
+    /// What this process may use, by name; usage says it.
+    #[arg(long, env = data_plane_contract::INSTANCE_TYPE_VARIABLE)]
+    pub instance_type: Option<String>,
     /// `1` on a branch.
     #[arg(long, env = data_plane_contract::BRANCH_VARIABLE)]
     pub branch: Option<String>,

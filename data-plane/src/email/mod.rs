@@ -100,10 +100,12 @@ pub(crate) async fn send_template(
             let (subject, html) =
                 (rendering::subject(&text.subject, to, variables), rendering::html(&text.body_html, to, variables));
             let mail = Mail { to: vec![to], cc: vec![], bcc: vec![], reply_to: None, subject: &subject, html: &html };
-            send_spaced(app, server, &mail).await
+            send_spaced(app, server, &mail).await?;
         }
-        Provider::Cloud => cloud::send_template(app, template, to, variables).await,
+        Provider::Cloud => cloud::send_template(app, template, to, variables).await?,
     }
+    app.activity.email_sent();
+    Ok(())
 }
 
 /// 503 where no mail can be sent.

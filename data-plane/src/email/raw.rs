@@ -44,6 +44,7 @@ pub(super) async fn send_raw(
         }
         Provider::Cloud => cloud::send_raw(&app, &letter.for_cloud()).await?,
     }
+    app.activity.email_sent();
     Ok(Json(json!({})))
 }
 

@@ -1,65 +1,89 @@
-//! What was used since the last measurement.
+//! What was used since the last measurement and is not counted act by act: time, sizes, users.
 
 use chrono::{DateTime, Utc};
 use data_plane_contract::usage::Metric;
+use ids::ProjectId;
+use metering::Measured;
+use tokio::time::{Duration, Instant};
 
-use crate::state::App;
-
-/// One measurement, not yet numbered.
-#[derive(Clone, Debug)]
-pub(super) struct Measured {
-    pub(super) metric: Metric,
-    pub(super) from: DateTime<Utc>,
-    pub(super) to: DateTime<Utc>,
-    pub(super) amount: i64,
-}
+use super::active_users::{self, Series};
+use crate::{http::Result, state::App};
 
 /// Remembers when each thing was last measured.
 pub(super) struct Measure {
+    project_id: ProjectId,
+    /// Of this process's whole life; another one is another process.
+    instance_type: Option<String>,
     last: DateTime<Utc>,
-    /// Part of a second not yet reported, in milliseconds.
-    rest_millis: i64,
+    /// Time up is measured by a clock that nobody sets.
+    counted_until: Instant,
     sizes_known: bool,
+    users_known: bool,
 }
 
 impl Measure {
-    pub(super) fn new(app: &App) -> Self {
-        Self { last: app.started_at, rest_millis: 0, sizes_known: false }
+    pub(super) fn new(app: &App, project_id: ProjectId) -> Self {
+        Self {
+            project_id,
+            instance_type: app.config.instance_type.clone().filter(|name| !name.is_empty()),
+            last: app.started_at,
+            counted_until: Instant::now(),
+            sizes_known: false,
+            users_known: false,
+        }
     }
 
-    /// Time up, calls made, and sizes where they may have changed.
-    pub(super) async fn take(&mut self, app: &App) -> Vec<Measured> {
+    /// Whole seconds up, sizes and users where they may have changed. `series` is the record that will be written next.
+    pub(super) async fn take(&mut self, app: &App, series: &Series<'_>) -> Vec<Measured> {
         let (from, to) = (self.last, app.clock.now().max(self.last));
-        self.last = to;
-        let millis = (to - from).num_milliseconds() + self.rest_millis;
-        self.rest_millis = millis % 1000;
-        let calls = i64::try_from(app.activity.take_function_calls()).unwrap_or(i64::MAX);
-        let mut amounts = vec![(Metric::ComputeSeconds, millis / 1000), (Metric::FunctionCalls, calls)];
-        amounts.retain(|(_, amount)| *amount > 0);
-        amounts.extend(self.sizes(app).await);
-        amounts.into_iter().map(|(metric, amount)| Measured { metric, from, to, amount }).collect()
+        self.last = app.clock.now();
+        let seconds = self.counted_until.elapsed().as_secs();
+        self.counted_until += Duration::from_secs(seconds);
+        let mut measured = vec![(Metric::ComputeSeconds, seconds)];
+        measured.extend(self.users(app, series).await);
+        measured.retain(|(_, amount)| *amount > 0);
+        measured.extend(self.sizes(app).await);
+        let whole = |(metric, amount)| Measured {
+            project_id: self.project_id,
+            metric,
+            instance_type: self.instance_type.clone().filter(|_| metric == Metric::ComputeSeconds),
+            from,
+            to,
+            amount,
+        };
+        measured.into_iter().map(whole).collect()
     }
 
-    async fn sizes(&mut self, app: &App) -> Vec<(Metric, i64)> {
+    async fn sizes(&mut self, app: &App) -> Vec<(Metric, u64)> {
         let touched = app.activity.take_database_touched() | app.activity.take_storage_touched();
         if !touched && self.sizes_known {
             return Vec::new();
         }
-        match read_sizes(app).await {
-            Ok(sizes) => {
-                self.sizes_known = true;
-                sizes
-            }
+        let sizes = read_sizes(app).await;
+        self.sizes_known = sizes.is_ok();
+        sizes.unwrap_or_else(|error| {
+            tracing::warn!(cause = error.message(), "the sizes of database and storage could not be measured");
+            Vec::new()
+        })
+    }
+
+    async fn users(&mut self, app: &App, series: &Series<'_>) -> Option<(Metric, u64)> {
+        if !app.activity.take_users_became_active() && self.users_known {
+            return None;
+        }
+        let newly = active_users::claim(app, series).await;
+        self.users_known = newly.is_ok();
+        match newly {
+            Ok(users) => Some((Metric::MonthlyActiveUsers, users)),
             Err(error) => {
-                self.sizes_known = false;
-                tracing::warn!(cause = error.message(), "the sizes of database and storage could not be measured");
-                Vec::new()
+                tracing::warn!(cause = error.message(), "active users could not be counted");
+                None
             }
         }
     }
 }
 
-async fn read_sizes(app: &App) -> crate::http::Result<Vec<(Metric, i64)>> {
+async fn read_sizes(app: &App) -> Result<Vec<(Metric, u64)>> {
     let client = app.pools.internal().await?;
     let row = client
         .query_one(
@@ -67,5 +91,6 @@ async fn read_sizes(app: &App) -> crate::http::Result<Vec<(Metric, i64)>> {
             &[],
         )
         .await?;
-    Ok(vec![(Metric::DatabaseBytes, row.get(0)), (Metric::StorageBytes, row.get(1))])
+    let size = |index| u64::try_from(row.get::<_, i64>(index)).unwrap_or(0);
+    Ok(vec![(Metric::DatabaseBytes, size(0)), (Metric::StorageBytes, size(1))])
 }

@@ -2,17 +2,21 @@
 //!
 //! Nothing is asked of Postgres while nothing happens, so an idle project stays idle.
 
+mod active_users;
 mod measure;
 mod shipping;
-mod spool;
 
 use std::{sync::Arc, time::Duration};
 
 use data_plane_contract::usage::{UsageAccepted, UsageBatch};
+use metering::{Journal, Ledger};
 use tokio_util::sync::CancellationToken;
 
-use self::{measure::Measure, shipping::Shipping, spool::Spool};
+use self::{active_users::Series, measure::Measure, shipping::Shipping};
 use crate::state::App;
+
+pub use self::active_users::ActiveUsers;
+pub(crate) use self::active_users::note as note_active_user;
 
 /// How long after something happened it is measured: what comes in a burst is measured once.
 const AFTER_ACTIVITY: Duration = Duration::from_secs(2);
@@ -20,28 +24,90 @@ const AFTER_ACTIVITY: Duration = Duration::from_secs(2);
 const AT_REST: Duration = Duration::from_secs(60);
 /// Pause after the control plane could not be reached.
 const RETRY: Duration = Duration::from_secs(5);
+/// Records sent at once.
+const BATCH: usize = 500;
 
-/// Measures and reports until cancelled, then once more, so that the last seconds are on disk. Does nothing for a process that was not
-/// told where its usage goes.
-pub async fn run(app: Arc<App>, stop: CancellationToken) {
-    let Some(shipping) = Shipping::new(&app) else { return };
-    let Some(folder) = app.config.state_dir.as_ref().map(|folder| folder.join("usage")) else { return };
-    let Some(project_id) = app.config.project_id.as_deref().and_then(|id| id.parse().ok()) else { return };
-    let mut spool = match Spool::open(&folder, project_id) {
-        Ok(spool) => spool,
-        Err(error) => {
-            tracing::error!(cause = telemetry::chain(&error), folder = %folder.display(), "usage cannot be recorded");
-            return;
+/// Where this project's usage is kept and goes.
+pub struct Metering {
+    ledger: Ledger,
+    journal: Journal,
+    measure: Measure,
+    shipping: Shipping,
+}
+
+impl Metering {
+    /// Opens what is on disk, so that acts are counted from now on. None for a process that was not told where its usage goes.
+    pub fn open(app: &App) -> Option<Self> {
+        let shipping = Shipping::new(app)?;
+        let folder = app.config.state_dir.as_ref().map(|folder| folder.join("usage"))?;
+        let project_id = app.config.project_id.as_deref().and_then(|id| id.parse().ok())?;
+        let opened = Ledger::open(&folder, &format!("data-plane:{project_id}"), app.clock.now());
+        match opened {
+            Ok((ledger, journal)) => {
+                app.activity.count_in(journal.counts(project_id));
+                Some(Self { ledger, journal, measure: Measure::new(app, project_id), shipping })
+            }
+            Err(error) => {
+                tracing::error!(cause = telemetry::chain(&error), folder = %folder.display(), "usage cannot be recorded");
+                None
+            }
         }
-    };
-    let mut measure = Measure::new(&app);
-    let mut next = AFTER_ACTIVITY;
-    while stop.run_until_cancelled(pause(&app, next)).await.is_some() {
-        record(&app, &mut measure, &mut spool).await;
-        next = if ship(&shipping, &mut spool).await { AT_REST } else { RETRY };
     }
-    record(&app, &mut measure, &mut spool).await;
-    ship(&shipping, &mut spool).await;
+
+    /// Measures and reports until cancelled, then once more, so that the last seconds are on disk.
+    pub async fn run(mut self, app: Arc<App>, stop: CancellationToken) {
+        let mut next = AFTER_ACTIVITY;
+        while stop.run_until_cancelled(pause(&app, next)).await.is_some() {
+            self.record(&app).await;
+            next = if self.ship().await { AT_REST } else { RETRY };
+        }
+        self.record(&app).await;
+        self.ship().await;
+    }
+
+    async fn record(&mut self, app: &App) {
+        let (source, next) = {
+            let spool = self.ledger.spool();
+            (spool.source().to_owned(), spool.last() + 1)
+        };
+        let measured = self.measure.take(app, &Series { source: &source, next }).await;
+        if let Err(error) = self.ledger.flush(&self.journal, app.clock.now(), measured) {
+            tracing::error!(cause = telemetry::chain(&error), "usage could not be written to disk");
+        }
+    }
+
+    /// Sends what waits; false when the control plane did not take it.
+    async fn ship(&mut self) -> bool {
+        let source = self.ledger.spool().source().to_owned();
+        loop {
+            let records = match self.ledger.spool().unacknowledged(BATCH) {
+                Ok(records) => records,
+                Err(error) => {
+                    tracing::error!(cause = telemetry::chain(&error), "usage records could not be read from disk");
+                    return false;
+                }
+            };
+            let Some(first) = records.first().map(|record| record.sequence) else { return true };
+            let accepted = match self.shipping.send(&UsageBatch { source: source.clone(), records }).await {
+                Ok(UsageAccepted { sequence }) => sequence,
+                Err(error) => {
+                    tracing::warn!(cause = telemetry::chain(&error), "usage records wait on disk");
+                    return false;
+                }
+            };
+            if accepted < first - 1 {
+                tracing::error!(accepted, "the control plane lacks usage records that are no longer on disk");
+                return false;
+            }
+            if let Err(error) = self.ledger.spool().acknowledge(accepted) {
+                tracing::error!(cause = telemetry::chain(&error), "usage records could not be removed from disk");
+                return false;
+            }
+            if accepted < first {
+                return false;
+            }
+        }
+    }
 }
 
 /// Until something happened and settled, or `longest` passed.
@@ -52,40 +118,4 @@ async fn pause(app: &App, longest: Duration) {
     };
     // Either way it is time to measure.
     let _elapsed = tokio::time::timeout(longest, settled).await;
-}
-
-async fn record(app: &App, measure: &mut Measure, spool: &mut Spool) {
-    let measured = measure.take(app).await;
-    if let Err(error) = spool.append(measured) {
-        tracing::error!(cause = telemetry::chain(&error), "usage could not be written to disk");
-    }
-}
-
-/// Sends what waits; false when the control plane did not take it.
-async fn ship(shipping: &Shipping, spool: &mut Spool) -> bool {
-    loop {
-        let records = spool.waiting();
-        if records.is_empty() && spool.numbered() {
-            return true;
-        }
-        let batch = UsageBatch { source: shipping.source().to_owned(), records };
-        let accepted = match shipping.send(&batch).await {
-            Ok(UsageAccepted { sequence }) => sequence,
-            Err(error) => {
-                tracing::warn!(cause = telemetry::chain(&error), "usage records wait on disk");
-                return false;
-            }
-        };
-        match spool.accepted(accepted) {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::error!(accepted, "the control plane lacks usage records that are no longer on disk");
-                return false;
-            }
-            Err(error) => {
-                tracing::error!(cause = telemetry::chain(&error), "usage could not be written to disk");
-                return false;
-            }
-        }
-    }
 }

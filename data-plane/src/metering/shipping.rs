@@ -14,7 +14,6 @@ pub(super) struct Shipping {
     client: reqwest::Client,
     url: String,
     token: SecretString,
-    source: String,
 }
 
 impl Shipping {
@@ -25,15 +24,10 @@ impl Shipping {
             client: app.http.clone(),
             url: format!("{}/internal/v1/usage-records", base.trim_end_matches('/')),
             token: app.config.platform_token.clone()?,
-            source: format!("data-plane:{}", app.config.project_id.as_deref()?),
         })
     }
 
-    pub(super) fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// Sends one batch; an empty one only asks what is stored.
+    /// Sends one batch.
     pub(super) async fn send(&self, batch: &UsageBatch) -> reqwest::Result<UsageAccepted> {
         let request = self.client.post(&self.url).bearer_auth(self.token.expose_secret()).timeout(REQUEST_LIMIT);
         request.json(batch).send().await?.error_for_status()?.json().await

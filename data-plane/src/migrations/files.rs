@@ -48,4 +48,5 @@ pub(super) const FILES: &[File] = files![
     "0015_oauth_flows",
     "0020_statistics",
     "0030_merge_journal",
+    "0031_active_users",
 ];

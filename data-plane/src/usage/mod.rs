@@ -40,6 +40,7 @@ async fn record_mcp_call(
             &[&tool, &success],
         )
         .await?;
+    app.activity.mcp_called();
     let created_at = clock::iso_millis(row.get::<_, DateTime<Utc>>(0));
     app.events.publish(Event::McpConnected { tool_name: tool.to_owned(), created_at });
     Ok(Json(json!({"success": true})))

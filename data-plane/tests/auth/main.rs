@@ -4,6 +4,7 @@ mod cloud;
 mod harness;
 mod keys;
 mod limits;
+mod metering;
 mod passwords;
 mod platform;
 mod refusals;

@@ -1,61 +1,58 @@
-//! Counts requests and egress per project, writes them to a spool every second, and ships the spool to the control plane.
+//! Counts requests and egress per project, makes records of them every second, and ships those to the control plane.
 
 mod shipping;
-mod spool;
 
 use std::{
-    collections::HashMap,
     io,
+    path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
 use clock::SharedClock;
 use data_plane_contract::usage::Metric;
 use ids::ProjectId;
-use tokio::{sync::Notify, time::MissedTickBehavior};
+use metering::{Counts, Journal, Ledger, Spool};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use shipping::Shipping;
-use spool::Measured;
-pub(crate) use spool::Spool;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// While the control plane has taken nothing for so long that records should be few.
+const FLUSH_WHEN_FULL_EVERY: Duration = Duration::from_secs(600);
 
-/// What one project used since the last flush. Added to by requests, without locks.
-#[derive(Default)]
-pub(crate) struct Counters {
-    requests: AtomicU64,
-    egress_bytes: AtomicU64,
-}
+/// What one project uses.
+#[derive(Debug)]
+pub(crate) struct Counters(Counts);
 
 impl Counters {
     /// One request was answered by the project.
     pub(crate) fn request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.0.add(Metric::Requests, 1);
     }
 
-    /// Bytes of a response body or tunnel went to the client.
+    /// Bytes of a response body or tunnel go to the client.
     pub(crate) fn egress(&self, bytes: u64) {
-        self.egress_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn take(&self) -> (u64, u64) {
-        (self.requests.swap(0, Ordering::Relaxed), self.egress_bytes.swap(0, Ordering::Relaxed))
+        if bytes > 0 {
+            self.0.add(Metric::EgressBytes, bytes);
+        }
     }
 }
 
-/// All counters of one gateway and the spool they end in.
+/// What one gateway counts and records.
 pub(crate) struct Meter {
-    counters: Mutex<HashMap<ProjectId, Arc<Counters>>>,
-    spool: Mutex<Spool>,
+    journal: Journal,
+    ledger: Mutex<Ledger>,
     clock: SharedClock,
-    flushed_at: Mutex<DateTime<Utc>>,
-    /// The spool takes no more; counting goes on in memory.
+    flushed_at: Mutex<Instant>,
+    /// Records should be few.
     full: AtomicBool,
     /// The last write failed, and that was reported.
     failing: AtomicBool,
@@ -64,23 +61,23 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(spool: Spool, clock: SharedClock) -> Self {
-        let flushed_at = Mutex::new(clock.now());
-        Self {
-            counters: Mutex::default(),
-            spool: Mutex::new(spool),
+    /// Opens what is in `folder`, or begins it.
+    pub(crate) fn open(folder: &Path, source: &str, clock: SharedClock) -> io::Result<Self> {
+        let (ledger, journal) = Ledger::open(folder, source, clock.now())?;
+        Ok(Self {
+            journal,
+            ledger: Mutex::new(ledger),
             clock,
-            flushed_at,
+            flushed_at: Mutex::new(Instant::now()),
             full: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             flushed: Notify::new(),
-        }
+        })
     }
 
-    /// The counters of a project; the same ones for as long as anyone holds them or they hold something.
+    /// The counters of a project.
     pub(crate) fn counters(&self, project_id: ProjectId) -> Arc<Counters> {
-        let mut counters = self.counters.lock().expect("no holder of this lock panics");
-        Arc::clone(counters.entry(project_id).or_default())
+        Arc::new(Counters(self.journal.counts(project_id)))
     }
 
     /// Flushes every second until `stopping`; the last flush is the caller's.
@@ -89,91 +86,63 @@ impl Meter {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.flush().await,
+                _ = ticks.tick() => self.flush_when_due().await,
                 () = stopping.cancelled() => return,
             }
         }
     }
 
-    /// Moves what was counted into the spool. When that fails it stays counted and is tried again.
+    async fn flush_when_due(self: &Arc<Self>) {
+        let due = self.flushed_at.lock().expect("no holder of this lock panics").elapsed() >= FLUSH_WHEN_FULL_EVERY;
+        // Without traffic nothing is touched.
+        if self.journal.holds_counts() && (due || !self.full.load(Ordering::Relaxed)) {
+            self.flush().await;
+        }
+    }
+
+    /// Makes records of what was counted. When that fails it stays counted and is tried again.
     pub(crate) async fn flush(self: &Arc<Self>) {
-        if self.full.load(Ordering::Relaxed) {
-            return;
-        }
-        let to = self.clock.now();
-        let from = std::mem::replace(&mut *self.flushed_at.lock().expect("no holder of this lock panics"), to);
-        let taken = self.take();
-        if taken.is_empty() {
-            return;
-        }
-        let measured: Vec<Measured> = taken.iter().flat_map(|usage| usage.measured(from, to)).collect();
-        match self.with_spool(move |spool| spool.append(&measured)).await {
-            Ok(()) => {
+        *self.flushed_at.lock().expect("no holder of this lock panics") = Instant::now();
+        let (meter, now) = (Arc::clone(self), self.clock.now());
+        match self.with_ledger(move |ledger| ledger.flush(&meter.journal, now, Vec::new())).await {
+            Ok(wrote) => {
                 self.failing.store(false, Ordering::Relaxed);
-                self.flushed.notify_one();
+                if wrote {
+                    self.flushed.notify_one();
+                }
             }
             Err(error) => {
                 if !self.failing.swap(true, Ordering::Relaxed) {
-                    tracing::error!(error = %error, "usage cannot be written to disk; it is kept in memory");
-                }
-                for usage in taken {
-                    let counters = self.counters(usage.project_id);
-                    counters.requests.fetch_add(usage.requests, Ordering::Relaxed);
-                    counters.egress_bytes.fetch_add(usage.egress_bytes, Ordering::Relaxed);
+                    tracing::error!(error = %error, "usage cannot be made records of; it stays counted");
                 }
             }
         }
     }
 
-    /// Works on the spool on a thread that may block, and notes whether it is full afterwards.
+    /// Works on the spool on a thread that may block.
     async fn with_spool<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&mut Spool) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
+        self.with_ledger(move |ledger| work(ledger.spool())).await
+    }
+
+    /// Works on the ledger on a thread that may block, and notes whether it is full afterwards.
+    async fn with_ledger<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&mut Ledger) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
         let meter = Arc::clone(self);
         let blocking = tokio::task::spawn_blocking(move || {
-            let mut spool = meter.spool.lock().expect("no holder of this lock panics");
-            let outcome = work(&mut spool);
-            let full = spool.full();
+            let mut ledger = meter.ledger.lock().expect("no holder of this lock panics");
+            let outcome = work(&mut ledger);
+            let full = ledger.spool().full();
             if full && !meter.full.swap(full, Ordering::Relaxed) {
-                tracing::warn!(
-                    "the usage spool is full; counting goes on in memory until the control plane takes records"
-                );
+                tracing::warn!("the usage spool is full; records are made rarely until the control plane takes some");
             }
             meter.full.store(full, Ordering::Relaxed);
             outcome
         });
         blocking.await.map_err(io::Error::other)?
-    }
-
-    fn take(&self) -> Vec<Usage> {
-        let mut taken = Vec::new();
-        let mut counters = self.counters.lock().expect("no holder of this lock panics");
-        counters.retain(|project_id, counters| {
-            // Whoever holds the counters may still add to them; without holders they are emptied for good.
-            let held = Arc::strong_count(counters) > 1;
-            let (requests, egress_bytes) = counters.take();
-            if requests > 0 || egress_bytes > 0 {
-                taken.push(Usage { project_id: *project_id, requests, egress_bytes });
-            }
-            held
-        });
-        taken
-    }
-}
-
-struct Usage {
-    project_id: ProjectId,
-    requests: u64,
-    egress_bytes: u64,
-}
-
-impl Usage {
-    fn measured(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> impl Iterator<Item = Measured> {
-        let project_id = self.project_id;
-        [(Metric::Requests, self.requests), (Metric::EgressBytes, self.egress_bytes)]
-            .into_iter()
-            .filter(|(_, amount)| *amount > 0)
-            .map(move |(metric, amount)| Measured { project_id, metric, from, to, amount })
     }
 }

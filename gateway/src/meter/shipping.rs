@@ -101,15 +101,7 @@ impl Shipping {
             if accepted.sequence < first {
                 return Err(ShipError::NoProgress(accepted.sequence));
             }
-            let acknowledged = meter.with_spool(move |spool| {
-                if accepted.sequence > spool.last() {
-                    tracing::warn!(
-                        stored = accepted.sequence, written = spool.last(),
-                        "the control plane knows usage records this gateway has not written; was its folder restored from a copy?"
-                    );
-                }
-                spool.acknowledge(accepted.sequence)
-            });
+            let acknowledged = meter.with_spool(move |spool| spool.acknowledge(accepted.sequence));
             acknowledged.await.map_err(ShipError::Spool)?;
         }
     }

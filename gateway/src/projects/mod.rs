@@ -1,6 +1,7 @@
 //! One routed project as the gateway sees it: its route, its upstream, whether it is awake, and how busy it is.
 
 mod activity;
+mod restriction;
 mod sleep;
 mod wake;
 
@@ -12,15 +13,18 @@ use std::{
     },
 };
 
-use data_plane_contract::routes::{Route, RouteState};
+use data_plane_contract::routes::{Restriction, Route, RouteState};
+use http::Method;
 use ids::ProjectId;
 use tokio::sync::{Notify, watch};
 
 pub(crate) use activity::Visit;
+pub(crate) use restriction::Refused;
 pub(crate) use wake::Refusal;
 
 use crate::{meter::Counters, proxy::Upstream};
 use activity::Activity;
+use restriction::Restricted;
 
 /// A project with a route. Shared by the route table and by every request under way.
 pub(crate) struct Project {
@@ -32,6 +36,9 @@ pub(crate) struct Project {
     upstream: RwLock<Arc<Upstream>>,
     state: Mutex<State>,
     changed: Notify,
+    /// True while there is a restriction, so that requests of all others take no lock.
+    restricted: AtomicBool,
+    restriction: RwLock<Option<Restricted>>,
 }
 
 struct State {
@@ -55,6 +62,7 @@ enum Phase {
 
 impl Project {
     pub(crate) fn new(route: Route, counters: Arc<Counters>) -> Self {
+        let restriction = route.restriction.clone().map(Restricted::new);
         Self {
             id: route.project_id,
             counters,
@@ -63,6 +71,37 @@ impl Project {
             upstream: RwLock::new(Arc::new(Upstream::new(route.upstream))),
             state: Mutex::new(State { route: Arc::new(route), phase: Phase::Awake }),
             changed: Notify::new(),
+            restricted: AtomicBool::new(restriction.is_some()),
+            restriction: RwLock::new(restriction),
+        }
+    }
+
+    /// Whether a request is let through; one that is counts against a throttled project.
+    pub(crate) fn permit(&self, method: &Method, path: &str) -> Result<(), Refused> {
+        if !self.restricted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let restriction = self.restriction.read().expect("no holder of this lock panics");
+        restriction.as_ref().map_or(Ok(()), |restricted| restricted.check(method, path))
+    }
+
+    /// Whether it has to sleep for using too much.
+    fn sleeps_for_quota(&self) -> bool {
+        let restriction = self.restriction.read().expect("no holder of this lock panics");
+        restriction.as_ref().is_some_and(Restricted::sleeps)
+    }
+
+    /// Puts a restriction in force, or takes it away. One that stands already goes on counting.
+    fn restrict(&self, wanted: Option<&Restriction>) {
+        let mut present = self.restriction.write().expect("no holder of this lock panics");
+        let same = match (&*present, wanted) {
+            (Some(present), Some(wanted)) => present.is(wanted),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            *present = wanted.cloned().map(Restricted::new);
+            self.restricted.store(present.is_some(), Ordering::Relaxed);
         }
     }
 
@@ -89,6 +128,7 @@ impl Project {
                 state.phase = Phase::Awake;
             }
         }
+        self.restrict(route.restriction.as_ref());
         state.route = Arc::new(route);
         self.publish(&state);
     }

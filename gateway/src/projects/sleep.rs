@@ -19,7 +19,8 @@ impl Project {
     /// the two therefore sees the other.
     pub(crate) fn begin_sleep(&self) -> Option<Duration> {
         let mut state = self.state();
-        let after = Duration::from_secs(state.route.sleep_after_seconds?);
+        let after = if self.sleeps_for_quota() { 0 } else { state.route.sleep_after_seconds? };
+        let after = Duration::from_secs(after);
         let candidate = matches!(state.phase, Phase::Awake | Phase::Asleep { confirmed: false });
         let idle_for = self.activity.idle_for();
         if state.route.state != RouteState::Serving || !candidate || idle_for < after {

@@ -45,6 +45,7 @@ async fn forward(
     if paths::platform_internal(request.uri().path()) {
         return Err(Reply::NotFound);
     }
+    project.permit(request.method(), request.uri().path())?;
     let visit = Visit::begin(project);
 
     let upgrade = headers::wanted_upgrade(&request);

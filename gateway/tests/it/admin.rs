@@ -12,6 +12,7 @@ fn route(hosts: &[&str]) -> Route {
         upstream: "127.0.0.1:9".parse().unwrap(),
         state: RouteState::Paused,
         sleep_after_seconds: Some(900),
+        restriction: None,
     }
 }
 

@@ -165,6 +165,7 @@ impl Edge {
             upstream: upstream.address,
             state: RouteState::Serving,
             sleep_after_seconds,
+            restriction: None,
         };
         self.waker.adopt(project_id, upstream);
         assert_eq!(self.put(&route).await, 204);

@@ -4,6 +4,7 @@
 mod admin;
 mod harness;
 mod protocol;
+mod restrictions;
 mod routing;
 mod sleeping;
 mod streaming;

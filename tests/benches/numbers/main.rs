@@ -8,6 +8,7 @@ mod projects;
 mod records;
 mod report;
 mod tools;
+mod usage;
 
 use clap::Parser;
 
@@ -17,7 +18,7 @@ use crate::report::Report;
 #[derive(Debug, Parser)]
 #[command(about = "Measures Hearth against the numbers it has to reach")]
 struct Settings {
-    /// Only these: create, branch, wake, merge, memory, gateway, records.
+    /// Only these: create, branch, wake, merge, memory, gateway, records, usage.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Sizes of the branched databases in GB.
@@ -29,6 +30,9 @@ struct Settings {
     /// Seconds of each throughput measurement.
     #[arg(long, default_value_t = 8)]
     seconds: u32,
+    /// Projects in the control database while reports are measured, each with 31 days of usage.
+    #[arg(long, default_value_t = 1_000_000)]
+    projects: usize,
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -64,6 +68,9 @@ async fn main() {
     }
     if settings.wants("records") {
         records::measure(&settings, &mut report).await;
+    }
+    if settings.wants("usage") {
+        usage::measure(&settings, &mut report).await;
     }
     report.print();
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use data_plane_contract::{
-    BRANCH_VARIABLE, CONTROL_PLANE_URL_VARIABLE, PLATFORM_PREFIX, PLATFORM_TOKEN_VARIABLE,
+    BRANCH_VARIABLE, CONTROL_PLANE_URL_VARIABLE, INSTANCE_TYPE_VARIABLE, PLATFORM_PREFIX, PLATFORM_TOKEN_VARIABLE,
     heartbeat::Status,
     identity::{AssumeIdentity, CloneMode, IdentityAssumed},
 };
@@ -200,6 +200,7 @@ fn environment(
         secret("ACCESS_ANON_KEY", &secrets.anon_key),
         secret(PLATFORM_TOKEN_VARIABLE, &secrets.platform_token),
         plain(CONTROL_PLANE_URL_VARIABLE, world.control_plane_url.clone()),
+        plain(INSTANCE_TYPE_VARIABLE, project.instance_type.as_str().to_owned()),
     ];
     if let Some(parent) = parent {
         environment.push(plain("PARENT_APP_KEY", parent.app_key.to_string()));

@@ -7,5 +7,7 @@ mod every_saga;
 mod faults;
 mod merges;
 mod postgres;
+mod quotas;
 mod server;
 mod sweep;
+mod webhooks;

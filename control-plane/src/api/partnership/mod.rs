@@ -18,7 +18,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    api::projects::access_host,
+    api::{billing, projects::access_host, usage::daily},
     app::{Failure, partners::projects::Connection, projects},
     state::State,
 };
@@ -30,6 +30,8 @@ pub(super) fn routes() -> Router<State> {
         .route(&format!("{base}/connect-user"), post(sync::connect_partner_user))
         .route(&format!("{base}/sync-embedded-project"), post(sync::sync_embedded_project))
         .route(&format!("{base}/usage"), get(usage::get_partner_usage))
+        .route(&format!("{base}/usage/daily"), get(daily::get_partner_daily_usage))
+        .route(&format!("{base}/invoice-preview"), get(billing::get_partner_invoice_preview))
         .route(&format!("{base}/{{id}}/usage"), get(usage::get_partner_project_usage))
         .route(&format!("{base}/projects"), get(reading::list_partner_projects))
         .route(&format!("{base}/{{id}}"), delete(lifecycle::delete_partner_project))

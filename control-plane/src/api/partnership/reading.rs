@@ -7,7 +7,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{IdOfProject, IdsOfUserAndProject, PartnerProject, PartnerProjectEnvelope, project_id};
 use crate::{
-    api::{Answer, projects::access_host, time},
+    api::{
+        Answer,
+        projects::{RestrictionOut, access_host},
+        time,
+    },
     app::{Ctx, partners::projects},
     http::extract::Query,
     state::State,
@@ -22,6 +26,9 @@ pub(crate) struct PartnerProjectMetadata {
     instance_type: &'static str,
     /// True within a minute; absent before the first request.
     last_activity_at: Option<String>,
+    /// What is done about it for using more than it is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restriction: Option<RestrictionOut>,
 }
 
 /// Shows a project of the partner.
@@ -39,6 +46,7 @@ pub(crate) async fn get_partner_project(
         region: connection.view.project.region.as_str(),
         instance_type: connection.view.project.instance_type.as_str(),
         last_activity_at: connection.last_activity_at.map(time),
+        restriction: connection.view.restriction.map(RestrictionOut::from),
     };
     Ok(Json(PartnerProjectEnvelope { project }))
 }

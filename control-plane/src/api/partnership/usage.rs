@@ -1,17 +1,22 @@
 //! What a partner's projects have used, for its own bills.
 
 use axum::{Json, extract::State as AxumState};
-use model::{
-    projects::Status,
-    usage::{Metric, Period},
-};
+use model::{projects::Status, usage::Metric};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::IdOfProject;
 use crate::{
-    api::{Answer, time},
-    app::{Ctx, partners::usage, usage::Amounts},
+    api::{
+        Answer, time,
+        usage::{PeriodOut, credits, fields, of},
+    },
+    app::{
+        Ctx,
+        partners::usage,
+        usage::{Amounts, period},
+    },
     http::extract::Query,
     state::State,
 };
@@ -24,31 +29,6 @@ pub(crate) struct PeriodQuery {
     start_date: Option<String>,
     /// `YYYY-MM-DD`; today when absent.
     end_date: Option<String>,
-}
-
-/// First and last moment of a period, in UTC.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct PeriodOut {
-    start: String,
-    end: String,
-}
-
-impl From<Period> for PeriodOut {
-    fn from(period: Period) -> Self {
-        Self { start: format!("{}T00:00:00Z", period.start), end: format!("{}T23:59:59Z", period.end) }
-    }
-}
-
-/// Credits are counted in millionths.
-fn credits(amounts: &Amounts) -> f64 {
-    // A bill of nine million credits is exact in the mantissa of a float.
-    #[expect(clippy::cast_precision_loss, reason = "the wire has a fraction, and amounts this large do not occur")]
-    let micro = of(amounts, Metric::AiCredits) as f64;
-    micro / 1_000_000.0
-}
-
-fn of(amounts: &Amounts, metric: Metric) -> i64 {
-    amounts.get(&metric).copied().unwrap_or(0)
 }
 
 /// The project of a report.
@@ -111,7 +91,7 @@ pub(crate) async fn get_partner_project_usage(
     IdOfProject(id): IdOfProject,
     Query(query): Query<PeriodQuery>,
 ) -> Answer<Json<PartnerProjectUsage>> {
-    let period = usage::period(query.start_date.as_deref(), query.end_date.as_deref(), state.clock.now())?;
+    let period = period(query.start_date.as_deref(), query.end_date.as_deref(), state.clock.now())?;
     let report = usage::of_project(&state, &ctx, id, period).await?;
     let total = &report.total;
     let summary = ProjectSummary {
@@ -172,6 +152,8 @@ pub(crate) struct PartnerSummary {
     function_calls: i64,
     /// Seconds.
     ec2_compute: i64,
+    requests: i64,
+    monthly_active_users: i64,
 }
 
 /// What all projects of a partner have used.
@@ -180,6 +162,9 @@ pub(crate) struct PartnerUsage {
     partnership: ReportedPartner,
     period: PeriodOut,
     summary: PartnerSummary,
+    /// What arrived in the period more than a week after the day it is of. It is in no sum and no bill.
+    #[schema(value_type = Object)]
+    late: Map<String, Value>,
 }
 
 /// Shows what all projects of the partner have used, deleted ones included.
@@ -191,7 +176,7 @@ pub(crate) async fn get_partner_usage(
     ctx: Ctx,
     Query(query): Query<PeriodQuery>,
 ) -> Answer<Json<PartnerUsage>> {
-    let period = usage::period(query.start_date.as_deref(), query.end_date.as_deref(), state.clock.now())?;
+    let period = period(query.start_date.as_deref(), query.end_date.as_deref(), state.clock.now())?;
     let report = usage::of_partner(&state, &ctx, period).await?;
     let total = &report.total;
     let summary = PartnerSummary {
@@ -204,7 +189,10 @@ pub(crate) async fn get_partner_usage(
         email_requests: of(total, Metric::EmailRequests),
         function_calls: of(total, Metric::FunctionCalls),
         ec2_compute: of(total, Metric::ComputeSeconds),
+        requests: of(total, Metric::Requests),
+        monthly_active_users: of(total, Metric::MonthlyActiveUsers),
     };
+    let late = fields(&report.late);
     let partnership = ReportedPartner { id: report.partner.id.to_string(), name: report.partner.name };
-    Ok(Json(PartnerUsage { partnership, period: report.period.into(), summary }))
+    Ok(Json(PartnerUsage { partnership, period: report.period.into(), summary, late }))
 }

@@ -1,7 +1,5 @@
 //! Signing in, refreshing, and recognising who a request is from.
 
-pub(crate) mod throttle;
-
 use chrono::Duration;
 use ids::SessionId;
 use model::{Error, limits, secrets::random_token};
@@ -47,7 +45,8 @@ pub(crate) async fn log_in(
     if password.expose_secret().is_empty() || password.expose_secret().len() > limits::PASSWORD_MAX {
         return Err(Error::invalid("password", "password must not be empty or too long").into());
     }
-    let attempt = state.login_throttle.begin(email, address, state.clock.now())?;
+    let name = format!("{} {address}", email.to_lowercase());
+    let attempt = state.login_throttle.begin(name, state.clock.now())?;
     // The connection goes back before the password is hashed, which takes long.
     let found = store::users::find_by_email(&mut *state.connection().await?, email).await?;
     let (user, hash) = match found {

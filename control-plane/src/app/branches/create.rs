@@ -155,6 +155,7 @@ fn new_branch(state: &State, ctx: &Ctx, parent: &Project, name: &str) -> Project
         created_at: now,
         updated_at: now,
         paused_at: None,
+        pause_reason: None,
         deleted_at: None,
         ..parent.clone()
     }

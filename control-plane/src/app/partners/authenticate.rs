@@ -15,14 +15,16 @@ fn refused() -> Error {
 /// The partner whose secret this is.
 ///
 /// # Errors
-/// Unauthenticated; forbidden for a disabled partner that proved who it is.
+/// Unauthenticated; throttled after too many wrong guesses; forbidden for a disabled partner that proved who it is.
 pub(crate) async fn authenticate(
     state: &State,
     id: Option<PartnerId>,
     secret: Option<&str>,
+    address: &str,
 ) -> Result<Partner, Failure> {
     let presented = token_hash(&SecretString::from(secret.unwrap_or_default()));
     let now = state.clock.now();
+    let look = state.partner_guesses.begin(id, &presented, address, now)?;
     let mut conn = state.connection().await?;
     // An unknown partner costs the same two statements as a known one.
     let id = id.unwrap_or_else(PartnerId::generate);
@@ -36,6 +38,7 @@ pub(crate) async fn authenticate(
         }
     }
     let (Some(partner), Some(secret_id)) = (partner, matching) else { return Err(refused().into()) };
+    state.partner_guesses.right(look, partner.id, presented, now);
     if partner.disabled_at.is_some() {
         return Err(Error::forbidden("This partner is disabled").into());
     }

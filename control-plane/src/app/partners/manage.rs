@@ -14,7 +14,10 @@ use sqlx::PgConnection;
 use store::{organizations::Organization, partner_secrets::PartnerSecret, partners::Partner};
 
 use super::not_found;
-use crate::{app::Failure, signing::token_hash};
+use crate::{
+    app::{Failure, quotas},
+    signing::token_hash,
+};
 
 /// What an operator chooses for a new partner.
 #[derive(Clone, Debug)]
@@ -133,6 +136,7 @@ pub async fn update(
     if let Some(plan) = changes.plan {
         partner.plan = plan;
         store::organizations::set_plan(conn, partner.organization_id, plan).await?;
+        quotas::limits_changed(conn, partner.organization_id, now).await.map_err(Refused)?;
     }
     store::partners::update(conn, id, &partner.name, &partner.allowances, now).await?;
     Ok(partner)

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod authenticate;
+pub(crate) mod guesses;
 pub mod manage;
 pub(crate) mod projects;
 pub(crate) mod usage;

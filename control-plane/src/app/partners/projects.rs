@@ -5,8 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ids::{OperationId, OrganizationId, PartnerUserId, ProjectId};
 use model::{
-    Error, limits,
-    limits::Plan,
+    Error,
+    instances::InstanceType,
+    limits::{self, Plan},
     organizations::check_name,
     partners::PartnerKind,
     projects::{Activity, Status},
@@ -88,7 +89,7 @@ pub(crate) async fn sync(
         return await_creation(state, ctx, project.id, None).await;
     }
     store::organizations::lock(&mut tx, organization_id).await?;
-    if let Err(refused) = check_limits(&mut tx, partner, organization_id, plan, instance_type.as_str()).await {
+    if let Err(refused) = check_limits(&mut tx, partner, organization_id, plan, instance_type).await {
         drop(tx);
         return refuse(state, ctx, partner, beneficiary, refused).await;
     }
@@ -133,15 +134,11 @@ async fn check_limits(
     partner: &Partner,
     organization_id: OrganizationId,
     plan: Plan,
-    instance_type: &str,
+    instance_type: InstanceType,
 ) -> Result<(), Failure> {
     create::check_active_quota(conn, plan, organization_id).await?;
     check_project_limit(conn, partner.id).await?;
-    if instance_type != "nano" && !plan.limits().larger_instances {
-        let text = "The free plan has only the nano instance type. Please upgrade your plan.";
-        return Err(Error::quota_exceeded("project.instance_not_in_plan", text).into());
-    }
-    Ok(())
+    Ok(instance_type.check_plan(plan)?)
 }
 
 /// A reached limit, with the projects that this user has through the partner already.

@@ -3,13 +3,14 @@
 use ids::ProjectId;
 use model::{
     Error, branches,
+    events::EventType,
     limits::{DISK_GIB_MAX, DISK_GIB_MIN},
     organizations::check_name,
     projects::check_custom_domain,
 };
 use serde_json::json;
 use sqlx::PgConnection;
-use store::projects::Project;
+use store::{events::NewEvent, projects::Project};
 
 use super::{ProjectView, find_locked, view};
 use crate::{
@@ -66,10 +67,26 @@ pub(crate) async fn update(state: &State, ctx: &Ctx, id: ProjectId, changes: Cha
         }
         _ => error.into(),
     })?;
+    tell(&mut tx, &project).await?;
     audit::close_done(&mut tx, state, audit_id).await?;
     let view = view(&mut tx, project).await?;
     tx.commit().await?;
     Ok(view)
+}
+
+async fn tell(conn: &mut PgConnection, project: &Project) -> Result<(), Failure> {
+    let branch = project.parent_id.is_some();
+    let event = NewEvent {
+        kind: if branch { EventType::BranchRenamed } else { EventType::ProjectUpdated },
+        organization_id: project.organization_id,
+        partner_id: project.partner_id,
+        project_id: Some(project.id),
+        data: json!({
+            "organization_id": project.organization_id, "project_id": project.id, "parent_project_id": project.parent_id,
+            "name": project.name, "customized_domain": project.customized_domain,
+        }),
+    };
+    Ok(store::events::insert(conn, &event, project.updated_at).await?)
 }
 
 /// A disk as it was and as it is.

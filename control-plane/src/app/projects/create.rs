@@ -43,7 +43,7 @@ pub(crate) async fn create(
     let mut tx = state.begin().await?;
     let membership = organizations::find(&mut tx, ctx, organization_id).await?;
     let name = check_name("name", &input.name)?;
-    let region = parse_region(input.region.as_deref())?;
+    let region = Region::wanted(input.region.as_deref())?;
     // Creates of one organization go one after another, so that no quota can be overrun.
     if !store::organizations::lock(&mut tx, organization_id).await? {
         return Err(Error::not_found("organization.not_found", "Organization").into());
@@ -80,14 +80,6 @@ pub(crate) async fn record(
         detail: json!({ "name": project.name, "region": project.region }),
     };
     operations::record(conn, state, ctx, work).await
-}
-
-fn parse_region(region: Option<&str>) -> Result<Region, Error> {
-    let Some(text) = region else { return Ok(Region::default()) };
-    text.parse().map_err(|_| {
-        let known: Vec<&str> = Region::ALL.iter().map(|region| region.as_str()).collect();
-        Error::invalid("region", format!("Unknown region. Use one of: {}", known.join(", ")))
-    })
 }
 
 /// A client whose request's answer was lost asks again. Without an idempotency key, the same create by the same caller within a minute is
@@ -157,6 +149,7 @@ pub(crate) fn new_project(
         created_at: now,
         updated_at: now,
         paused_at: None,
+        pause_reason: None,
         deleted_at: None,
     }
 }

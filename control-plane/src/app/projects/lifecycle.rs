@@ -79,6 +79,7 @@ pub(crate) async fn restore(state: &State, ctx: &Ctx, id: ProjectId) -> Result<S
     let organization_id = find(&mut tx, ctx, id).await?.organization_id;
     store::organizations::lock(&mut tx, organization_id).await?;
     let project = find_idle(&mut tx, ctx, id, Status::Paused).await?;
+    check_restorable(&mut tx, state, ctx, &project).await?;
     if project.parent_id.is_none() {
         let plan = store::organizations::plan(&mut tx, organization_id).await?.ok_or_else(not_found)?;
         check_active_quota(&mut tx, plan, organization_id).await?;
@@ -90,6 +91,17 @@ pub(crate) async fn restore(state: &State, ctx: &Ctx, id: ProjectId) -> Result<S
     let work = work(&project, OperationKind::ProjectRestore, "project.restore", only_id(&project), json!({}));
     let recorded = operations::record(&mut tx, state, ctx, work).await?;
     finish(tx, state, ctx, id, recorded).await
+}
+
+/// What was paused because nobody used it, long ago, is restored by an operator only.
+async fn check_restorable(conn: &mut PgConnection, state: &State, ctx: &Ctx, project: &Project) -> Result<(), Failure> {
+    let operator = ctx.user().is_ok_and(|user| user.operator);
+    let until = view(conn, project.clone()).await?.restorable_until();
+    if operator || until.is_none_or(|until| state.clock.now() <= until) {
+        return Ok(());
+    }
+    let text = "The project was paused because nobody used it, and the time to restore it is over. Its data is kept: ask the operator.";
+    Err(Error::conflict("project.archived", text).into())
 }
 
 /// Restarts a project, with another backend version if one is given.
@@ -147,18 +159,9 @@ pub(crate) async fn upgrade_instance(
 ) -> Result<Started<Resized>, Failure> {
     let mut tx = state.begin().await?;
     let project = find(&mut tx, ctx, id).await?;
-    let new: InstanceType = wanted.parse().map_err(|_| {
-        let known: Vec<&str> = InstanceType::ALL.iter().map(|size| size.as_str()).collect();
-        Error::invalid("instanceType", format!("Unknown instance type. Use one of: {}", known.join(", ")))
-    })?;
+    let new = InstanceType::wanted("instanceType", wanted)?;
     let plan = store::organizations::plan(&mut tx, project.organization_id).await?.ok_or_else(not_found)?;
-    if new != InstanceType::Nano && !plan.limits().larger_instances {
-        return Err(Error::quota_exceeded(
-            "project.instance_not_in_plan",
-            "The free plan has only the nano instance type. Please upgrade your plan.",
-        )
-        .into());
-    }
+    new.check_plan(plan)?;
     let project = find_idle(&mut tx, ctx, id, Status::Active).await?;
     let previous = project.instance_type;
     if new == previous {

@@ -4,10 +4,14 @@ pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod lifecycle;
 
+use std::collections::HashMap;
+
+use chrono::{DateTime, Duration, Utc};
 use ids::{OrganizationId, ProjectId};
 use model::{
-    Error,
-    projects::{Activity, Status, operation_status, status},
+    Error, limits,
+    projects::{Activity, PauseReason, Status, operation_status, status},
+    quotas::Restriction,
 };
 use secrecy::SecretString;
 use sqlx::PgConnection;
@@ -25,6 +29,8 @@ use crate::state::State;
 pub(crate) struct ProjectView {
     pub(crate) project: Project,
     pub(crate) running: Option<Running>,
+    /// What is done about it for using too much.
+    pub(crate) restriction: Option<Restriction>,
 }
 
 impl ProjectView {
@@ -34,6 +40,13 @@ impl ProjectView {
 
     pub(crate) fn status(&self) -> Status {
         status(self.project.intent, self.project.observed, self.activity())
+    }
+
+    /// Until when its owner can restore it, where that ends: it was paused because nobody used it.
+    pub(crate) fn restorable_until(&self) -> Option<DateTime<Utc>> {
+        let project = &self.project;
+        let paused_at = project.paused_at.filter(|_| project.pause_reason == Some(PauseReason::Idle))?;
+        Some(paused_at + Duration::days(limits::IDLE_RESTORE_DAYS))
     }
 
     pub(crate) fn operation_status(&self) -> Option<&'static str> {
@@ -66,9 +79,15 @@ pub(crate) async fn find_locked(conn: &mut PgConnection, ctx: &Ctx, id: ProjectI
 pub(crate) async fn views(conn: &mut PgConnection, projects: Vec<Project>) -> Result<Vec<ProjectView>, Failure> {
     let ids: Vec<ProjectId> = projects.iter().map(|project| project.id).collect();
     let running = store::activities::running(conn, &ids).await?;
+    let restrictions: HashMap<ProjectId, Restriction> =
+        store::quotas::restrictions(conn, &ids).await?.into_iter().collect();
     Ok(projects
         .into_iter()
-        .map(|project| ProjectView { running: running.get(&project.id).copied(), project })
+        .map(|project| ProjectView {
+            running: running.get(&project.id).copied(),
+            restriction: restrictions.get(&project.id).copied(),
+            project,
+        })
         .collect())
 }
 
@@ -76,7 +95,8 @@ pub(crate) async fn views(conn: &mut PgConnection, projects: Vec<Project>) -> Re
 pub(crate) async fn view(conn: &mut PgConnection, project: Project) -> Result<ProjectView, Failure> {
     let running = store::activities::running(conn, &[project.id]).await?.remove(&project.id);
     let project = store::projects::find_for_operation(conn, project.id).await?.unwrap_or(project);
-    Ok(ProjectView { project, running })
+    let restriction = store::quotas::restrictions(conn, &[project.id]).await?.into_iter().next();
+    Ok(ProjectView { project, running, restriction: restriction.map(|(_, restriction)| restriction) })
 }
 
 /// The project as it is now.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
 use chrono::{DateTime, Utc};
 use clock::{Clock as _, ManualClock};
@@ -38,13 +39,29 @@ fn config() -> Config {
     }
 }
 
+/// Names of the tests: `internal…` leads to a private address, everything else to a public one.
+struct Names;
+
+#[async_trait]
+impl outbound::Lookup for Names {
+    async fn lookup(&self, host: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+        let address: [u8; 4] = if host.starts_with("internal") { [10, 0, 0, 1] } else { [1, 1, 1, 1] };
+        Ok(vec![address.into()])
+    }
+}
+
+fn outbound() -> outbound::Outbound {
+    let settings = outbound::Settings::default();
+    outbound::Outbound::with_lookup(settings, Arc::new(Names)).expect("no certificates")
+}
+
 async fn state(
     pool: PgPool,
     engine: Arc<FakeEngine>,
     clock: Arc<ManualClock>,
     master: &MasterKey,
 ) -> control_plane::State {
-    let seams = Seams { pool, engine, clock, master_key: master.clone() };
+    let seams = Seams { pool, engine, clock, master_key: master.clone(), outbound: Arc::new(outbound()) };
     control_plane::state(config(), seams).await.expect("the control plane starts")
 }
 

@@ -10,6 +10,7 @@ use std::{
 use clock::SystemClock;
 use control_plane::Seams;
 use gateway::GatewayHandle;
+use outbound::Outbound;
 use providers_local::{
     DEFAULT_UIDS, LocalNode,
     postgres::{ControlDatabase, ControlSettings},
@@ -17,7 +18,7 @@ use providers_local::{
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use workflows::{EmbeddedEngine, GatewayAddresses, Worker, World};
+use workflows::{EmbeddedEngine, GatewayAddresses, Paces, Worker, World, idle_pause};
 
 use super::edge;
 use crate::{
@@ -82,8 +83,9 @@ impl Parts {
         progress.step("starting the gateway");
         self.gateway = Some(edge::start_gateway(settings, home, Arc::clone(&node)).await?);
         progress.step("starting the control plane and the worker");
-        self.start_api(settings, home, &pool, listener).await?;
-        self.start_worker(settings, home, &pool, &node)?;
+        let outbound = calls_to_tenants(settings)?;
+        self.start_api(settings, home, &pool, Arc::clone(&outbound), listener).await?;
+        self.start_worker(settings, home, &pool, outbound, &node)?;
         self.start_supervision(node);
         self.announce(settings, home, &pool).await
     }
@@ -116,6 +118,7 @@ impl Parts {
         settings: &UpSettings,
         home: &Home,
         pool: &PgPool,
+        outbound: Arc<Outbound>,
         listener: TcpListener,
     ) -> Result<(), Failure> {
         let config = control_plane::Config {
@@ -133,6 +136,7 @@ impl Parts {
             engine: Arc::new(EmbeddedEngine::new(pool.clone())),
             clock: SystemClock::shared(),
             master_key: home.master_key()?,
+            outbound,
         };
         let state = control_plane::state(config, seams)
             .await
@@ -156,6 +160,7 @@ impl Parts {
         settings: &UpSettings,
         home: &Home,
         pool: &PgPool,
+        outbound: Arc<Outbound>,
         node: &Arc<LocalNode>,
     ) -> Result<(), Failure> {
         let world = World {
@@ -167,6 +172,7 @@ impl Parts {
                 http_url: format!("http://{}", settings.gateway_http_addr),
             },
             http: workflows::http_client().map_err(|cause| Failure::caused("Could not make an HTTP client", cause))?,
+            outbound,
             internal_token: home.internal_token()?,
             master_key: home.master_key()?,
             clock: SystemClock::shared(),
@@ -175,8 +181,9 @@ impl Parts {
             merge_undo: settings.merge_undo(),
             public_url: format!("https://{{host}}:{}", settings.gateway_https_addr.port()),
         };
-        self.worker =
-            Some(Worker::start(world, workflows::Settings::default(), workflows::orphan_sweep::Settings::default()));
+        let idle = idle_pause::Settings { idle_after: settings.pause_idle_after(), ..idle_pause::Settings::default() };
+        let paces = Paces { idle, ..Paces::default() };
+        self.worker = Some(Worker::start(world, workflows::Settings::default(), paces));
         Ok(())
     }
 
@@ -267,6 +274,12 @@ impl Parts {
         }
         outcome
     }
+}
+
+/// Makes calls to addresses that tenants chose: the public internet, and what the operator allows besides.
+fn calls_to_tenants(settings: &UpSettings) -> Result<Arc<Outbound>, Failure> {
+    let made = Outbound::new(outbound::Settings { allowed: settings.outbound_allow.clone(), extra_roots_pem: None });
+    made.map(Arc::new).map_err(|cause| Failure::caused("Could not prepare calls to receivers of events", cause))
 }
 
 fn connect_options(database: &ControlDatabase) -> PgConnectOptions {

@@ -76,5 +76,5 @@ pub(super) async fn exchange_code(
     }
     let account = users::find(&client, row.get(0)).await?.ok_or_else(invalid)?;
     let answer = json!({"accessToken": null, "user": account.json});
-    Ok(tokens::session(&app, &account, ClientType::of(&query), answer))
+    Ok(tokens::session(&app, &client, &account, ClientType::of(&query), answer).await)
 }

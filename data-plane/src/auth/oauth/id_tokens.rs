@@ -50,7 +50,7 @@ pub(super) async fn sign_in(
             as_first_shown(&mut account.json);
         }
         let answer = json!({"user": account.json});
-        Ok(tokens::session(&app, &account, ClientType::of(&query), answer))
+        Ok(tokens::session(&app, &client, &account, ClientType::of(&query), answer).await)
     };
     app.limits.id_tokens.around(&app, address, work).await
 }
