@@ -217,5 +217,6 @@ mod tests {
     fn name_lists_may_be_quoted() {
         assert_eq!(names("\"a\",b,\"c,d\",b").expect("parses"), ["a", "b", "c,d"]);
         assert!(names("a,,b").is_err());
+        assert!(names("\"a\0b\"").is_err());
     }
 }
