@@ -80,6 +80,9 @@ const FILL: &str = "
         select md5('w' || n)::uuid, case when n % 10 = 0 then 'branch_merge' else 'project_create' end, md5('o' || (n % 300 + 1))::uuid,
                md5('j' || n)::uuid, case when n % 100 = 0 then 'running' else 'succeeded' end, '{}'
         from generate_series(1, 3000) n;
+    insert into operation_steps (operation_id, position, name, state)
+        select md5('w' || n)::uuid, p, 'step', 'done' from generate_series(1, 3000) n, generate_series(0, 3) p;
+    insert into operation_events (operation_id, kind, body) select id, 'state', '{}' from operations;
     insert into projects (id, organization_id, parent_id, name, app_key, region, instance_type, service_version)
         select md5('b' || n)::uuid, md5('o' || (n % 300 + 1))::uuid, md5('j' || n)::uuid, 'b' || n, 'b' || n, 'us-east', 'nano', '2.0.0'
         from generate_series(1, 600) n;
