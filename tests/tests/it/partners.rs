@@ -23,9 +23,9 @@ async fn partners_of_both_kinds_run_projects_under_their_own_brand() {
     let api = cloud.api();
     let mut made = BTreeSet::new();
     for model in ["co-branded", "white-label"] {
-        let made = command(&cloud, &["create", "--name", "Builder", "--kind", model]);
+        let partner = command(&cloud, &["create", "--name", "Builder", "--kind", model]);
         let input = json!({
-            "apiUrl": cloud.announcement().api_url, "partnerId": made["id"], "secret": made["secret"], "model": model,
+            "apiUrl": cloud.announcement().api_url, "partnerId": partner["id"], "secret": partner["secret"], "model": model,
         });
         let used = node::run("partner.mjs", &cloud.home().join("ca/ca.pem"), &input).await;
         api.wait_gone(used["id"].as_str().expect("an id")).await;
