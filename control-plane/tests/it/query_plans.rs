@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use crate::harness::App;
 
 /// Tables with a row per deployment, partner or key, or per merge that is under way, and not per project, user or operation.
-const SMALL: &[&str] = &["signing_keys", "partners", "operation_documents"];
+const SMALL: &[&str] = &["signing_keys", "partners", "operation_documents", "event_head"];
 
 /// Indexes of what is under way or amiss, which is little at any time; they may be read from end to end.
 const FEW: &[&str] = &[
@@ -21,6 +21,10 @@ const FEW: &[&str] = &[
     "merges_parent_id_idx",
     "merges_undo_until_idx",
     "projects_unserved_idx",
+    "events_unpublished_idx",
+    "webhook_deliveries_due_idx",
+    "webhook_deliveries_in_flight_idx",
+    "webhook_deliveries_lane_idx",
 ];
 
 /// Queries that may read a whole table, by a text that is in no other, with who asks and how often.
@@ -51,7 +55,7 @@ fn queries() -> Vec<(String, usize)> {
 
 /// Enough rows that an index pays, spread as in a cloud.
 const FILL: &str = "
-    insert into organizations (id, name, type, plan) select md5('o' || n)::uuid, 'o' || n, 'team', 'pro' from generate_series(1, 300) n;
+    insert into organizations (id, name, type, plan) select md5('o' || n)::uuid, 'o' || n, 'team', 'pro' from generate_series(1, 20000) n;
     insert into users (id, email, name) select md5('u' || n)::uuid, n || '@example.com', 'u' from generate_series(1, 300) n;
     insert into members (id, organization_id, user_id, role)
         select md5('m' || n)::uuid, md5('o' || n)::uuid, md5('u' || n)::uuid, 'owner' from generate_series(1, 300) n;
@@ -91,6 +95,20 @@ const FILL: &str = "
         select md5('w' || n * 10)::uuid, md5('b' || n)::uuid, md5('j' || n)::uuid, case when n % 50 = 0 then 'open' else 'closed' end,
                now(), now(), false
         from generate_series(1, 300) n;
+    insert into events (id, position, type, organization_id, partner_id, project_id, data, created_at)
+        select md5('e' || n)::uuid, case when n < 59990 then n end, 'project.created', md5('o' || (n % 300 + 1))::uuid,
+               case when n % 5 = 0 then md5('p' || (n % 3 + 1))::uuid end, md5('j' || (n % 3000 + 1))::uuid, '{}',
+               now() - (60000 - n) * interval '1 minute'
+        from generate_series(1, 60000) n;
+    insert into webhook_endpoints (id, organization_id, url, created_at, updated_at)
+        select md5('h' || n)::uuid, md5('o' || n)::uuid, 'https://example.com', now(), now() from generate_series(1, 20000) n;
+    insert into webhook_deliveries (id, endpoint_id, event_id, lane, position, state, next_try_at, created_at)
+        select md5('d' || n)::uuid, md5('h' || (n % 300 + 1))::uuid, md5('e' || n)::uuid, md5('j' || (n % 3000 + 1))::uuid, n,
+               case when n > 8900 then 'pending' else 'delivered' end, case when n > 8900 then now() end, now()
+        from generate_series(1, 8980) n;
+    insert into quota_caps (organization_id, subject, allowed) select md5('o' || n)::uuid, 'egress_bytes', 1 from generate_series(1, 300) n;
+    insert into quota_states (scope, subject, organization_id, used, allowed, changed_at)
+        select md5('o' || n)::uuid, 'egress_bytes', md5('o' || n)::uuid, 1, 1, now() from generate_series(1, 300) n;
     analyze;
 ";
 

@@ -132,9 +132,12 @@ pub async fn publish(conn: &mut PgConnection, at: DateTime<Utc>) -> sqlx::Result
 async fn lock_endpoints(conn: &mut PgConnection, after: i64, until: i64) -> sqlx::Result<()> {
     sqlx::query!(
         "select id from webhook_endpoints
-         where disabled_at is null
-           and (organization_id in (select organization_id from events where position > $1 and position <= $2)
-                or partner_id in (select partner_id from events where position > $1 and position <= $2))
+         where disabled_at is null and id in (
+             select w.id from events e join webhook_endpoints w on w.organization_id = e.organization_id
+             where e.position > $1 and e.position <= $2
+             union all
+             select w.id from events e join webhook_endpoints w on w.partner_id = e.partner_id
+             where e.position > $1 and e.position <= $2)
          order by id for no key update",
         after,
         until
