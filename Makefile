@@ -38,5 +38,6 @@ openapi: ## Write the control plane's OpenAPI document into the tree again.
 bench: ## Print the numbers of docs/ARCHITECTURE.md with their targets. ARGS="--only wake,gateway --sizes 0.1,1" narrows it down.
 	@.ci/install bench
 	cargo build --locked --release -p hearth -p hearth-data-plane
-	HEARTH_BINARIES=$(abspath $(TARGET))/release cargo bench --locked -p tests --bench numbers -- $(ARGS)
+	# The driver only starts what is measured and what loads it, so it is built as the tests are.
+	HEARTH_BINARIES=$(abspath $(TARGET))/release cargo bench --locked --profile dev --workspace --bench numbers -- $(ARGS)
 	$(if $(ARGS),,cargo bench --locked -p schema-merge --bench merge)

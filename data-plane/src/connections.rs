@@ -1,9 +1,8 @@
 //! The listener: takes connections, closes those that stay silent, and lets open requests finish at the end.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
     body::Body,
     extract::{ConnectInfo, Request},
 };
@@ -13,7 +12,8 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tower::Service as _;
+
+use crate::http::Front;
 
 /// A client's request line must not be slower than the next one after an idle time may be.
 const HEADERS_GRACE: Duration = Duration::from_secs(1);
@@ -22,17 +22,19 @@ const HEADERS_GRACE: Duration = Duration::from_secs(1);
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves until `stop`, then until open requests are answered.
-pub(crate) async fn serve(listener: TcpListener, router: Router, keep_alive: Duration, stop: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, front: Front, keep_alive: Duration, stop: CancellationToken) {
     let mut protocol = auto::Builder::new(TokioExecutor::new());
     protocol.http1().timer(TokioTimer::new()).header_read_timeout(keep_alive + HEADERS_GRACE);
     let open = GracefulShutdown::new();
+    let front = Arc::new(front);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let Some((stream, peer)) = usable(accepted).await else { continue };
-        let router = router.clone();
+        let front = Arc::clone(&front);
         let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer));
-            router.clone().call(request)
+            let front = Arc::clone(&front);
+            async move { Ok::<_, Infallible>(front.answer(request).await) }
         });
         let connection = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let watched = open.watch(connection);

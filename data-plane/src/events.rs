@@ -56,6 +56,12 @@ impl Events {
         let _nobody_listens = self.0.send(event);
     }
 
+    /// Whether anybody listens, so that what nobody hears need not be put into words.
+    #[must_use]
+    pub fn heard(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     /// Tells that `resource` changed.
     pub fn changed(&self, resource: Resource, data: Option<serde_json::Value>) {
         self.publish(Event::DataUpdate { resource, data });

@@ -72,7 +72,8 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error>
     let metering = Metering::open(&app);
     let stop = CancellationToken::new();
     let keep_alive = Duration::from_millis(app.config.keep_alive_timeout_ms);
-    let server = tokio::spawn(connections::serve(listener, http::router(Arc::clone(&app)), keep_alive, stop.clone()));
+    let server =
+        tokio::spawn(connections::serve(listener, http::Front::new(Arc::clone(&app)), keep_alive, stop.clone()));
     let background = tokio::spawn(in_background(Arc::clone(&app), metering, stop.clone()));
     tracing::info!(%address, "serving");
     Ok(Serving { address, app, stop, server, background })

@@ -55,6 +55,5 @@ alter table projects
     add column serving_since timestamptz,
     -- When it is looked at whether anybody uses it.
     add column idle_check_at timestamptz;
-update projects set serving_since = now(), idle_check_at = case when parent_id is null then now() end
-    where observed = 'serving' and deleted_at is null;
+update projects set serving_since = now(), idle_check_at = now() where observed = 'serving' and deleted_at is null;
 create index projects_idle_check_at_idx on projects (idle_check_at) where idle_check_at is not null;

@@ -14,6 +14,7 @@ await run(async () => {
 
   await withoutMail(admin);
   await configureMail(admin, smtp);
+  await encryptedFromTheStart(admin, smtp);
   await templates(admin);
   await byCode(project, admin, mailbox);
   await byLink(project, admin, mailbox);
@@ -76,6 +77,18 @@ async function configureMail(admin, smtp) {
   const saved = await put({ password: smtp.password });
   equal('saved', [saved.status, saved.body.enabled, saved.body.hasPassword, saved.body.password], [200, true, true, undefined]);
   equal('kept password', (await put({ senderName: 'App' })).status, 200);
+}
+
+/** On port 465 TLS begins with the connection; only root may listen there. */
+async function encryptedFromTheStart(admin, smtp) {
+  if (process.getuid() !== 0) return;
+  const mailbox = await new Mailbox(smtp, true).listen(465);
+  const before = (await admin('GET', '/api/auth/smtp-config')).body;
+  equal('the other port', (await admin('PUT', '/api/auth/smtp-config', { ...before, port: 465 })).status, 200);
+  equal('sent', (await admin('POST', '/api/email/send-raw', { to: 'z@example.org', subject: 'Encrypted', html: 'x' })).status, 200);
+  equal('arrived', (await mailbox.next('z@example.org')).subject, 'Encrypted');
+  equal('the first port', (await admin('PUT', '/api/auth/smtp-config', before)).status, 200);
+  await mailbox.close();
 }
 
 async function templates(admin) {

@@ -106,9 +106,10 @@ export class Mailbox {
   mails = [];
   waiting = [];
 
-  constructor({ host, key, certificate, username, password }) {
+  constructor({ host, key, certificate, username, password }, encryptedFromTheStart = false) {
     this.host = host;
     this.server = new SMTPServer({
+      secure: encryptedFromTheStart,
       key,
       cert: certificate,
       authMethods: ['PLAIN', 'LOGIN'],

@@ -85,7 +85,8 @@ async fn look(
     let id = candidate.project_id;
     let Some(project) = store::projects::find_for_operation(conn, id).await? else { return Ok(None) };
     let serves = project.intent == Intent::Active && project.observed == Observed::Serving;
-    if !serves || !candidate.plan.pauses_idle_projects() {
+    // Branches go with their parents.
+    if !serves || project.parent_id.is_some() || !candidate.plan.pauses_idle_projects() {
         return Ok(None);
     }
     let idle_after = TimeDelta::from_std(idle_after).unwrap_or(TimeDelta::MAX);

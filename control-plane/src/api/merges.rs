@@ -40,8 +40,8 @@ pub(super) fn routes() -> Router<State> {
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(crate) struct MergeQuery {
-    /// Shows what would be done.
-    #[serde(default)]
+    /// Shows what would be done. Whoever writes `dry_run` must not have merged.
+    #[serde(default, alias = "dry_run")]
     dry_run: bool,
 }
 

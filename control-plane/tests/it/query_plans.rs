@@ -11,11 +11,29 @@ use sqlx::PgConnection;
 
 use crate::harness::App;
 
-/// Tables with a row per deployment, partner or key and not per project, user or operation.
-const SMALL: &[&str] = &["signing_keys", "partners", "event_head"];
+/// Tables with a row per deployment, partner or key, or per merge that is under way, and not per project, user or operation.
+const SMALL: &[&str] = &["signing_keys", "partners", "operation_documents", "event_head"];
 
-/// Queries that read a whole table, by a text that is in no other, with who asks.
-const WHOLE: &[(&str, &str)] = &[];
+/// Indexes of what is under way or amiss, which is little at any time; they may be read from end to end.
+const FEW: &[&str] = &[
+    "operations_due_idx",
+    "operations_one_per_project_key",
+    "merges_parent_id_idx",
+    "merges_undo_until_idx",
+    "projects_unserved_idx",
+    "events_unpublished_idx",
+    "webhook_deliveries_due_idx",
+    "webhook_deliveries_in_flight_idx",
+    "webhook_deliveries_lane_idx",
+];
+
+/// Queries that may read a whole table, by a text that is in no other, with who asks and how often.
+const WHOLE: &[(&str, &str)] = &[
+    ("select exists (select from users)", "start-up: ends at the first row"),
+    ("from users where operator order by created_at", "start-up, when the first user's credentials are lost"),
+    ("where (cardinality($1::text[]) = 0 or state = any($1))", "hearth operations list"),
+    ("lag(d.last_amount) over", "hearth usage rebuild: all that follows a month"),
+];
 
 /// Postgres words plans differently from one version to the next.
 const GOLDEN_VERSION: i32 = 15;
@@ -37,7 +55,7 @@ fn queries() -> Vec<(String, usize)> {
 
 /// Enough rows that an index pays, spread as in a cloud.
 const FILL: &str = "
-    insert into organizations (id, name, type, plan) select md5('o' || n)::uuid, 'o' || n, 'team', 'pro' from generate_series(1, 300) n;
+    insert into organizations (id, name, type, plan) select md5('o' || n)::uuid, 'o' || n, 'team', 'pro' from generate_series(1, 20000) n;
     insert into users (id, email, name) select md5('u' || n)::uuid, n || '@example.com', 'u' from generate_series(1, 300) n;
     insert into members (id, organization_id, user_id, role)
         select md5('m' || n)::uuid, md5('o' || n)::uuid, md5('u' || n)::uuid, 'owner' from generate_series(1, 300) n;
@@ -59,25 +77,38 @@ const FILL: &str = "
     insert into usage_records (source, sequence, day, project_id, metric, instance_type, from_at, to_at, amount, received_at)
         select 'gateway:' || n % 300, n, current_date, md5('j' || (n % 3000 + 1))::uuid, 'requests', '', now(), now(), 1, now()
         from generate_series(1, 9000) n;
-    insert into events (id, position, type, organization_id, project_id, data, created_at)
-        select md5('e' || n)::uuid, n, 'project.updated', md5('o' || (n % 300 + 1))::uuid, md5('j' || (n % 3000 + 1))::uuid, '{}', now()
-        from generate_series(1, 9000) n;
-    insert into webhook_endpoints (id, organization_id, url, created_at, updated_at)
-        select md5('w' || n)::uuid, md5('o' || n)::uuid, 'https://example.com', now(), now() from generate_series(1, 300) n;
-    insert into webhook_secrets (id, endpoint_id, sealed, created_at)
-        select md5('s' || n)::uuid, md5('w' || n)::uuid, '', now() from generate_series(1, 300) n;
-    insert into webhook_deliveries (id, endpoint_id, event_id, lane, position, state, next_try_at, created_at)
-        select md5('d' || n)::uuid, md5('w' || (n % 300 + 1))::uuid, md5('e' || n)::uuid, md5('j' || (n % 3000 + 1))::uuid, n,
-               case when n % 10 = 0 then 'pending' else 'delivered' end, case when n % 20 = 0 then now() end, now()
-        from generate_series(1, 9000) n;
-    insert into webhook_attempts (delivery_id, number, duration_ms, at) select id, 1, 1, now() from webhook_deliveries;
-    insert into quota_states (scope, subject, organization_id, project_id, used, allowed, changed_at)
-        select md5('j' || n)::uuid, 'database_bytes', md5('o' || (n % 300 + 1))::uuid, md5('j' || n)::uuid, 1, 2, now()
-        from generate_series(1, 3000) n;
-    insert into quota_caps (organization_id, subject, allowed) select id, 'spend', 5 from organizations;
-    insert into quota_checks (scope, organization_id, noted_at) select id, id, now() from organizations;
-    insert into route_pushes (project_id, next_try_at) select id, now() from projects limit 300;
     insert into project_activity (project_id, last_request_at) select id, now() from projects;
+    insert into api_keys (id, user_id, name, prefix, token_hash)
+        select md5('k' || n)::uuid, md5('u' || n)::uuid, 'k', 'uak_', decode(md5('t' || n), 'hex') from generate_series(1, 300) n;
+    insert into operations (id, kind, organization_id, project_id, state, input)
+        select md5('w' || n)::uuid, case when n % 10 = 0 then 'branch_merge' else 'project_create' end, md5('o' || (n % 300 + 1))::uuid,
+               md5('j' || n)::uuid, case when n % 100 = 0 then 'running' else 'succeeded' end, '{}'
+        from generate_series(1, 3000) n;
+    insert into operation_steps (operation_id, position, name, state)
+        select md5('w' || n)::uuid, p, 'step', 'done' from generate_series(1, 3000) n, generate_series(0, 3) p;
+    insert into operation_events (operation_id, kind, body) select id, 'state', '{}' from operations;
+    insert into projects (id, organization_id, parent_id, name, app_key, region, instance_type, service_version)
+        select md5('b' || n)::uuid, md5('o' || (n % 300 + 1))::uuid, md5('j' || n)::uuid, 'b' || n, 'b' || n, 'us-east', 'nano', '2.0.0'
+        from generate_series(1, 600) n;
+    insert into branches (project_id, mode) select md5('b' || n)::uuid, 'full' from generate_series(1, 600) n;
+    insert into merges (operation_id, branch_id, parent_id, state, merged_at, undo_until, previous_merged)
+        select md5('w' || n * 10)::uuid, md5('b' || n)::uuid, md5('j' || n)::uuid, case when n % 50 = 0 then 'open' else 'closed' end,
+               now(), now(), false
+        from generate_series(1, 300) n;
+    insert into events (id, position, type, organization_id, partner_id, project_id, data, created_at)
+        select md5('e' || n)::uuid, case when n < 59990 then n end, 'project.created', md5('o' || (n % 300 + 1))::uuid,
+               case when n % 5 = 0 then md5('p' || (n % 3 + 1))::uuid end, md5('j' || (n % 3000 + 1))::uuid, '{}',
+               now() - (60000 - n) * interval '1 minute'
+        from generate_series(1, 60000) n;
+    insert into webhook_endpoints (id, organization_id, url, created_at, updated_at)
+        select md5('h' || n)::uuid, md5('o' || n)::uuid, 'https://example.com', now(), now() from generate_series(1, 20000) n;
+    insert into webhook_deliveries (id, endpoint_id, event_id, lane, position, state, next_try_at, created_at)
+        select md5('d' || n)::uuid, md5('h' || (n % 300 + 1))::uuid, md5('e' || n)::uuid, md5('j' || (n % 3000 + 1))::uuid, n,
+               case when n > 8900 then 'pending' else 'delivered' end, case when n > 8900 then now() end, now()
+        from generate_series(1, 8980) n;
+    insert into quota_caps (organization_id, subject, allowed) select md5('o' || n)::uuid, 'egress_bytes', 1 from generate_series(1, 300) n;
+    insert into quota_states (scope, subject, organization_id, used, allowed, changed_at)
+        select md5('o' || n)::uuid, 'egress_bytes', md5('o' || n)::uuid, 1, 1, now() from generate_series(1, 300) n;
     analyze;
 ";
 
@@ -163,7 +194,8 @@ async fn no_query_reads_a_table_that_grows_from_end_to_end() {
         let accesses = plan(&mut conn, &query, parameters).await;
         for access in &accesses {
             let grows = !access.table.is_empty() && !SMALL.contains(&access.table.as_str());
-            let bounded = access.index.is_some() && (access.condition.is_some() || access.limited);
+            let few = access.index.as_deref().is_some_and(|index| FEW.contains(&index));
+            let bounded = few || access.index.is_some() && (access.condition.is_some() || access.limited);
             if !grows || bounded {
                 continue;
             }

@@ -6,12 +6,13 @@
 
 use ids::OperationId;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// Catalog, configuration rows, edge functions and migrations, read in one snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SchemaSnapshot {
     /// `schema_merge::Snapshot` as JSON.
-    pub snapshot: serde_json::Value,
+    pub snapshot: Box<RawValue>,
     /// Hash of the catalog in it.
     pub catalog_hash: String,
 }
@@ -59,7 +60,7 @@ pub struct PlanApplied {
     pub blocked_ms: u64,
     /// `schema_merge::Snapshot` after it as JSON; when an earlier call had committed it, of this moment.
     #[serde(default)]
-    pub snapshot: serde_json::Value,
+    pub snapshot: Box<RawValue>,
 }
 
 /// Why a plan was not applied. Nothing was changed, except by segments that are told. Sent with status 409, for `locked` 423.
@@ -137,7 +138,7 @@ pub struct Rehearsed {
 /// What a rehearsal showed, as it is reported.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RehearsalReport {
-    /// How long the plan's transactions were open.
+    /// How long the plan took, from its first statement to its end, all segments together.
     pub duration_ms: f64,
     /// How long writers would have been blocked: from the first lock that blocks them to the end of its segment, all segments together.
     pub blocking_ms: f64,

@@ -23,6 +23,10 @@ use crate::{
     settings::{Cli, Command},
 };
 
+/// Plans and catalogs are many small pieces; this is where a merge's time goes with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Status 2 belongs to merges that do not go through.
     let cli = match Cli::try_parse() {

@@ -73,7 +73,7 @@ impl Journal {
         for number in parts(folder)? {
             let path = path_of(folder, number);
             if number <= flushed {
-                fs::remove_file(path)?;
+                remove(&path)?;
                 continue;
             }
             newest = number;
@@ -141,7 +141,7 @@ impl Journal {
         unwritten.retain(|_, amount| *amount > 0);
         drop(unwritten);
         for number in parts(&self.0.folder)?.into_iter().filter(|number| *number <= sealed.newest) {
-            fs::remove_file(path_of(&self.0.folder, number))?;
+            remove(&path_of(&self.0.folder, number))?;
         }
         self.0.sealed.store(false, Ordering::Relaxed);
         Ok(())
@@ -185,6 +185,14 @@ impl Part {
 
 fn path_of(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:020}.{EXTENSION}"))
+}
+
+/// Removes a part; one that is gone already is what is wanted.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The numbers of all parts, in order.

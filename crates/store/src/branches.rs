@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use ids::{OrganizationId, ProjectId};
 use saga::operations::BranchMode;
-use serde_json::Value;
-use sqlx::PgConnection;
+use serde_json::value::RawValue;
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 /// A branch's own columns, without the (large) base.
@@ -94,24 +94,24 @@ pub async fn find_all(conn: &mut PgConnection, project_ids: &[ProjectId]) -> sql
 }
 
 /// The parent as the next merge's base, with its hash; absent before the branch is made.
-pub async fn base(conn: &mut PgConnection, project_id: ProjectId) -> sqlx::Result<Option<(Value, String)>> {
+pub async fn base(conn: &mut PgConnection, project_id: ProjectId) -> sqlx::Result<Option<(Box<RawValue>, String)>> {
     let row = sqlx::query!(
-        "select base, base_hash from branches where project_id = $1 and base is not null",
+        r#"select base as "base: Json<Box<RawValue>>", base_hash from branches where project_id = $1 and base is not null"#,
         project_id.as_uuid()
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.and_then(|row| row.base.zip(row.base_hash)))
+    Ok(row.and_then(|row| Some((row.base?.0, row.base_hash?))))
 }
 
 /// Sets the base of the next merge. The first one is also kept as the branch's origin.
-pub async fn set_base(conn: &mut PgConnection, project_id: ProjectId, base: &Value, hash: &str) -> sqlx::Result<()> {
+pub async fn set_base(conn: &mut PgConnection, project_id: ProjectId, base: &RawValue, hash: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "update branches
          set base = $2, base_hash = $3, origin = coalesce(origin, $2), origin_hash = coalesce(origin_hash, $3)
          where project_id = $1",
         project_id.as_uuid(),
-        base,
+        Json(base) as _,
         hash
     )
     .execute(conn)

@@ -132,9 +132,12 @@ pub async fn publish(conn: &mut PgConnection, at: DateTime<Utc>) -> sqlx::Result
 async fn lock_endpoints(conn: &mut PgConnection, after: i64, until: i64) -> sqlx::Result<()> {
     sqlx::query!(
         "select id from webhook_endpoints
-         where disabled_at is null
-           and (organization_id = any(array(select organization_id from events where position > $1 and position <= $2))
-                or partner_id = any(array(select partner_id from events where position > $1 and position <= $2 and partner_id is not null)))
+         where disabled_at is null and id in (
+             select w.id from events e join webhook_endpoints w on w.organization_id = e.organization_id
+             where e.position > $1 and e.position <= $2
+             union all
+             select w.id from events e join webhook_endpoints w on w.partner_id = e.partner_id
+             where e.position > $1 and e.position <= $2)
          order by id for no key update",
         after,
         until
@@ -150,11 +153,7 @@ async fn address(conn: &mut PgConnection, after: i64, until: i64, at: DateTime<U
         "with wanted as (
              select w.id as endpoint_id, e.id as event_id, coalesce(e.project_id, e.organization_id) as lane, e.position
              from events e
-             cross join lateral (
-                 select id, types, disabled_at from webhook_endpoints where organization_id = e.organization_id
-                 union all
-                 select id, types, disabled_at from webhook_endpoints where partner_id = e.partner_id
-             ) w
+             join webhook_endpoints w on w.organization_id = e.organization_id or w.partner_id = e.partner_id
              where e.position > $1 and e.position <= $2 and w.disabled_at is null and (w.types is null or e.type = any(w.types))
          )
          insert into webhook_deliveries (id, endpoint_id, event_id, lane, position, state, next_try_at, created_at)
@@ -209,8 +208,8 @@ pub async fn list(conn: &mut PgConnection, owner: Owner, after: i64, limit: i64)
 pub async fn prune(conn: &mut PgConnection, at: DateTime<Utc>) -> sqlx::Result<bool> {
     const SOME: u64 = 1000;
     let gone = sqlx::query!(
-        "delete from events where id = any(array(
-             select id from events where created_at < $1 and position is not null order by created_at limit 1000 for update skip locked))",
+        "delete from events where id in (
+             select id from events where created_at < $1 and position is not null order by created_at limit 1000 for update skip locked)",
         at
     )
     .execute(conn)

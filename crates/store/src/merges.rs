@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use ids::{OperationId, ProjectId};
-use serde_json::Value;
-use sqlx::PgConnection;
+use serde_json::{Value, value::RawValue};
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 /// What became of a merge.
@@ -262,14 +262,14 @@ pub async fn set_document(
     conn: &mut PgConnection,
     operation_id: OperationId,
     name: &str,
-    body: &Value,
+    body: &RawValue,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into operation_documents (operation_id, name, body) values ($1, $2, $3)
          on conflict (operation_id, name) do update set body = excluded.body",
         operation_id.as_uuid(),
         name,
-        body,
+        Json(body) as _,
     )
     .execute(conn)
     .await?;
@@ -277,9 +277,13 @@ pub async fn set_document(
 }
 
 /// A document of an operation.
-pub async fn document(conn: &mut PgConnection, operation_id: OperationId, name: &str) -> sqlx::Result<Option<Value>> {
+pub async fn document(
+    conn: &mut PgConnection,
+    operation_id: OperationId,
+    name: &str,
+) -> sqlx::Result<Option<Json<Box<RawValue>>>> {
     sqlx::query_scalar!(
-        "select body from operation_documents where operation_id = $1 and name = $2",
+        r#"select body as "body: Json<Box<RawValue>>" from operation_documents where operation_id = $1 and name = $2"#,
         operation_id.as_uuid(),
         name,
     )

@@ -133,7 +133,7 @@ pub async fn finish(conn: &mut PgConnection, due: &Due, attempt: &Attempt, next:
              set state = $3, in_flight = false, next_try_at = case when w.disabled_at is null then $4::timestamptz end,
                  finished_at = case when $3 <> 'pending' then $5::timestamptz end
              from webhook_endpoints w
-             where d.id = $1 and d.attempts = $2 and d.state = 'pending' and w.id = d.endpoint_id
+             where d.id = $1 and d.attempts = $2 and d.in_flight and w.id = d.endpoint_id
              returning d.id
          )
          insert into webhook_attempts (delivery_id, number, status, error, duration_ms, at)

@@ -13,7 +13,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
-use crate::{http::Result, state::App};
+use crate::{
+    http::{Error, Result},
+    state::App,
+};
 
 const KEPT_FOR: Duration = Duration::from_secs(60);
 const LAST_USED_EVERY_MILLIS: i64 = 60_000;
@@ -84,16 +87,22 @@ impl AccessKeys {
             accepted |= equal && key.expires_at.is_none_or(|expiry| expiry > now);
         }
         if accepted && kind == KeyKind::Api {
-            self.note_use(app, now).await?;
+            self.note_use(app, now).await;
         }
         Ok(accepted)
     }
 
     async fn loaded(&self, app: &App) -> Result<Arc<Loaded>> {
         let kept = self.loaded.read().expect("no holder of this lock panics").clone();
-        if let Some(kept) = kept.filter(|kept| kept.at.elapsed() < KEPT_FOR) {
-            return Ok(kept);
+        match kept {
+            Some(kept) if kept.at.elapsed() < KEPT_FOR => Ok(kept),
+            // While Postgres is away nobody can have changed a key either.
+            Some(kept) => Ok(self.load(app).await.unwrap_or(kept)),
+            None => self.load(app).await,
         }
+    }
+
+    async fn load(&self, app: &App) -> Result<Arc<Loaded>> {
         let client = app.pools.internal().await?;
         let rows = client
             .query(
@@ -118,15 +127,20 @@ impl AccessKeys {
     }
 
     /// Writes `last_used_at` at most once a minute, so that a check costs no write.
-    async fn note_use(&self, app: &App, now: DateTime<Utc>) -> Result<()> {
+    async fn note_use(&self, app: &App, now: DateTime<Utc>) {
         let now_millis = now.timestamp_millis();
         let noted = self.api_key_noted_millis.load(Ordering::Relaxed);
         if now_millis - noted < LAST_USED_EVERY_MILLIS {
-            return Ok(());
+            return;
         }
         self.api_key_noted_millis.store(now_millis, Ordering::Relaxed);
-        let client = app.pools.internal().await?;
-        client.execute("update system.secrets set last_used_at = $1 where key = 'API_KEY'", &[&now]).await?;
-        Ok(())
+        let written = async {
+            let client = app.pools.internal().await?;
+            client.execute("update system.secrets set last_used_at = $1 where key = 'API_KEY'", &[&now]).await?;
+            Ok::<(), Error>(())
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(cause = error.message(), "the last use of the API key was not noted");
+        }
     }
 }

@@ -10,6 +10,7 @@ mod extractors;
 pub(crate) mod key_sets;
 pub mod signing_keys;
 mod tokens;
+mod verified;
 
 pub use access_keys::{AccessKeys, KeyKind};
 pub(crate) use cloud::verify_signature as verify_cloud_signature;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::{
     Role,
     tokens::{AccessClaims, AccessPayload, RefreshClaims},
+    verified::VerifiedTokens,
 };
 use crate::http::{
     Error, Result,
@@ -31,6 +32,7 @@ pub struct SigningKeys {
     shared_encoding: EncodingKey,
     shared_decoding: DecodingKey,
     own: RwLock<Option<Arc<OwnKey>>>,
+    verified: VerifiedTokens,
 }
 
 struct OwnKey {
@@ -80,6 +82,7 @@ impl SigningKeys {
             shared_encoding: EncodingKey::from_secret(jwt_secret.expose_secret().as_bytes()),
             shared_decoding: DecodingKey::from_secret(jwt_secret.expose_secret().as_bytes()),
             own: RwLock::new(None),
+            verified: VerifiedTokens::default(),
         }
     }
 
@@ -98,6 +101,7 @@ impl SigningKeys {
             id: stored.id.clone(),
         };
         *self.own.write().expect("no holder of this lock panics") = Some(Arc::new(own));
+        self.verified.forget();
         Ok(())
     }
 
@@ -182,6 +186,15 @@ impl SigningKeys {
     /// # Errors
     /// 401 `AUTH_UNAUTHORIZED`; 403 for a role that there is not.
     pub fn verify_access(&self, token: &str) -> Result<AccessClaims> {
+        if let Some(claims) = self.verified.get(token) {
+            return Ok(claims);
+        }
+        let claims = self.check_access(token)?;
+        self.verified.keep(token, &claims);
+        Ok(claims)
+    }
+
+    fn check_access(&self, token: &str) -> Result<AccessClaims> {
         let payload: AccessPayload = self.decode(token).map_err(|_| invalid_token())?;
         // A refresh token has its own verification; as an access token it would outlive every sign-out.
         if payload.kind.as_deref() == Some("refresh") {

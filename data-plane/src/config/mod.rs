@@ -96,6 +96,10 @@ pub struct Config {
     #[arg(long, env = "HEARTH_TENANT_CONNECTIONS", default_value_t = 10)]
     pub tenant_connections: usize,
 
+    /// `1` lifts the limits on how often one client may change functions.
+    #[arg(long, env = "INSFORGE_DISABLE_WRITE_RATE_LIMIT")]
+    pub disable_write_rate_limit: Option<String>,
+
     /// Public base URL: links in mails, object URLs.
     #[arg(long, env = "API_BASE_URL", default_value = "http://localhost:7130")]
     pub api_base_url: String,
@@ -217,6 +221,12 @@ impl Config {
     #[must_use]
     pub fn on_its_own(&self) -> bool {
         !self.part_of_cloud() && self.platform_token.is_none()
+    }
+
+    /// Whether one client may change functions as often as it likes.
+    #[must_use]
+    pub fn unlimited_writes(&self) -> bool {
+        self.disable_write_rate_limit.as_deref() == Some("1")
     }
 
     /// How long a drained shutdown may take.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, RawQuery, Request, State},
-    response::{IntoResponse as _, Response},
+    extract::{FromRequestParts as _, Path, Request, State},
+    response::{IntoResponse, Response},
 };
 use http::Method;
 use serde_json::json;
@@ -27,25 +27,54 @@ impl From<Rejection> for Error {
     }
 }
 
+/// What a request is about.
+#[derive(Clone, Debug)]
+enum Subject {
+    Table(String),
+    Function(String),
+}
+
+/// A request for records whose path needs no decoding, recognised without the router.
+pub(crate) struct DataApiRequest {
+    subject: Subject,
+    request: Request,
+}
+
+impl DataApiRequest {
+    /// # Errors
+    /// The request itself when it is another one.
+    pub(crate) fn recognise(request: Request) -> std::result::Result<Self, Request> {
+        let path = request.uri().path().strip_prefix("/api/database/").unwrap_or_default();
+        let plain =
+            |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let table = path.strip_prefix("records/").filter(plain).map(|name| Subject::Table(name.to_owned()));
+        let function = || path.strip_prefix("rpc/").filter(plain).map(|name| Subject::Function(name.to_owned()));
+        match table.or_else(function) {
+            Some(subject) => Ok(Self { subject, request }),
+            None => Err(request),
+        }
+    }
+
+    pub(crate) async fn answer(self, app: &Arc<App>) -> Response {
+        let (mut parts, body) = self.request.into_parts();
+        match RequireUser::from_request_parts(&mut parts, app).await {
+            Ok(RequireUser(caller)) => {
+                let request = Request::from_parts(parts, body);
+                serve(app, &caller, self.subject, request).await.unwrap_or_else(Error::into_response)
+            }
+            Err(error) => error.into_response(),
+        }
+    }
+}
+
 /// `ANY /records/{table}`
 pub(super) async fn serve_records(
     State(app): State<Arc<App>>,
     RequireUser(caller): RequireUser,
     Path(table): Path<String>,
-    RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response> {
-    records::check_name("table", &table)?;
-    let request = prepare(&app, table, query, request).await?;
-    let answered = match api(&app).await {
-        Ok(api) => records::serve_table(&api, &as_records(&caller), &request).await,
-        Err(error) => Err(error),
-    };
-    if answered.is_ok() && !matches!(request.method, Method::GET | Method::HEAD) {
-        let name = format!("{}.{}", request.schema.as_deref().unwrap_or("public"), request.name);
-        app.events.changed(Resource::Database, Some(json!({"changes": [{"type": "records", "name": name}]})));
-    }
-    Ok(answered.unwrap_or_else(|error| error.into_response()))
+    serve(&app, &caller, Subject::Table(table), request).await
 }
 
 /// `ANY /rpc/{function}`
@@ -53,21 +82,34 @@ pub(super) async fn serve_rpc(
     State(app): State<Arc<App>>,
     RequireUser(caller): RequireUser,
     Path(function): Path<String>,
-    RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response> {
-    records::check_name("function", &function)?;
-    let request = prepare(&app, function, query, request).await?;
-    let answered = match api(&app).await {
-        Ok(api) => records::serve_call(&api, &as_records(&caller), &request).await,
-        Err(error) => Err(error),
-    };
-    Ok(answered.unwrap_or_else(|error| error.into_response()))
+    serve(&app, &caller, Subject::Function(function), request).await
 }
 
-async fn prepare(app: &App, name: String, query: Option<String>, request: Request) -> Result<records::Request> {
+async fn serve(app: &App, caller: &Caller, subject: Subject, request: Request) -> Result<Response> {
+    let (kind, name, of_table) = match subject {
+        Subject::Table(name) => ("table", name, true),
+        Subject::Function(name) => ("function", name, false),
+    };
+    records::check_name(kind, &name)?;
+    let request = prepare(app, name, request).await?;
+    let caller = as_records(caller);
+    let answered = match api(app).await {
+        Ok(api) if of_table => records::serve_table(&api, &caller, &request).await,
+        Ok(api) => records::serve_call(&api, &caller, &request).await,
+        Err(error) => Err(error),
+    };
+    if of_table && answered.is_ok() && !request.reads() && app.events.heard() {
+        let name = format!("{}.{}", request.schema.as_deref().unwrap_or("public"), request.name);
+        app.events.changed(Resource::Database, Some(json!({"changes": [{"type": "records", "name": name}]})));
+    }
+    Ok(answered.unwrap_or_else(IntoResponse::into_response))
+}
+
+async fn prepare(app: &App, name: String, request: Request) -> Result<records::Request> {
     let (parts, body) = request.into_parts();
-    let mut query = records::decode_query(query.as_deref().unwrap_or_default());
+    let mut query = records::decode_query(parts.uri.query().unwrap_or_default());
     let schema = records::take_schema_parameter(&mut query, &parts.method, &parts.headers)?;
     let body = match parts.method {
         Method::GET | Method::HEAD | Method::DELETE => bytes::Bytes::new(),

@@ -22,6 +22,7 @@ mod tables;
 mod transfer;
 pub(crate) mod wire;
 
+pub(crate) use data_api::DataApiRequest;
 pub(crate) use quoting::identifier as quoted_identifier;
 pub(crate) use transfer::describe_table;
 

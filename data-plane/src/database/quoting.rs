@@ -2,12 +2,29 @@
 
 /// A double-quoted identifier.
 pub(crate) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    let mut quoted = String::with_capacity(name.len() + 2);
+    push_identifier(&mut quoted, name);
+    quoted
+}
+
+fn push_identifier(sql: &mut String, name: &str) {
+    sql.push('"');
+    for (position, part) in name.split('"').enumerate() {
+        if position > 0 {
+            sql.push_str("\"\"");
+        }
+        sql.push_str(part);
+    }
+    sql.push('"');
 }
 
 /// A schema-qualified, quoted name.
 pub(crate) fn qualified(schema: &str, name: &str) -> String {
-    format!("{}.{}", identifier(schema), identifier(name))
+    let mut quoted = String::with_capacity(schema.len() + name.len() + 5);
+    push_identifier(&mut quoted, schema);
+    quoted.push('.');
+    push_identifier(&mut quoted, name);
+    quoted
 }
 
 /// A string literal, right whatever `standard_conforming_strings` says.

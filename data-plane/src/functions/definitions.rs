@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State},
+    response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use http::StatusCode;
@@ -15,9 +16,9 @@ use uuid::Uuid;
 use super::source::Source;
 use crate::{
     audit::Audit,
-    authentication::RequireAdmin,
+    authentication::{Caller, RequireAdmin},
     events::Resource,
-    http::{Error, JsonBody, Result},
+    http::{ClientAddress, Error, JsonBody, Result},
     state::App,
 };
 
@@ -49,10 +50,15 @@ pub(super) async fn get_function(
 pub(super) async fn create_function(
     State(app): State<Arc<App>>,
     RequireAdmin(caller): RequireAdmin,
+    client: ClientAddress,
     audit: Audit,
     JsonBody(body): JsonBody,
-) -> Result<(StatusCode, Json<Value>)> {
-    let source = Source::for_creation(&body)?;
+) -> Response {
+    limited(&app, client, create(&app, &caller, &audit, &body)).await
+}
+
+async fn create(app: &App, caller: &Caller, audit: &Audit, body: &Value) -> Result<(StatusCode, Json<Value>)> {
+    let source = Source::for_creation(body)?;
     let status = source.status.unwrap_or("active");
     let client = app.pools.internal().await?;
     let sql = format!(
@@ -65,7 +71,7 @@ pub(super) async fn create_function(
         .await?
         .ok_or_else(|| Error::conflict("FUNCTION_ALREADY_EXISTS", "Function with this slug already exists"))?;
     let details = json!({"slug": source.slug, "name": source.name, "status": status});
-    audit.record(&caller, "FUNCTIONS", "CREATE_FUNCTION", details).await?;
+    audit.record(caller, "FUNCTIONS", "CREATE_FUNCTION", details).await?;
     app.events.changed(Resource::Functions, Some(json!({"slug": source.slug})));
     let answer = json!({"success": true, "function": function_json(&row, true), "deployment": null});
     Ok((StatusCode::CREATED, Json(answer)))
@@ -75,11 +81,16 @@ pub(super) async fn create_function(
 pub(super) async fn update_function(
     State(app): State<Arc<App>>,
     RequireAdmin(caller): RequireAdmin,
+    client: ClientAddress,
     audit: Audit,
     Path(slug): Path<String>,
     JsonBody(body): JsonBody,
-) -> Result<Json<Value>> {
-    let source = Source::for_change(&body)?;
+) -> Response {
+    limited(&app, client, update(&app, &caller, &audit, &slug, &body)).await
+}
+
+async fn update(app: &App, caller: &Caller, audit: &Audit, slug: &str, body: &Value) -> Result<Json<Value>> {
+    let source = Source::for_change(body)?;
     let client = app.pools.internal().await?;
     let sql = format!(
         "update functions.definitions set
@@ -100,7 +111,7 @@ pub(super) async fn update_function(
     .into_iter()
     .filter_map(|(field, given)| given.then_some(field))
     .collect();
-    audit.record(&caller, "FUNCTIONS", "UPDATE_FUNCTION", json!({"slug": slug, "changes": changed})).await?;
+    audit.record(caller, "FUNCTIONS", "UPDATE_FUNCTION", json!({"slug": slug, "changes": changed})).await?;
     app.events.changed(Resource::Functions, Some(json!({"slug": slug})));
     Ok(Json(json!({"success": true, "function": function_json(&row, true), "deployment": null})))
 }
@@ -109,9 +120,14 @@ pub(super) async fn update_function(
 pub(super) async fn delete_function(
     State(app): State<Arc<App>>,
     RequireAdmin(caller): RequireAdmin,
+    client: ClientAddress,
     audit: Audit,
     Path(slug): Path<String>,
-) -> Result<Json<Value>> {
+) -> Response {
+    limited(&app, client, delete(&app, &caller, &audit, &slug)).await
+}
+
+async fn delete(app: &App, caller: &Caller, audit: &Audit, slug: &str) -> Result<Json<Value>> {
     let client = app.pools.internal().await?;
     if client.execute("delete from functions.definitions where slug = $1", &[&slug]).await? == 0 {
         return Err(not_found());
@@ -122,10 +138,23 @@ pub(super) async fn delete_function(
             &[&slug],
         )
         .await?;
-    audit.record(&caller, "FUNCTIONS", "DELETE_FUNCTION", json!({"slug": slug})).await?;
+    audit.record(caller, "FUNCTIONS", "DELETE_FUNCTION", json!({"slug": slug})).await?;
     app.events.changed(Resource::Functions, Some(json!({"slug": slug})));
     let message = format!("Function {slug} deleted successfully");
     Ok(Json(json!({"success": true, "message": message})))
+}
+
+/// A write, of which one client gets only so many through.
+async fn limited<T: IntoResponse>(
+    app: &App,
+    client: ClientAddress,
+    write: impl Future<Output = Result<T>>,
+) -> Response {
+    let write = async { write.await.map(IntoResponse::into_response) };
+    if app.config.unlimited_writes() {
+        return write.await.into_response();
+    }
+    app.limits.function_writes.around(app, client, write).await
 }
 
 fn function_json(row: &Row, with_code: bool) -> Value {

@@ -3,7 +3,6 @@
 use axum::{
     body::{Body, Bytes, HttpBody as _},
     extract::Request,
-    middleware::Next,
     response::Response,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
@@ -16,36 +15,49 @@ const TAGGED_BYTES_MAX: u64 = 4 << 20;
 
 const TAG_CHARACTERS: usize = 27;
 
-/// Adds what is missing; does not touch streams.
-pub(super) async fn apply(request: Request, next: Next) -> Response {
-    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
-    let known = request.headers().get(header::IF_NONE_MATCH).cloned();
-    let reload = has_no_cache(request.headers());
-    let mut response = next.run(request).await;
-    name_character_set(response.headers_mut());
-    if !taggable(&response) {
-        return response;
-    }
-    let (mut parts, body) = response.into_parts();
-    // A body of known size is in memory already; reading it waits for nothing.
-    let Ok(collected) = body.collect().await else {
-        return Response::from_parts(parts, Body::empty());
-    };
-    let bytes = collected.to_bytes();
-    let tag = tag(&bytes);
-    let fresh = reads
-        && !reload
-        && (parts.status.is_success() || parts.status == StatusCode::NOT_MODIFIED)
-        && known.as_ref().and_then(|known| known.to_str().ok()).is_some_and(|known| names(known, &tag));
-    parts.headers.insert(header::ETAG, HeaderValue::try_from(tag).expect("hex digits and base64"));
-    if fresh {
-        parts.status = StatusCode::NOT_MODIFIED;
-        for gone in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
-            parts.headers.remove(gone);
+/// What a request says about the version its client has.
+pub(super) struct Asked {
+    reads: bool,
+    known: Option<HeaderValue>,
+    reload: bool,
+}
+
+impl Asked {
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            reads: request.method() == Method::GET || request.method() == Method::HEAD,
+            known: request.headers().get(header::IF_NONE_MATCH).cloned(),
+            reload: has_no_cache(request.headers()),
         }
-        return Response::from_parts(parts, Body::empty());
     }
-    Response::from_parts(parts, Body::from(bytes))
+
+    /// Adds what is missing; does not touch streams.
+    pub(super) async fn apply(self, mut response: Response) -> Response {
+        name_character_set(response.headers_mut());
+        if !taggable(&response) {
+            return response;
+        }
+        let (mut parts, body) = response.into_parts();
+        // A body of known size is in memory already; reading it waits for nothing.
+        let Ok(collected) = body.collect().await else {
+            return Response::from_parts(parts, Body::empty());
+        };
+        let bytes = collected.to_bytes();
+        let tag = tag(&bytes);
+        let fresh = self.reads
+            && !self.reload
+            && (parts.status.is_success() || parts.status == StatusCode::NOT_MODIFIED)
+            && self.known.as_ref().and_then(|known| known.to_str().ok()).is_some_and(|known| names(known, &tag));
+        parts.headers.insert(header::ETAG, HeaderValue::try_from(tag).expect("hex digits and base64"));
+        if fresh {
+            parts.status = StatusCode::NOT_MODIFIED;
+            for gone in [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+                parts.headers.remove(gone);
+            }
+            return Response::from_parts(parts, Body::empty());
+        }
+        Response::from_parts(parts, Body::from(bytes))
+    }
 }
 
 fn name_character_set(headers: &mut HeaderMap) {

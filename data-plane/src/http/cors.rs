@@ -1,20 +1,10 @@
 //! Cross-origin rules: every origin is reflected, credentials allowed, and every `OPTIONS` is answered here.
 
-use axum::{body::Body, extract::Request, middleware::Next, response::Response};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::{body::Body, response::Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-/// Answers `OPTIONS`, and adds the headers to every other response.
-pub(super) async fn apply(request: Request, next: Next) -> Response {
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    if request.method() == Method::OPTIONS {
-        return preflight(request.headers(), origin);
-    }
-    let mut response = next.run(request).await;
-    add_common(response.headers_mut(), origin);
-    response
-}
-
-fn preflight(asked: &HeaderMap, origin: Option<HeaderValue>) -> Response {
+/// The answer to every `OPTIONS`.
+pub(super) fn preflight(asked: &HeaderMap, origin: Option<HeaderValue>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -28,7 +18,8 @@ fn preflight(asked: &HeaderMap, origin: Option<HeaderValue>) -> Response {
     response
 }
 
-fn add_common(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+/// Adds what every other response says.
+pub(super) fn add_common(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }

@@ -87,7 +87,8 @@ impl Error {
     #[must_use]
     pub fn unavailable(doing: &'static str, cause: &(dyn StdError + 'static)) -> Self {
         tracing::warn!(doing, cause = telemetry::chain(cause), "a dependency does not answer");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "The database is not available")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "INTERNAL_ERROR", "The database is not available")
+            .with_retry_after(1)
     }
 
     /// The same with advice.

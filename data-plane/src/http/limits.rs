@@ -36,6 +36,8 @@ pub struct Limits {
     pub id_tokens: Limiter,
     /// Dry runs of migrations.
     pub migration_dry_runs: Limiter,
+    /// Creating, changing and deleting functions.
+    pub function_writes: Limiter,
     /// One mail per recipient.
     pub mail_interval: Cooldown,
     /// Wrong passwords.
@@ -61,6 +63,11 @@ impl Default for Limits {
                 "Too many ID token sign-in attempts from this IP. Please try again in 15 minutes.",
             ),
             migration_dry_runs: per_address(30, "Too many migration dry-run requests. Please try again later."),
+            function_writes: Limiter {
+                window: Window::new(15, Duration::minutes(5)),
+                skip_successful: false,
+                message: "Too many function writes from this IP. Please try again in 5 minutes.",
+            },
             mail_interval: Cooldown::default(),
             sign_in_failures: Failures::default(),
         }

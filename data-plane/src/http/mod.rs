@@ -1,18 +1,18 @@
-//! The HTTP surface: the router with what surrounds every request, and the pieces that areas build their handlers from.
+//! The HTTP surface: what surrounds every request, the router, and the pieces that areas build their handlers from.
 
-use std::sync::Arc;
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     Router,
-    extract::{OriginalUri, State},
-    middleware,
+    extract::{OriginalUri, Request, State},
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use http::{HeaderValue, StatusCode, header};
-use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+use futures::FutureExt as _;
+use http::{HeaderValue, Method, StatusCode, header};
+use tower::ServiceExt as _;
 
-use crate::state::App;
+use crate::{database::DataApiRequest, state::App};
 
 mod body;
 mod conditional;
@@ -32,8 +32,60 @@ pub use error::{Error, Result};
 pub use paginated::paginated;
 pub use request::{ClientAddress, Query};
 
+/// Answers every request of the process. What surrounds a request is written out instead of layered: each layer of a router copies the
+/// service below it and moves request and response once more, which together costs more than reading a row.
+pub(crate) struct Front {
+    app: Arc<App>,
+    routes: Router,
+}
+
+impl Front {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        Self { routes: routes(Arc::clone(&app)), app }
+    }
+
+    /// Counts, logs and answers.
+    pub(crate) async fn answer(&self, request: Request) -> Response {
+        let observed = observe::Observed::begin(&self.app, &request);
+        let response = self.across_origins(request).await;
+        observed.end(&self.app, response)
+    }
+
+    async fn across_origins(&self, request: Request) -> Response {
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let mut response = if request.method() == Method::OPTIONS {
+            cors::preflight(request.headers(), origin)
+        } else {
+            let mut response = self.conditionally(request).await;
+            cors::add_common(response.headers_mut(), origin);
+            response
+        };
+        response
+            .headers_mut()
+            .insert(header::HeaderName::from_static("x-powered-by"), HeaderValue::from_static("Express"));
+        response
+    }
+
+    async fn conditionally(&self, request: Request) -> Response {
+        let asked = conditional::Asked::of(&request);
+        // Boxed, so that what is polled around a request stays small.
+        let work = Box::pin(AssertUnwindSafe(self.respond(request)).catch_unwind());
+        asked.apply(work.await.unwrap_or_else(observe::panicked)).await
+    }
+
+    /// Requests for records need no router to be recognised.
+    async fn respond(&self, request: Request) -> Response {
+        match DataApiRequest::recognise(request) {
+            Ok(request) => request.answer(&self.app).await,
+            Err(request) => {
+                self.routes.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+            }
+        }
+    }
+}
+
 /// Every route of the process.
-pub fn router(app: Arc<App>) -> Router {
+fn routes(app: Arc<App>) -> Router {
     let api = Router::new()
         .nest("/auth", crate::auth::router())
         .nest("/database", crate::database::router())
@@ -57,14 +109,6 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
         .layer(axum::extract::DefaultBodyLimit::disable())
-        .layer(CatchPanicLayer::custom(observe::panicked))
-        .layer(middleware::from_fn(conditional::apply))
-        .layer(middleware::from_fn(cors::apply))
-        .layer(SetResponseHeaderLayer::overriding(
-            header::HeaderName::from_static("x-powered-by"),
-            HeaderValue::from_static("Express"),
-        ))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), observe::observe))
         .with_state(app)
 }
 

@@ -11,68 +11,59 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::{MatchedPath, Request, State},
-    middleware::Next,
+    extract::Request,
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 
 use super::{ClientAddress, Error};
 use crate::{logs, state::App};
 
-/// Counts and logs.
-pub(super) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let platform = request.uri().path().starts_with(data_plane_contract::PLATFORM_PREFIX);
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let began = Instant::now();
-    let open = (!platform).then(|| Open::begin(&app));
-    let (parts, body) = request.into_parts();
-    let seen = Seen::of(&app, &parts, platform);
-    let response = next.run(Request::from_parts(parts, body)).await;
-    let duration_ms = began.elapsed().as_secs_f64() * 1000.0;
-    let status = response.status().as_u16();
-    let route = route.unwrap_or_default();
-    tracing::info!(http.method = %method, http.route = route, http.status = status, duration_ms, "request");
-    if let Some(seen) = seen {
-        seen.note(&app, &response, duration_ms);
-    }
-    match open {
-        Some(open) => response.map(|body| Body::new(Counted { body, _open: open })),
-        None => response,
-    }
+/// A request under way. Its line goes to the log that administrators read; reading that log is no news, and the platform's requests are
+/// not theirs.
+pub(super) struct Observed {
+    began: Instant,
+    open: Option<Open>,
+    seen: Option<Seen>,
 }
 
-/// What the log that administrators read tells of a request. Reading that log is no news, and the platform's requests are not theirs.
+/// What the log tells of a request.
 struct Seen {
     method: Method,
-    path: String,
+    uri: Uri,
     address: Option<IpAddr>,
     user_agent: Option<HeaderValue>,
 }
 
-impl Seen {
-    fn of(app: &App, parts: &Parts, platform: bool) -> Option<Self> {
-        let path = parts.uri.path();
-        if platform || path.contains("/logs/") {
-            return None;
-        }
-        Some(Self {
-            method: parts.method.clone(),
-            path: path.to_owned(),
-            address: ClientAddress::of(parts, &app.config.trust_proxy).0,
-            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
-        })
+impl Observed {
+    pub(super) fn begin(app: &Arc<App>, request: &Request) -> Self {
+        let path = request.uri().path();
+        let platform = path.starts_with(data_plane_contract::PLATFORM_PREFIX);
+        let seen = (!platform && !path.contains("/logs/")).then(|| Seen {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            address: ClientAddress::of(request.headers(), request.extensions(), &app.config.trust_proxy).0,
+            user_agent: request.headers().get(header::USER_AGENT).cloned(),
+        });
+        Self { began: Instant::now(), open: (!platform).then(|| Open::begin(app)), seen }
     }
 
-    fn note(self, app: &App, response: &Response, duration_ms: f64) {
-        let Self { method, path, address, user_agent } = self;
-        let status = response.status().as_u16();
+    /// Notes the request; it stays open until its body is sent.
+    pub(super) fn end(self, app: &App, response: Response) -> Response {
+        let Self { began, open, seen } = self;
+        let duration_ms = began.elapsed().as_secs_f64() * 1000.0;
         let size_bytes = response.body().size_hint().exact();
-        app.logs.request(
-            app.clock.now(),
-            logs::Request { method, path, status, size_bytes, duration_ms, address, user_agent },
-        );
+        if let Some(Seen { method, uri, address, user_agent }) = seen {
+            let status = response.status().as_u16();
+            tracing::debug!(http.method = %method, http.status = status, duration_ms, "request");
+            let request = logs::Request { method, uri, status, size_bytes, duration_ms, address, user_agent };
+            app.logs.request(app.clock.now(), request);
+        }
+        match open {
+            // What is in memory is as good as sent.
+            Some(open) if size_bytes.is_none() => response.map(|body| Body::new(Counted { body, _open: open })),
+            _ => response,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use http::request::Parts;
+use http::{Extensions, HeaderMap, request::Parts};
 
 use super::{Error, Result};
 use crate::{config::TrustedProxies, state::App};
@@ -13,11 +13,9 @@ use crate::{config::TrustedProxies, state::App};
 pub struct ClientAddress(pub Option<IpAddr>);
 
 impl ClientAddress {
-    pub(crate) fn of(parts: &Parts, trusted: &TrustedProxies) -> Self {
-        let socket =
-            parts.extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-        let forwarded: Vec<&str> = parts
-            .headers
+    pub(crate) fn of(headers: &HeaderMap, extensions: &Extensions, trusted: &TrustedProxies) -> Self {
+        let socket = extensions.get::<ConnectInfo<std::net::SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+        let forwarded: Vec<&str> = headers
             .get_all("x-forwarded-for")
             .iter()
             .filter_map(|value| value.to_str().ok())
@@ -32,7 +30,7 @@ impl FromRequestParts<Arc<App>> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(parts, &app.config.trust_proxy))
+        Ok(Self::of(&parts.headers, &parts.extensions, &app.config.trust_proxy))
     }
 }
 

@@ -8,11 +8,17 @@ use super::Error;
 impl From<tokio_postgres::Error> for Error {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
+            Some(db) if gone(db.code().code()) => Self::unavailable("talk to Postgres", &error),
             Some(db) => from_database(db),
             None if error.is_closed() => Self::unavailable("talk to Postgres", &error),
             None => Self::internal("talk to Postgres", &error),
         }
     }
+}
+
+/// Postgres shuts down, starts, or has no connection left.
+fn gone(state: &str) -> bool {
+    matches!(state, "57P01" | "57P02" | "57P03" | "53300") || state.starts_with("08")
 }
 
 fn from_database(db: &DbError) -> Error {

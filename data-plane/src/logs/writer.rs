@@ -1,15 +1,17 @@
 //! The process's own log file, which administrators read: one JSON object per line, two files of a bounded size.
 
 use std::{
+    borrow::Cow,
     io,
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use http::{HeaderValue, Method};
-use serde_json::json;
+use http::{HeaderValue, Method, Uri};
+use serde::Serialize;
 use tokio::{
     fs::{self, File, OpenOptions},
     io::AsyncWriteExt as _,
@@ -28,7 +30,12 @@ const MOST_BYTES: u64 = 20 * 1024 * 1024;
 
 /// Lines that wait to be written; more are left out rather than held.
 const WAITING: usize = 4096;
-const BATCH: usize = 256;
+
+/// Room kept for the next batch.
+const KEPT: usize = 64;
+
+/// How long the first line of a batch waits for others.
+const GATHER: Duration = Duration::from_millis(50);
 
 /// Where lines go.
 #[derive(Debug)]
@@ -37,13 +44,13 @@ pub struct Logs {
     waiting: Mutex<mpsc::Receiver<Line>>,
 }
 
-/// One request as the log shows it. It holds no query string, which may hold secrets.
+/// One request as the log shows it.
 #[derive(Debug)]
 pub struct Request {
     /// Method.
     pub method: Method,
-    /// Path without its query.
-    pub path: String,
+    /// Where it went; the log leaves the query out, which may hold secrets.
+    pub uri: Uri,
     /// Status of the response.
     pub status: u16,
     /// Bytes of the response's body, where they are known.
@@ -76,49 +83,75 @@ impl Logs {
     }
 }
 
+/// A line as it is written; its members are in the order that people read.
+#[derive(Serialize)]
+struct Written<'a> {
+    id: Uuid,
+    timestamp: String,
+    message: &'static str,
+    level: &'static str,
+    metadata: Metadata<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata<'a> {
+    method: &'a str,
+    path: &'a str,
+    status: u16,
+    size: String,
+    duration: String,
+    ip: Option<IpAddr>,
+    user_agent: Option<Cow<'a, str>>,
+}
+
 impl Line {
     fn write(&self, text: &mut Vec<u8>) {
-        let Request { method, path, status, size_bytes, duration_ms, address, user_agent } = &self.request;
-        let agent = user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let size = size_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
-        let line = json!({
-            "id": Uuid::new_v4(),
-            "timestamp": clock::iso_millis(self.at),
-            "message": "HTTP Request",
-            "level": if *status >= 500 { "error" } else { "info" },
-            "metadata": {
-                "method": method.as_str(), "path": path, "status": status, "size": size,
-                "duration": format!("{duration_ms:.0}ms"), "ip": address, "userAgent": agent,
+        let Request { method, uri, status, size_bytes, duration_ms, address, user_agent } = &self.request;
+        let line = Written {
+            // Random enough for names of lines, without asking the system for each.
+            id: uuid::Builder::from_random_bytes(rand::random()).into_uuid(),
+            timestamp: clock::iso_millis(self.at),
+            message: "HTTP Request",
+            level: if *status >= 500 { "error" } else { "info" },
+            metadata: Metadata {
+                method: method.as_str(),
+                path: uri.path(),
+                status: *status,
+                size: size_bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string()),
+                duration: format!("{duration_ms:.0}ms"),
+                ip: *address,
+                user_agent: user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes())),
             },
-        });
+        };
         serde_json::to_writer(&mut *text, &line).expect("JSON goes into memory");
         text.push(b'\n');
     }
 }
 
-/// Writes lines as they come, until told to stop; what waits then is still written.
+/// Writes lines a few times a second, until told to stop; what waits then is still written.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let mut waiting = app.logs.waiting.lock().await;
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batch = Vec::new();
     let mut file = None;
     loop {
-        let received = match stop.run_until_cancelled(waiting.recv_many(&mut batch, BATCH)).await {
-            Some(received) => received,
-            None => {
-                while batch.len() < WAITING {
-                    let Ok(line) = waiting.try_recv() else { break };
-                    batch.push(line);
-                }
-                batch.len()
-            }
-        };
-        if received > 0
+        if let Some(Some(line)) = stop.run_until_cancelled(waiting.recv()).await {
+            batch.push(line);
+            // Under load one write takes many lines, and no request wakes this task.
+            stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
+        }
+        while batch.len() < WAITING {
+            let Ok(line) = waiting.try_recv() else { break };
+            batch.push(line);
+        }
+        if !batch.is_empty()
             && let Err(error) = append(&app.config.logs_dir, &mut file, &batch).await
         {
             tracing::warn!(cause = telemetry::chain(&error), "the log file cannot be written");
             file = None;
         }
         batch.clear();
+        batch.shrink_to(KEPT);
         if stop.is_cancelled() {
             return;
         }

@@ -1,9 +1,10 @@
 //! Applies a merge plan, and removes what an earlier one kept.
 
-use std::time::Instant;
+use std::{future::ready, time::Instant};
 
 use data_plane_contract::schema::{ApplyPlan, ForgetKept, KeptForgotten, PlanApplied};
 use deadpool_postgres::Object;
+use serde_json::value::to_raw_value;
 
 use super::{
     runner::{Result, Runner, begin, refused},
@@ -16,14 +17,14 @@ pub(super) async fn run(app: &App, plan: &ApplyPlan) -> Result<PlanApplied> {
     let runner = Runner::new(plan, true)?;
     let client = Object::take(app.pools.internal().await?);
     let started = Instant::now();
-    let completed = runner.run(&client, None).await?;
+    let completed = runner.run(&client, None, ready(())).await?;
     let duration_ms = elapsed(started);
     let applied_now = completed.after.is_some();
     let after = match completed.after {
         Some(after) => after,
         None => snapshot::read(app).await?,
     };
-    let snapshot = serde_json::to_value(after).map_err(|error| Error::internal("write a schema snapshot", &error))?;
+    let snapshot = to_raw_value(&after).map_err(|error| Error::internal("write a schema snapshot", &error))?;
     let blocked_ms = u64::try_from(completed.blocked.as_millis()).unwrap_or(u64::MAX);
     Ok(PlanApplied { catalog_hash: completed.catalog_hash, applied_now, duration_ms, blocked_ms, snapshot })
 }

@@ -1,6 +1,7 @@
 //! Schema snapshots and plans for merges: what the platform asks of a project's data plane.
 
 mod apply;
+mod confinement;
 mod meter;
 mod observer;
 mod probes;
@@ -20,6 +21,7 @@ use data_plane_contract::schema::{
     ApplyPlan, ApplyRefused, ForgetKept, KeptForgotten, RehearsePlan, Rehearsed, SchemaSnapshot,
 };
 use http::StatusCode;
+use serde_json::value::to_raw_value;
 
 use crate::{
     authentication::RequirePlatform,
@@ -42,8 +44,7 @@ pub fn router() -> Router<Arc<App>> {
 async fn read_schema(State(app): State<Arc<App>>, _platform: RequirePlatform) -> Result<Json<SchemaSnapshot>> {
     let snapshot = snapshot::read(&app).await?;
     let catalog_hash = snapshot.catalog.hash();
-    let snapshot =
-        serde_json::to_value(&snapshot).map_err(|error| Error::internal("write a schema snapshot", &error))?;
+    let snapshot = to_raw_value(&snapshot).map_err(|error| Error::internal("write a schema snapshot", &error))?;
     Ok(Json(SchemaSnapshot { snapshot, catalog_hash }))
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use data_plane_contract::schema::{ApplyRefused, RehearsalReport, RehearsePlan, Rehearsed};
 use deadpool_postgres::Object;
+use tokio::sync::oneshot;
 
 use super::{
     meter::{Meter, milliseconds},
@@ -26,15 +27,23 @@ pub(super) async fn run(app: &App, request: &RehearsePlan) -> Result<Rehearsed> 
             false => Observer::blind("It was not asked for."),
         }
     };
-    let (observer, violations) = tokio::join!(observer, probes::ask(app, &request.probes));
-    let mut report = RehearsalReport { violations: violations?, ..RehearsalReport::default() };
     let client = Object::take(app.pools.internal().await?);
-    let started = Instant::now();
     let mut meter = Meter::new(runner.len());
-    let outcome = runner.run(&client, Some(&mut meter)).await;
+    let started = Instant::now();
+    // Observer and probes look at the clone while its catalog is read; the first statement waits for them.
+    let (looked, unchanged) = oneshot::channel();
+    let looking = async {
+        let seen = tokio::join!(observer, probes::ask(app, &request.probes));
+        looked.send(()).unwrap_or(());
+        seen
+    };
+    let running = runner.run(&client, Some(&mut meter), async { unchanged.await.unwrap_or(()) });
+    let ((observer, violations), outcome) = tokio::join!(looking, running);
+    let mut report = RehearsalReport { violations: violations?, ..RehearsalReport::default() };
     // The observer waits for no lock of a plan that failed.
     drop(client);
-    report.duration_ms = milliseconds(started.elapsed());
+    report.duration_ms =
+        milliseconds(outcome.as_ref().map_or_else(|_| started.elapsed(), |completed| completed.blocked));
     report.blocking_ms = meter.blocking_ms();
     (report.slowest, report.locks, report.rewritten) = (meter.slowest(), meter.locks(), meter.rewritten());
     let completed = match outcome {

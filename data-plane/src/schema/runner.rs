@@ -1,13 +1,20 @@
 //! Runs a plan segment by segment: one transaction each, bound to the catalog it starts from and to the one it must lead to.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::{Pin, pin},
+    time::{Duration, Instant},
+};
 
 use data_plane_contract::schema::{ApplyPlan, ApplyRefused};
 use deadpool_postgres::ClientWrapper;
 use schema_merge::{Catalog, Origin, Segment, Snapshot, Statement};
 use tokio_postgres::error::SqlState;
 
-use super::{meter::Meter, snapshot};
+use super::{
+    confinement::{self, Confinement},
+    meter::Meter,
+    snapshot,
+};
 use crate::http::Error;
 
 /// Differing facts reported at most.
@@ -73,9 +80,15 @@ impl<'a> Runner<'a> {
         self.statements.len()
     }
 
-    /// Runs what is not committed yet. The connection is not to be used for anything else afterwards: statements may have left anything in
+    /// Runs what is not committed yet, once `may_change` has come. The connection is not to be used for anything else afterwards: statements may have left anything in
     /// the session, and an unfinished transaction ends with it.
-    pub(super) async fn run(&self, client: &ClientWrapper, mut meter: Option<&mut Meter>) -> Result<Completed> {
+    pub(super) async fn run(
+        &self,
+        client: &ClientWrapper,
+        mut meter: Option<&mut Meter>,
+        may_change: impl Future<Output = ()>,
+    ) -> Result<Completed> {
+        let mut may_change = Some(pin!(may_change));
         let mut completed = Completed {
             before: None,
             after: None,
@@ -94,7 +107,10 @@ impl<'a> Runner<'a> {
                     client.batch_execute("rollback").await?;
                     completed.segments.push(Segment { predicted_hash, ..self.segments[position].clone() });
                 }
-                None => self.segment(client, position, &mut completed, meter.as_deref_mut()).await?,
+                None => {
+                    let may_change = may_change.take();
+                    self.segment(client, position, &mut completed, meter.as_deref_mut(), may_change).await?;
+                }
             }
         }
         Ok(completed)
@@ -106,6 +122,7 @@ impl<'a> Runner<'a> {
         position: usize,
         completed: &mut Completed,
         mut meter: Option<&mut Meter>,
+        may_change: Option<Pin<&mut impl Future<Output = ()>>>,
     ) -> Result<()> {
         let segment = &self.segments[position];
         let before = snapshot::catalog(client).await?;
@@ -118,6 +135,9 @@ impl<'a> Runner<'a> {
         if catalog_hash != *expected || (position == 0 && !self.rows_stand(client).await?) {
             return Err(Failure::Refused(ApplyRefused::TargetChanged { catalog_hash }));
         }
+        if let Some(may_change) = may_change {
+            may_change.await;
+        }
         if let Some(meter) = meter.as_deref_mut() {
             meter.segment_begins(client).await?;
         }
@@ -127,22 +147,23 @@ impl<'a> Runner<'a> {
                 client.batch_execute(sql).await.map_err(|error| self.refused(position, 0, &error))?;
             }
         }
-        let mut last = 0;
+        let (mut last, mut confinement) = (0, Confinement::default());
+        let own_role = confinement::own_role(client).await?;
         for (index, statement) in self.statements.iter().enumerate() {
             if statement.segment != segment.number {
                 continue;
             }
             last = index;
             let begun = Instant::now();
-            self.execute(client, statement, started).await.map_err(|error| self.refused(position, index, &error))?;
+            self.execute(client, &mut confinement, statement, &own_role, started)
+                .await
+                .map_err(|error| self.refused(position, index, &error))?;
             if let Some(meter) = meter.as_deref_mut() {
                 meter.statement_ends(client, index, &statement.sql, begun.elapsed()).await?;
             }
         }
-        client
-            .batch_execute("set constraints all immediate; reset role; set local search_path = ''")
-            .await
-            .map_err(|error| self.refused(position, last, &error))?;
+        let settled = confinement.settle(client, self.lock_timeout(started)).await;
+        settled.map_err(|error| self.refused(position, last, &error))?;
         let after = snapshot::catalog(client).await?;
         let reached = after.hash();
         if self.exact && reached != segment.predicted_hash {
@@ -172,21 +193,24 @@ impl<'a> Runner<'a> {
     async fn execute(
         &self,
         client: &ClientWrapper,
+        confinement: &mut Confinement,
         statement: &Statement,
+        own_role: &str,
         started: Instant,
     ) -> std::result::Result<(), tokio_postgres::Error> {
-        let role = match &statement.role_hint {
-            Some(role) => format!("set local role {}", crate::database::quoted_identifier(role)),
-            None => "reset role".to_owned(),
-        };
+        confinement::leave(client, self.lock_timeout(started)).await?;
         // Statements that developers wrote read unqualified names as their migration did; ours are qualified.
-        let search_path = if statement.origin == Origin::Data { "public" } else { "''" };
-        // Locks taken before are held while later ones are waited for, so all waiting together is bounded.
+        let path = if statement.origin == Origin::Data { "public" } else { "pg_catalog, pg_temp" };
+        match statement.role_hint.as_deref().filter(|role| *role != own_role) {
+            Some(role) => confinement.run(client, role, path, &statement.sql).await,
+            None => client.batch_execute(&statement.sql).await,
+        }
+    }
+
+    /// Locks taken before are held while later ones are waited for, so all waiting together is bounded.
+    fn lock_timeout(&self, started: Instant) -> Duration {
         let budget = Duration::from_millis(u64::from(self.plan.lock_timeout_ms));
-        let left = budget.saturating_sub(started.elapsed()).max(LEAST_LOCK_TIMEOUT).as_millis();
-        let settings = format!("{role}; set local search_path = {search_path}; set local lock_timeout = {left}");
-        client.batch_execute(&settings).await?;
-        client.batch_execute(&statement.sql).await
+        budget.saturating_sub(started.elapsed()).max(LEAST_LOCK_TIMEOUT)
     }
 
     async fn committed(&self, client: &ClientWrapper) -> Result<Option<String>> {
@@ -257,7 +281,7 @@ pub(super) fn refused(committed_segments: u32, index: usize, error: &tokio_postg
 /// Opens a transaction. Merges and developers' migrations exclude each other.
 pub(super) async fn begin(client: &ClientWrapper, lock_timeout_ms: u32) -> Result<()> {
     let sql = format!(
-        "begin; set local lock_timeout = {lock_timeout_ms}; set local jit = off; set local search_path = ''; \
+        "begin; set local lock_timeout = {lock_timeout_ms}; set local jit = off; set local search_path = pg_catalog, pg_temp; \
          set local check_function_bodies = off; \
          select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('system.custom_migrations'))"
     );

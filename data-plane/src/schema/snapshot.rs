@@ -2,8 +2,8 @@
 
 use futures::future::try_join_all;
 use schema_merge::{Catalog, Snapshot, extract, rows};
-use serde_json::Value;
-use tokio_postgres::Client;
+use serde_json::{Value, value::RawValue};
+use tokio_postgres::{Client, types::Json};
 
 use crate::{
     http::{Error, Result},
@@ -45,14 +45,14 @@ pub(super) async fn with_rows(client: &Client, catalog: Catalog) -> Result<Snaps
     rows::assemble(catalog, results).map_err(|error| Error::internal("read the rows that merge", &error))
 }
 
-/// The catalog as the transaction sees it; its `search_path` must be empty.
+/// The catalog as the transaction sees it; its `search_path` must be empty or name `pg_catalog` alone.
 pub(super) async fn catalog(client: &Client) -> Result<Catalog> {
     let queries = extract::queries();
     // Sent together: their answers are needed together, and the round trips add up.
     let answers = try_join_all(queries.iter().map(|query| client.query_one(&query.sql, &[]))).await?;
-    let mut results: Vec<(&'static str, Value)> = Vec::new();
+    let mut results = Vec::new();
     for (query, row) in queries.iter().zip(&answers) {
-        results.push((query.name, row.try_get(0)?));
+        results.push((query.name, row.try_get::<_, Json<Box<RawValue>>>(0)?.0));
     }
     extract::assemble(results).map_err(|error| Error::internal("put the catalog together", &error))
 }

@@ -65,6 +65,24 @@ async fn limited_routes_say_so() {
 }
 
 #[tokio::test]
+async fn a_client_changes_functions_so_often_and_no_more() {
+    let plane = Plane::start().await;
+    let delete = async |client: &str| {
+        plane.call(Method::DELETE, "/api/functions/none", API_KEY, None, &[("X-Forwarded-For", client)]).await
+    };
+    for used in 0..15 {
+        let reply = delete("192.0.2.1").await;
+        assert_eq!(reply.refusal().1, "FUNCTION_NOT_FOUND");
+        assert_eq!(limit_headers(&reply), ["15;w=300", "15", &(14 - used).to_string()]);
+    }
+    let over = delete("192.0.2.1").await;
+    assert_eq!((over.refusal().0, over.refusal().1.as_str()), (429, "TOO_MANY_REQUESTS"));
+    assert_eq!(delete("192.0.2.2").await.status, 404, "another client");
+    let read = plane.call(Method::GET, "/api/functions", API_KEY, None, &[("X-Forwarded-For", "192.0.2.1")]).await;
+    assert_eq!((read.status, limit_headers(&read)), (200, ["", "", ""]), "reading is not limited");
+}
+
+#[tokio::test]
 async fn guessing_passwords_ends_and_signing_in_does_not() {
     let plane = Plane::start().await;
     let account = json!({"email": "ada@example.org", "password": "a good password"});

@@ -83,9 +83,13 @@ async fn acts_are_counted_once_and_survive_a_kill() {
     let sign_in = async |plane: &Plane, name: &str| {
         plane.post("/api/auth/sessions?client_type=mobile", ANON_KEY, &account(name)).await.expect(200)
     };
-    for name in ["ada", "bob"] {
-        plane.post("/api/auth/users?client_type=mobile", ANON_KEY, &account(name)).await.expect(200);
+    for name in ["ada", "bob", "eve"] {
+        let mut account = account(name);
+        account["autoConfirm"] = json!(true);
+        plane.post("/api/auth/users?client_type=mobile", API_KEY, &account).await.expect(200);
     }
+    // Eve has an account and is never here.
+    sign_in(&plane, "bob").await;
     let session = sign_in(&plane, "ada").await;
     let refresh = json!({ "refreshToken": session["refreshToken"] });
     plane.post("/api/auth/refresh?client_type=mobile", ANON_KEY, &refresh).await.expect(200);

@@ -6,6 +6,7 @@ mod agents;
 mod backups;
 mod bulk;
 mod clients;
+mod confinement;
 mod data_api;
 mod database;
 mod database_harness;

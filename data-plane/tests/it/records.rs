@@ -527,3 +527,26 @@ async fn the_schema_cache_follows_changes_made_anywhere() {
         project.call(Method::GET, "/api/database/records/items", ANON_KEY, None, &[("accept-profile", "shop")]).await;
     assert_eq!(denied.expect(401)["code"], "42501");
 }
+
+#[tokio::test]
+async fn a_limited_change_of_more_rows_than_its_limit_is_undone() {
+    let project = Project::with_schema(SCHEMA).await;
+    // Each task is shown once for each of its people, so that one key stands for several rows.
+    let view =
+        "create view workload as select t.id, t.title, a.person_id from tasks t join assigned a on a.task_id = t.id;
+        create function rename() returns trigger language plpgsql as $$begin
+            update tasks set title = new.title where id = new.id;
+            return new; end$$;
+        create trigger rename instead of update on workload for each row execute function rename()";
+    project.migrate("2", view).await;
+    let rename = async |id: i32| {
+        let path = format!("workload?id=eq.{id}&order=id&limit=1");
+        write(&project, Method::PATCH, &path, json!({"title": "renamed"}), &[RETURN]).await
+    };
+    let refused = rename(1).await.expect(400);
+    assert_eq!(refused["code"], "PGRST110");
+    assert_eq!(refused["details"], "Results contain 2 rows changed but the maximum number allowed is 1");
+    assert_eq!(project.rows("tasks?select=title&id=eq.1").await, json!([{"title": "t1"}]));
+    rename(2).await.expect(200);
+    assert_eq!(project.rows("tasks?select=title&id=eq.2").await, json!([{"title": "renamed"}]));
+}

@@ -98,12 +98,15 @@ impl<'a> Bench<'a> {
         ));
         // What a project of no great use leaves: requests and egress each day, and sizes that change now and then.
         self.sql(&format!(
-            "insert into usage_days (project_id, metric, day, amount)
+            "set maintenance_work_mem = '512MB';
+             alter table usage_days drop constraint usage_days_pkey;
+             insert into usage_days (project_id, metric, day, amount)
                  select md5('project' || n)::uuid, 'requests', current_date - d, n % 1000 + d
                  from generate_series(0, 30) d, generate_series(1, {projects}) n;
              insert into usage_days (project_id, metric, day, amount, last_amount, last_at)
                  select md5('project' || n)::uuid, 'database_bytes', current_date - n % 31, 8000000 + n, 8000000 + n, now()
                  from generate_series(1, {projects}) n;
+             alter table usage_days add primary key (project_id, metric, day, instance_type);
              insert into usage_totals (scope, metric, day, shard, amount, step)
                  select s.scope, d.metric, d.day, abs(hashtext(d.project_id::text) % 16), sum(d.amount), sum(coalesce(d.last_amount, 0))
                  from usage_days d join projects p on p.id = d.project_id
@@ -203,13 +206,16 @@ async fn ingest(bench: &Bench<'_>, settings: &Settings, report: &mut Report) {
     report.add("usage records taken in", format!("{rate:.0} records/s"), "≥ 10000 records/s", Some(rate >= 10_000.0));
 }
 
+/// Makes a request.
+type Ask<'a> = Box<dyn Fn() -> reqwest::RequestBuilder + 'a>;
+
 /// Reports over the whole month.
 async fn reports(bench: &Bench<'_>, own: &str, settings: &Settings, report: &mut Report) {
     let projects = settings.projects;
     let month = format!("?start_date={}", (chrono::Utc::now() - chrono::Duration::days(30)).date_naive());
     let organization = bench.cloud.organization();
     let of_partner = format!("/usage{month}");
-    let cases: [(&str, usize, u128, Box<dyn Fn() -> reqwest::RequestBuilder + '_>); 7] = [
+    let cases: [(&str, usize, u128, Ask<'_>); 7] = [
         ("partner total", 50, 200, Box::new(|| bench.as_partner(0, &of_partner))),
         ("partner invoice preview", 50, 200, Box::new(|| bench.as_partner(0, "/invoice-preview"))),
         (

@@ -102,10 +102,12 @@ impl Driver {
         if matches!(status, 502..=504) && !body.starts_with(b"{\"error\":\"The functions runtime") {
             return Some(status);
         }
-        let mut add = |metric, amount: usize| *project.truth.entry(metric).or_insert(0) += amount as i64;
+        let mut add = |metric: &'static str, amount: usize| {
+            *project.truth.entry(metric).or_insert(0) += i64::try_from(amount).expect("small");
+        };
         add("requests", 1);
         add("egress_bytes", body.len());
-        for metric in counts {
+        for &metric in counts {
             add(metric, 1);
         }
         Some(status)

@@ -21,21 +21,21 @@ async fn partners_of_both_kinds_run_projects_under_their_own_brand() {
     let arguments = vec!["--outbound-allow".to_owned(), "127.0.0.0/8".to_owned()];
     let cloud = Cloud::start_with(Options { arguments, ..Options::default() }).await;
     let api = cloud.api();
-    let mut requests = BTreeSet::new();
+    let mut made = BTreeSet::new();
     for model in ["co-branded", "white-label"] {
-        let made = command(&cloud, &["create", "--name", "Builder", "--kind", model]);
+        let partner = command(&cloud, &["create", "--name", "Builder", "--kind", model]);
         let input = json!({
-            "apiUrl": cloud.announcement().api_url, "partnerId": made["id"], "secret": made["secret"], "model": model,
+            "apiUrl": cloud.announcement().api_url, "partnerId": partner["id"], "secret": partner["secret"], "model": model,
         });
         let used = node::run("partner.mjs", &cloud.home().join("ca/ca.pem"), &input).await;
         api.wait_gone(used["id"].as_str().expect("an id")).await;
-        requests.extend(
+        made.extend(
             used["made"].as_array().expect("a list").iter().filter_map(|name| name.as_str().map(str::to_owned)),
         );
     }
     let documented = fs::read(repository().join("tests/js/partnership.json")).expect("it is in the tree");
     let documented: BTreeMap<String, Value> = serde_json::from_slice(&documented).expect("it is JSON");
-    assert!(requests.iter().eq(documented.keys()), "every documented request was made: {requests:?}");
+    assert!(made.iter().eq(documented.keys()), "every documented request was made: {made:?}");
     assert_eq!(command(&cloud, &["list"]).as_array().map(Vec::len), Some(2));
     assert!(api.projects(cloud.organization()).await.is_empty(), "none of this was the operator's");
     cloud.finish().await;

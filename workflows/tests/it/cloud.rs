@@ -21,7 +21,7 @@ use saga::{
 };
 use secrecy::SecretString;
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use store::{
     operations::{NewOperation, Operation, OperationState},
     projects::Project,
@@ -127,14 +127,24 @@ impl Cloud {
 
     /// Writes the row of a new project or branch, with its secrets.
     pub(crate) async fn insert_project(&self, parent: Option<(ProjectId, BranchMode)>) -> ProjectId {
-        let id = ProjectId::generate();
         let mut transaction = self.pool().begin().await.expect("a transaction");
+        let id = self.insert_project_in(&mut transaction, parent).await;
+        transaction.commit().await.expect("committed");
+        id
+    }
+
+    /// The same within a transaction of the caller's.
+    pub(crate) async fn insert_project_in(
+        &self,
+        conn: &mut PgConnection,
+        parent: Option<(ProjectId, BranchMode)>,
+    ) -> ProjectId {
+        let id = ProjectId::generate();
         let mut secrets = ProjectSecrets::generate();
         let mut app_key = AppKey::generate();
         if let Some((parent_id, _)) = parent {
-            let row =
-                store::projects::find_for_operation(&mut transaction, parent_id).await.expect("read").expect("there");
-            let sealed = store::project_secrets::find(&mut transaction, parent_id).await.expect("read").expect("there");
+            let row = store::projects::find_for_operation(conn, parent_id).await.expect("read").expect("there");
+            let sealed = store::project_secrets::find(conn, parent_id).await.expect("read").expect("there");
             let parent = ProjectSecrets::open(&sealed, &self.world.master_key, parent_id).expect("own seal");
             secrets = ProjectSecrets::for_branch(&parent);
             app_key = row.app_key.generate_branch();
@@ -163,13 +173,12 @@ impl Cloud {
             pause_reason: None,
             deleted_at: None,
         };
-        store::projects::insert(&mut transaction, &project).await.expect("inserted");
+        store::projects::insert(conn, &project).await.expect("inserted");
         let sealed = secrets.seal(&self.world.master_key, id);
-        store::project_secrets::insert(&mut transaction, id, &sealed).await.expect("inserted");
+        store::project_secrets::insert(conn, id, &sealed).await.expect("inserted");
         if let Some((_, mode)) = parent {
-            store::branches::insert(&mut transaction, id, mode, Utc::now()).await.expect("inserted");
+            store::branches::insert(conn, id, mode, Utc::now()).await.expect("inserted");
         }
-        transaction.commit().await.expect("committed");
         id
     }
 
@@ -316,8 +325,8 @@ impl Cloud {
 }
 
 /// The edge functions in a base, of both its sides where they differ.
-fn functions_of(base: &serde_json::Value) -> String {
-    let base: schema_merge::Base = serde_json::from_value(base.clone()).expect("a base");
+fn functions_of(base: &serde_json::value::RawValue) -> String {
+    let base: schema_merge::Base = serde_json::from_str(base.get()).expect("a base");
     let functions = |side: &schema_merge::Snapshot| {
         side.edge_functions.iter().map(|it| format!("{} {}", it.slug, it.code)).collect::<Vec<_>>().join(", ")
     };

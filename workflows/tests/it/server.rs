@@ -31,6 +31,7 @@ use ids::ProjectId;
 use providers::{ComputeReader as _, DatabaseReader as _, fake::Fake};
 use schema_merge::{EdgeFunction, Snapshot};
 use secrecy::ExposeSecret as _;
+use serde_json::value::to_raw_value;
 
 /// The token of the gateway's admin interface.
 pub(crate) const INTERNAL_TOKEN: &str = "internal";
@@ -183,7 +184,7 @@ async fn schema(State(outside): Shared, headers: HeaderMap) -> Response {
     let Some(id) = outside.project(&headers).await else { return StatusCode::UNAUTHORIZED.into_response() };
     let snapshot = snapshot(&outside.provider().marks(id).unwrap_or_default());
     let catalog_hash = snapshot.catalog.hash();
-    Json(SchemaSnapshot { snapshot: serde_json::to_value(snapshot).expect("plain data"), catalog_hash }).into_response()
+    Json(SchemaSnapshot { snapshot: to_raw_value(&snapshot).expect("plain data"), catalog_hash }).into_response()
 }
 
 async fn apply(State(outside): Shared, headers: HeaderMap, Json(plan): Json<ApplyPlan>) -> Response {
@@ -194,7 +195,7 @@ async fn apply(State(outside): Shared, headers: HeaderMap, Json(plan): Json<Appl
     }
     let applied_now = outside.run(id, &plan);
     let snapshot = snapshot(&outside.provider().marks(id).unwrap_or_default());
-    let snapshot = serde_json::to_value(snapshot).expect("plain data");
+    let snapshot = to_raw_value(&snapshot).expect("plain data");
     let (catalog_hash, duration_ms, blocked_ms) = (plan.predicted_hash, 1, 1);
     Json(PlanApplied { catalog_hash, applied_now, duration_ms, blocked_ms, snapshot }).into_response()
 }

@@ -1,6 +1,6 @@
 //! The orphan sweep converges on what the rows say.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use data_plane_contract::routes::RouteState;
 use ids::ProjectId;
@@ -58,6 +58,28 @@ async fn a_forgotten_rehearsal_is_removed_once_its_merge_has_ended() {
     worker.shutdown().await;
     resurrect(&cloud, rehearsal_id).await;
     assert_eq!(sweep(&cloud, &mut eager).await.removed, [rehearsal_id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn projects_that_begin_during_a_sweep_alarm_nobody() {
+    let cloud = Arc::new(Cloud::start().await);
+    let beginning = tokio::spawn({
+        let cloud = cloud.clone();
+        async move {
+            for _ in 0..200 {
+                let mut both = cloud.pool().begin().await.expect("a transaction");
+                let project_id = cloud.insert_project_in(&mut both, None).await;
+                let create = cloud.operation(OperationKind::ProjectCreate, project_id, &ProjectInput { project_id });
+                store::operations::insert(&mut both, &create).await.expect("inserted");
+                both.commit().await.expect("committed");
+            }
+        }
+    });
+    let mut eager = Sweep::new(Duration::ZERO);
+    while !beginning.is_finished() {
+        assert_eq!(sweep(&cloud, &mut eager).await, Swept::default());
+    }
+    beginning.await.expect("every project began");
 }
 
 #[tokio::test(flavor = "multi_thread")]

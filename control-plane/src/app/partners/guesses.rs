@@ -19,12 +19,15 @@ const KNOWN_MAX: usize = 10_000;
 
 type Hash = [u8; 32];
 
+/// When a secret was last right.
+type Known = HashMap<(PartnerId, Hash), DateTime<Utc>>;
+
 /// Counts wrong secrets.
 #[derive(Clone, Debug)]
 pub(crate) struct Guesses {
     per_address: Throttle,
     per_partner: Throttle,
-    known: Arc<Mutex<HashMap<(PartnerId, Hash), DateTime<Utc>>>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Default for Guesses {

@@ -12,7 +12,7 @@ use saga::{
     Engine, EngineError, OperationKind, StartOperation,
     operations::{BranchMergeInput, MergeDirection, ProjectRestartInput},
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use sqlx::{PgConnection, PgPool};
 use store::{
     operation_steps::{Failure, Transition, advance},
@@ -118,7 +118,7 @@ async fn effect(conn: &mut PgConnection, kind: OperationKind, operation_id: Oper
             projects::set_observed(conn, id, Observed::Serving, Some("127.0.0.1:20001")).await
         }
         OperationKind::BranchCreate => {
-            branches::set_base(conn, id, &json!({}), "h0").await.expect("writes");
+            branches::set_base(conn, id, &RawValue::NULL, "h0").await.expect("writes");
             projects::set_observed(conn, id, Observed::Serving, Some("127.0.0.1:20002")).await
         }
         OperationKind::ProjectDelete | OperationKind::BranchDelete => {

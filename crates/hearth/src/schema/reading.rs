@@ -2,8 +2,8 @@
 
 use futures::future::try_join_all;
 use schema_merge::{Catalog, Snapshot, extract, rows};
-use serde_json::Value;
-use tokio_postgres::{Client, Config, NoTls};
+use serde_json::{Value, value::RawValue};
+use tokio_postgres::{Client, Config, NoTls, types::Json};
 
 use crate::failure::Failure;
 
@@ -30,7 +30,8 @@ async fn catalog(client: &Client) -> Result<Catalog, Failure> {
     let queries = extract::queries();
     // Sent together: round trips to a database far away add up.
     let rows = try_join_all(queries.iter().map(|query| client.query_one(&query.sql, &[]))).await.map_err(unreadable)?;
-    let answers = queries.iter().zip(&rows).map(|(query, row)| Ok((query.name, row.try_get::<_, Value>(0)?)));
+    let answers = queries.iter().zip(&rows);
+    let answers = answers.map(|(query, row)| Ok((query.name, row.try_get::<_, Json<Box<RawValue>>>(0)?.0)));
     let answers = answers.collect::<Result<Vec<_>, tokio_postgres::Error>>().map_err(unreadable)?;
     extract::assemble(answers).map_err(|cause| Failure::caused("Could not read a database", cause))
 }

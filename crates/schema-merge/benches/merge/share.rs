@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schema_merge::plan::two_way;
 
 use crate::cluster::Cluster;
-use crate::database::{apply, catalog, connect, copy, drop, try_run, try_run_as_developer};
+use crate::database::{apply, catalog, connect, copy, drop, try_run};
 use crate::dump;
 use crate::peers::Peer;
 
@@ -72,10 +72,14 @@ async fn prepare(cluster: &Cluster, folder: &Path) -> Result<(), String> {
         drop(cluster, name).await;
     }
     copy(cluster, "pair_source", "prelude").await;
-    try_run_as_developer(cluster, "pair_source", &script("base.sql")).await?;
+    as_developer(cluster, "pair_source", &script("base.sql")).await?;
     copy(cluster, "pair_target", "pair_source").await;
-    try_run_as_developer(cluster, "pair_target", &script("target.sql")).await?;
-    try_run_as_developer(cluster, "pair_source", &script("source.sql")).await
+    as_developer(cluster, "pair_target", &script("target.sql")).await?;
+    as_developer(cluster, "pair_source", &script("source.sql")).await
+}
+
+async fn as_developer(cluster: &Cluster, database: &str, script: &str) -> Result<(), String> {
+    try_run(cluster, database, &format!("set role project_admin;\n-- next\n{script}")).await
 }
 
 async fn by_plan(cluster: &Cluster) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! Addresses of facts: `kind:path`, where the path is made of SQL-quoted names.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,22 +9,22 @@ use super::Kind;
 /// Address of a fact, such as `column:public.orders.total` or `comment:policy:public.orders."own rows"`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Identity(String);
+pub struct Identity(Arc<str>);
 
 impl Identity {
     /// The address of a thing of this kind at this path.
     pub fn new(kind: Kind, path: impl AsRef<str>) -> Self {
-        Self(format!("{}:{}", kind.word(), path.as_ref()))
+        Self(format!("{}:{}", kind.word(), path.as_ref()).into())
     }
 
     /// An address from its whole text.
     pub(crate) fn from_text(text: String) -> Self {
-        Self(text)
+        Self(text.into())
     }
 
     /// The address of something said about another fact.
     pub fn about(kind: Kind, subject: &Self, detail: &str) -> Self {
-        Self(format!("{}:{}{detail}", kind.word(), subject.0))
+        Self(format!("{}:{}{detail}", kind.word(), subject.0).into())
     }
 
     /// The whole address.
@@ -34,7 +34,7 @@ impl Identity {
 
     /// The address without its first kind word.
     pub fn path(&self) -> &str {
-        self.0.split_once(':').map_or(self.0.as_str(), |(_, path)| path)
+        self.0.split_once(':').map_or(self.as_str(), |(_, path)| path)
     }
 
     /// The first kind word: what the fact is.

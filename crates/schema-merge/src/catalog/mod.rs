@@ -12,7 +12,7 @@ pub use kind::Kind;
 pub use secrets::Secrets;
 pub(crate) use secrets::masked;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -137,21 +137,21 @@ impl Fact {
         for (name, value) in fields {
             hasher.update(name.as_bytes());
             hasher.update([1]);
-            hasher.update(canonical(value).as_bytes());
+            feed_canonical(value, hasher);
             hasher.update([2]);
         }
         hasher.update([3]);
     }
 }
 
-/// All facts of one database, in the order of their identities.
+/// All facts of one database, in the order of their identities. Copies share the facts they have in common: a merge makes a dozen of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Catalog {
     /// `server_version_num`; decides which privileges exist by default. Not hashed.
     #[serde(default)]
     pub server_version: u32,
     #[serde(with = "fact_list")]
-    facts: BTreeMap<Identity, Fact>,
+    facts: BTreeMap<Identity, Arc<Fact>>,
 }
 
 impl Catalog {
@@ -162,17 +162,27 @@ impl Catalog {
 
     /// Adds or replaces a fact.
     pub fn insert(&mut self, fact: Fact) {
+        self.facts.insert(fact.identity.clone(), Arc::new(fact));
+    }
+
+    /// Adds or replaces a fact that other catalogs have too.
+    pub(crate) fn insert_shared(&mut self, fact: Arc<Fact>) {
         self.facts.insert(fact.identity.clone(), fact);
+    }
+
+    /// Facts in the order of their identities, to be shared.
+    pub(crate) fn iter_shared(&self) -> impl Iterator<Item = &Arc<Fact>> {
+        self.facts.values()
     }
 
     /// Takes a fact out.
     pub fn remove(&mut self, identity: &Identity) -> Option<Fact> {
-        self.facts.remove(identity)
+        self.facts.remove(identity).map(Arc::unwrap_or_clone)
     }
 
     /// Looks a fact up.
     pub fn get(&self, identity: &Identity) -> Option<&Fact> {
-        self.facts.get(identity)
+        self.facts.get(identity).map(Arc::as_ref)
     }
 
     /// True when the fact is there.
@@ -182,12 +192,12 @@ impl Catalog {
 
     /// Facts in the order of their identities.
     pub fn iter(&self) -> impl Iterator<Item = &Fact> {
-        self.facts.values()
+        self.facts.values().map(Arc::as_ref)
     }
 
     /// Facts from this identity on, in order.
     pub(crate) fn range_from(&self, start: &Identity) -> impl Iterator<Item = &Fact> {
-        self.facts.range(start.clone()..).map(|(_, fact)| fact)
+        self.facts.range(start.clone()..).map(|(_, fact)| fact.as_ref())
     }
 
     /// How many facts there are.
@@ -242,7 +252,26 @@ impl Catalog {
 
 impl FromIterator<Fact> for Catalog {
     fn from_iter<I: IntoIterator<Item = Fact>>(facts: I) -> Self {
-        Self { server_version: 0, facts: facts.into_iter().map(|fact| (fact.identity.clone(), fact)).collect() }
+        Self {
+            server_version: 0,
+            facts: facts.into_iter().map(|fact| (fact.identity.clone(), Arc::new(fact))).collect(),
+        }
+    }
+}
+
+/// Feeds the same text as [`canonical`] makes, without making it.
+fn feed_canonical(value: &Value, hasher: &mut Sha256) {
+    match value {
+        Value::Object(_) | Value::Array(_) | Value::Number(_) => hasher.update(canonical(value).as_bytes()),
+        Value::Null => hasher.update(b"null"),
+        Value::Bool(true) => hasher.update(b"true"),
+        Value::Bool(false) => hasher.update(b"false"),
+        Value::String(text) if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') => {
+            hasher.update(b"\"");
+            hasher.update(text.as_bytes());
+            hasher.update(b"\"");
+        }
+        Value::String(_) => hasher.update(canonical(value).as_bytes()),
     }
 }
 
@@ -270,20 +299,23 @@ fn shown(value: Option<&Value>) -> String {
 mod fact_list {
     //! A catalog travels as a plain list of facts.
 
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Arc};
 
     use serde::{Deserialize, Deserializer, Serializer};
 
     use super::{Fact, Identity};
 
-    pub(super) fn serialize<S: Serializer>(facts: &BTreeMap<Identity, Fact>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(facts.values())
+    pub(super) fn serialize<S: Serializer>(
+        facts: &BTreeMap<Identity, Arc<Fact>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(facts.values().map(Arc::as_ref))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<BTreeMap<Identity, Fact>, D::Error> {
+    ) -> Result<BTreeMap<Identity, Arc<Fact>>, D::Error> {
         let facts = Vec::<Fact>::deserialize(deserializer)?;
-        Ok(facts.into_iter().map(|fact| (fact.identity.clone(), fact)).collect())
+        Ok(facts.into_iter().map(|fact| (fact.identity.clone(), Arc::new(fact))).collect())
     }
 }

@@ -66,6 +66,24 @@ pub(crate) fn castable(from: &str, to: &str, catalog: &Catalog) -> bool {
     listed || !known(&from) || !known(&to) || catalog.iter().any(|fact| made_by_user(fact, &from, &to))
 }
 
+/// Types whose values Postgres compares with each other.
+const COMPARED: [&[&str]; 3] = [
+    &["smallint", "integer", "bigint", "numeric", "real", "double precision"],
+    &["date", "timestamp without time zone", "timestamp with time zone"],
+    &["cidr", "inet"],
+];
+
+/// False when a foreign key surely cannot join these types; one that is not Postgres' own may be anything.
+pub(crate) fn comparable(one: &str, other: &str) -> bool {
+    let (one, other) = (plain(one), plain(other));
+    let family = |name: &str| match TEXTS.contains(&name) {
+        true => Some(COMPARED.len()),
+        false => COMPARED.iter().position(|family| family.contains(&name)),
+    };
+    let known = |name: &str| family(name).is_some() || CASTS.iter().any(|(known, _)| *known == name);
+    one == other || !known(&one) || !known(&other) || family(&one).is_some() && family(&one) == family(&other)
+}
+
 fn made_by_user(fact: &Fact, from: &str, to: &str) -> bool {
     fact.kind == Kind::Cast && fact.identity.path().contains(from) && fact.identity.path().contains(to)
 }
@@ -102,5 +120,10 @@ mod tests {
         assert!(!castable("integer", "integer[]", &catalog));
         assert!(castable("timestamp(3) without time zone", "date", &catalog));
         assert!(castable("public.mood", "integer", &catalog));
+        assert!(comparable("integer", "numeric(10,2)"));
+        assert!(comparable("text", "character varying(5)"));
+        assert!(comparable("uuid", "public.id"));
+        assert!(!comparable("integer", "uuid"));
+        assert!(!comparable("integer", "text"));
     }
 }

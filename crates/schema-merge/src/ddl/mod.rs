@@ -18,6 +18,7 @@ mod text_search;
 mod types;
 
 pub(crate) use access::{grant_statement, revoke_statement, strip_statement};
+pub(crate) use casting::comparable;
 pub(crate) use composites::create_composite;
 pub(crate) use domains::create_domain;
 pub(crate) use inheritance::clause as inherits_clause;

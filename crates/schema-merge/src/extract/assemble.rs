@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::addresses::{Addresses, CONSTRAINT, EXTENSION, FUNCTION, NAMESPACE, POLICY, RELATION, TRIGGER, TYPE};
 use super::printing::settled;
@@ -28,9 +28,10 @@ pub(super) struct RelationSeen {
     pub(super) replica_identity: String,
 }
 
-/// Builds the catalog from the answers of all [`super::queries`], given in any order.
-pub fn assemble(results: Vec<(impl Into<String>, Value)>) -> Result<Catalog, ExtractError> {
-    let mut answers: HashMap<String, Value> = results.into_iter().map(|(name, value)| (name.into(), value)).collect();
+/// Builds the catalog from the answers of all [`super::queries`], given in any order and unparsed: each is read once, into its own shape.
+pub fn assemble(results: Vec<(impl Into<String>, Box<RawValue>)>) -> Result<Catalog, ExtractError> {
+    let mut answers: HashMap<String, Box<RawValue>> =
+        results.into_iter().map(|(name, value)| (name.into(), value)).collect();
     let server: rows::Server = take(&mut answers, "server")?;
     let mut gathering = Gathering {
         catalog: Catalog::new(server.version),
@@ -66,9 +67,12 @@ pub fn assemble(results: Vec<(impl Into<String>, Value)>) -> Result<Catalog, Ext
     Ok(catalog)
 }
 
-fn take<T: DeserializeOwned>(answers: &mut HashMap<String, Value>, name: &'static str) -> Result<T, ExtractError> {
+fn take<T: DeserializeOwned>(
+    answers: &mut HashMap<String, Box<RawValue>>,
+    name: &'static str,
+) -> Result<T, ExtractError> {
     let value = answers.remove(name).ok_or(ExtractError::Missing(name))?;
-    serde_json::from_value(value).map_err(|source| ExtractError::Shape { name, source })
+    serde_json::from_str(value.get()).map_err(|source| ExtractError::Shape { name, source })
 }
 
 /// Fields that hold what Postgres printed of an expression.

@@ -38,8 +38,9 @@ pub const INTERNAL_SCHEMAS: [&str; 13] = [
     "system",
 ];
 
-/// What to run first in the transaction: qualified names everywhere, and no compilation, which costs more than these queries.
-pub const SETTINGS: &str = "set local search_path to ''; set local jit to off";
+/// What to run first in the transaction: qualified names everywhere, system catalogs before a session's own tables of the same name, and
+/// no compilation, which costs more than these queries.
+pub const SETTINGS: &str = "set local search_path to pg_catalog, pg_temp; set local jit to off";
 
 /// One text to run.
 #[derive(Clone, Debug)]

@@ -14,6 +14,7 @@ pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     found.extend(bounds(aligned, merged));
     found.extend(keys_under_references(aligned, merged));
     found.extend(labels_in_use(aligned, merged));
+    found.extend(super::key_types::mismatched(aligned, &merged.catalog));
     found
 }
 

@@ -265,7 +265,11 @@ impl Merged {
 }
 
 fn conflict_class(added: bool, sides: &Sides<'_>, target: &Fact, clashes: &[String]) -> &'static str {
-    let unit = clashes.iter().any(|field| matches!(field.as_str(), "identity" | "generated"));
+    // Two expressions of one generated column are two values of a field; anything else is about where values come from.
+    let expressions = [sides.base_of_target, sides.target, sides.source]
+        .into_iter()
+        .all(|side| side.is_some_and(|fact| fact.optional("generated").is_some()));
+    let unit = clashes.iter().any(|field| field == "identity" || field == "generated" && !expressions);
     let options =
         |side: &Option<&Fact>| side.is_some_and(|fact| fact.fields.get("identity").is_some_and(Value::is_object));
     match (added, target.kind.word()) {
@@ -278,7 +282,6 @@ fn conflict_class(added: bool, sides: &Sides<'_>, target: &Fact, clashes: &[Stri
         (_, "index" | "constraint" | "domain_constraint") => "S13",
         (_, "sequence") => "S24",
         (_, "owned_by") => "C21",
-        (_, "extension") => "S26",
         (true, "column" | "attribute") => "S6",
         (false, "column") if unit => "C21",
         (true, _) => "S5",

@@ -1,6 +1,7 @@
 //! Which objects of two databases are the same: by lineage where one is a copy of the other, else by name, else by structure.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::naming::Wanted;
 use super::renames::{Name, Sides, renameable};
@@ -34,13 +35,15 @@ pub(super) fn link(sides: &Sides<'_>) -> (Catalog, Catalog) {
     }
     let relabel = |catalog: &Catalog| {
         let mut out = Catalog::new(catalog.server_version);
-        for fact in catalog.iter() {
+        for fact in catalog.iter_shared() {
             let mut fact = fact.clone();
-            fact.lineage.object = fact
-                .lineage
-                .object
-                .map(|token| tokens.get(&token).cloned().unwrap_or_else(|| format!("source:{token}")));
-            out.insert(fact);
+            if let Some(token) = &fact.lineage.object {
+                let now = tokens.get(token).cloned().unwrap_or_else(|| format!("source:{token}"));
+                if now != *token {
+                    Arc::make_mut(&mut fact).lineage.object = Some(now);
+                }
+            }
+            out.insert_shared(fact);
         }
         out
     };

@@ -9,6 +9,7 @@ mod describing;
 mod drops;
 mod facts;
 mod hazards;
+mod key_types;
 mod linking;
 mod lists;
 mod locks;

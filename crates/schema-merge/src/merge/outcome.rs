@@ -16,6 +16,7 @@ use super::renames::Aligned;
 use super::segments;
 use super::undo::Restoring;
 use crate::catalog::{Catalog, Fact, Identity, Kind};
+use crate::extract::INTERNAL_SCHEMAS;
 use crate::plan::{self, Step};
 use crate::report::{
     Action, Change, Conflict, FactChange, Hazard, MergePlan, Object, ObjectType, Origin, Prediction, Segment, Severity,
@@ -181,7 +182,11 @@ fn changes(aligned: &Aligned, merged: &Catalog, steps: &[(Step, Object)], catalo
         .iter()
         .map(|(object, (added, dropped))| {
             let own = by_object.get(object).cloned().unwrap_or_default();
+            // An internal table is always there, and only what developers have on it is a fact.
+            let internal =
+                INTERNAL_SCHEMAS.contains(&object.schema.as_str()) && object.object_type == ObjectType::Table;
             let action = match (added, dropped) {
+                _ if internal => Action::Modify,
                 (true, false) => Action::Add,
                 (false, true) => Action::Drop,
                 _ => Action::Modify,

@@ -77,7 +77,7 @@ pub(super) fn align(sides: &Sides<'_>, choices: &HashMap<String, Choice>) -> Ali
         target: lineages(sides.target),
         source: lineages(&source),
     };
-    let mut wanted = aligned.reconcile(&catalogs, by_target, by_source, choices);
+    let mut wanted = aligned.reconcile(&catalogs, [sides.target, &source], by_target, by_source, choices);
     aligned.clear_the_way(sides.target, &source, &catalogs, &mut wanted, choices);
     let target = rename_all(sides.target, &wanted);
     aligned.steps = rename_steps::steps(sides.target, &target, &wanted);
@@ -190,16 +190,22 @@ impl Aligned {
     fn reconcile(
         &mut self,
         catalogs: &Catalogs<'_>,
+        [target, source]: [&Catalog; 2],
         by_target: Wanted,
         by_source: Wanted,
         choices: &HashMap<String, Choice>,
     ) -> Wanted {
         let mut wanted = by_target.clone();
+        // What one side renamed and the other has made again under that name is the same to both.
+        let made_again = |renamed: Option<&&Fact>, there: &Catalog| {
+            renamed.is_some_and(|now| there.get(&now.identity).is_some_and(|other| other.kind == now.kind))
+        };
         for (token, ours) in &by_source {
             let Some(old) = catalogs.base_of_source.get(token.as_str()) else { continue };
             if !catalogs.target.contains_key(token.as_str()) {
                 if catalogs.base_of_target.contains_key(token.as_str())
                     && !brought_along(old, &catalogs.base_of_source, &by_source)
+                    && !made_again(catalogs.source.get(token.as_str()), target)
                 {
                     let mut named = readable(old, ours);
                     named.hint =
@@ -251,6 +257,7 @@ impl Aligned {
             if !catalogs.source.contains_key(token.as_str())
                 && catalogs.base_of_source.contains_key(token.as_str())
                 && !brought_along(old, &catalogs.base_of_target, &by_target)
+                && !made_again(catalogs.target.get(token.as_str()), source)
             {
                 let mut named = readable(old, theirs);
                 with_whole(&mut named, old, &catalogs.base_of_target, &catalogs.source);

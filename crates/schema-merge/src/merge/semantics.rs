@@ -205,21 +205,23 @@ fn default_privileges(aligned: &Aligned, merged: &mut Merged) {
     let (was, shall) = (DefaultPrivileges::of(&aligned.source), DefaultPrivileges::of(&merged.catalog));
     let (mut added, mut taken, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     for object in merged.catalog.iter() {
-        let new = !aligned.target.contains(&object.identity) && !aligned.base_of_target.contains(&object.identity);
-        if !new {
+        if aligned.base_of_target.contains(&object.identity) {
             continue;
         }
+        // What both sides made has on the target what the target gave it; the source's own defaults add nothing to that.
+        let shared = aligned.target.contains(&object.identity);
         let (before, after) = (was.initial_grants(object, true), shall.initial_grants(object, true));
         let come: Vec<_> = after
             .iter()
             .filter(|grant| !before.iter().any(|known| known.identity == grant.identity))
-            .filter(|grant| !merged.catalog.contains(&grant.identity))
+            .filter(|grant| !shared && !merged.catalog.contains(&grant.identity))
             .cloned()
             .collect();
         let gone: Vec<_> = before
             .iter()
             .filter(|grant| !after.iter().any(|known| known.identity == grant.identity))
             .filter(|grant| merged.catalog.get(&grant.identity).is_some_and(|held| held.says_the_same(grant)))
+            .filter(|grant| !aligned.target.contains(&grant.identity))
             .map(|grant| grant.identity.clone())
             .collect();
         if !come.is_empty() || !gone.is_empty() {

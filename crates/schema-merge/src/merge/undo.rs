@@ -10,8 +10,8 @@ use super::options::{Options, ResolutionError};
 use super::renames::Aligned;
 use super::{Inputs, rename_steps};
 use crate::access::DefaultPrivileges;
-use crate::catalog::{Catalog, Fact, Identity, Kind, split_path};
-use crate::plan::{Step, Unsupported};
+use crate::catalog::{Catalog, Fact, Identity, Kind, quote_identifier, split_path};
+use crate::plan::{Step, Unsupported, lend, take_back};
 use crate::report::{Action, MergePlan, ObjectType};
 use crate::rows;
 use crate::shadow::{self, KeptColumn, Shadow, back_function};
@@ -146,6 +146,12 @@ impl Restoring<'_> {
             if new && column.flag("not_null") && column.fields.get("identity").is_none_or(serde_json::Value::is_null) {
                 nullable.push(identity.clone());
             }
+            // Giving values back may run the owner's code, so it is done with the owner's rights.
+            if let Some(role) = &column.lineage.role {
+                let grant = format!("grant select on {} to {}", kept.at, quote_identifier(role));
+                restored.steps.push(step(&identity, None, lend(split_path(&kept.at)[0], role)));
+                restored.steps.push(step(&identity, None, grant));
+            }
             restored.columns.push((kept, column));
         }
         let in_key: BTreeSet<Identity> = merged
@@ -190,16 +196,16 @@ impl Restored {
             let (table, name) = (column.identity.prefix(), column.identity.last());
             let alter = format!("alter table {table} alter column {name} type ");
             if planned.sql.starts_with(&format!("alter table {table} add column {name} ")) {
-                let role = planned.role.clone();
+                let role = column.lineage.role.clone();
                 steps.push(planned);
-                steps.push(step(&column.identity, None, give_back(kept)));
-                steps.push(step(&column.identity, None, self.convert(kept, column)));
+                steps.push(step(&column.identity, role.clone(), give_back(kept)));
+                steps.push(step(&column.identity, role.clone(), self.convert(kept, column)));
                 if merged.get(&column.identity).is_some_and(|column| column.flag("not_null"))
                     && self.to.get(&column.identity).is_some_and(|column| !column.flag("not_null"))
                 {
                     steps.push(step(
                         &column.identity,
-                        role,
+                        role.clone(),
                         format!("alter table {table} alter column {name} set not null"),
                     ));
                 }
@@ -207,13 +213,19 @@ impl Restored {
                     column.fields.get("identity").and_then(|identity| identity.get("sequence")?.as_str())
                 {
                     let literal = crate::ddl::literal(sequence);
-                    steps.push(step(&column.identity, None, format!("select pg_catalog.setval({literal}, max({name})) from {table} having max({name}) is not null")));
+                    steps.push(step(&column.identity, role, format!("select pg_catalog.setval({literal}, max({name})) from {table} having max({name}) is not null")));
                 }
             } else if planned.sql.starts_with(&alter) && kept.became.is_some() {
-                steps.push(step(&column.identity, None, give_back(kept)));
-                steps.push(Step { sql: self.convert(kept, column), role: None, ..planned });
+                let role = column.lineage.role.clone();
+                steps.push(step(&column.identity, role.clone(), give_back(kept)));
+                steps.push(Step { sql: self.convert(kept, column), role, ..planned });
             } else {
                 steps.push(planned);
+            }
+        }
+        for (kept, column) in &self.columns {
+            if let Some(role) = &column.lineage.role {
+                steps.push(step(&column.identity, None, take_back(split_path(&kept.at)[0], role)));
             }
         }
         steps

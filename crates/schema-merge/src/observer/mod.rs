@@ -124,10 +124,20 @@ impl Changed {
             self.others.insert(part);
         }
         for anchor in &anchors {
-            self.objects.entry(anchor.clone()).or_default().insert(part);
+            let parts = self.objects.entry(anchor.clone()).or_default();
+            parts.insert(part);
+            // That row security is forced shows in the entry of the table.
+            if fact.kind == Kind::RowSecurity {
+                parts.insert(Part::Structure);
+            }
         }
         if whole && fact.identity.names().len() == 2 {
             self.whole.extend(own_anchors(fact));
+            // The sequence of an identity goes with its table, to another owner too.
+            let columns = || catalog.iter().filter(|column| column.parent.as_ref() == Some(&fact.identity));
+            if fact.kind == Kind::Table {
+                self.whole.extend(columns().flat_map(own_anchors));
+            }
         }
         if part == Part::Structure && fact.kind != Kind::Unmodelled && !anchors.is_empty() {
             self.expected.push((anchors, fact.identity.to_string()));

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Step;
-use crate::catalog::{Catalog, Fact, Identity, Kind};
+use crate::catalog::{Catalog, Fact, Identity, Kind, quote_identifier};
 use crate::shadow::{KeptColumn, KeptObject, Shadow};
 
 struct Keeper<'a> {
@@ -19,6 +19,8 @@ struct Keeper<'a> {
     /// Types that are made anew under their name.
     rebuilt: HashSet<Identity>,
     children: HashMap<&'a Identity, Vec<&'a Fact>>,
+    /// Owners of the columns that are copied: copying may run their code, so it is done with their rights and no others.
+    copiers: BTreeSet<String>,
     steps: Vec<Step>,
 }
 
@@ -38,13 +40,20 @@ pub(super) fn keep(from: &Catalog, to: &Catalog, steps: Vec<Step>, name: &str) -
         explicit: steps.iter().map(|step| step.subject.clone()).collect(),
         rebuilt: renamed.map(|step| step.subject.clone()).collect(),
         children,
+        copiers: BTreeSet::new(),
         steps: Vec::new(),
     };
     for step in steps {
         keeper.step(step);
     }
-    let Keeper { mut steps, shadow, .. } = keeper;
+    let Keeper { mut steps, shadow, copiers, .. } = keeper;
     let subject = steps.first().map(|step| step.subject.clone());
+    if let Some(subject) = &subject {
+        for role in &copiers {
+            steps.insert(0, session(subject, lend(&shadow.name, role)));
+            steps.push(session(subject, take_back(&shadow.name, role)));
+        }
+    }
     for schema in shadow.schemas.iter().rev() {
         if let Some(subject) = &subject {
             steps.insert(0, session(subject, format!("create schema if not exists {}", schema.name)));
@@ -55,6 +64,16 @@ pub(super) fn keep(from: &Catalog, to: &Catalog, steps: Vec<Step>, name: &str) -
 
 fn session(subject: &Identity, sql: String) -> Step {
     Step { sql, role: None, subject: subject.clone(), destructive: false, data: false }
+}
+
+/// Lets a role work in the shadow's schema for the length of a plan.
+pub(crate) fn lend(schema: &str, role: &str) -> String {
+    format!("grant usage, create on schema {schema} to {}", quote_identifier(role))
+}
+
+/// Undoes [`lend`].
+pub(crate) fn take_back(schema: &str, role: &str) -> String {
+    format!("revoke all on schema {schema} from {}", quote_identifier(role))
 }
 
 impl<'a> Keeper<'a> {
@@ -228,27 +247,22 @@ impl<'a> Keeper<'a> {
             .map(|(index, part)| format!("t.{} = s.k{}", part.identity.last(), index + 1))
             .collect();
         let subject = column.identity.clone();
-        let role = column.lineage.role.clone();
-        self.steps.push(Step {
-            sql: format!("lock table {path} in access exclusive mode"),
-            role,
-            subject: subject.clone(),
-            destructive: false,
-            data: false,
-        });
-        self.steps.push(session(
-            &subject,
-            format!("create table {at} as select {}, {name}::text as was from {path}", selected.join(", ")),
-        ));
-        self.steps.push(session(&subject, format!("alter table {at} add primary key ({})", names.join(", "))));
-        self.steps.push(step);
+        self.copiers.extend(column.lineage.role.clone());
+        let by_owner = |sql: String| self.as_owner(column, sql);
+        let mut steps = vec![
+            by_owner(format!("lock table {path} in access exclusive mode")),
+            by_owner(format!("create table {at} as select {}, {name}::text as was from {path}", selected.join(", "))),
+            by_owner(format!("alter table {at} add primary key ({})", names.join(", "))),
+            step,
+        ];
         if became.is_some() {
-            self.steps.push(session(&subject, format!("alter table {at} add column became text")));
-            self.steps.push(session(
-                &subject,
-                format!("update {at} s set became = t.{name}::text from {path} t where {}", matches.join(" and ")),
-            ));
+            steps.push(by_owner(format!("alter table {at} add column became text")));
+            steps.push(by_owner(format!(
+                "update {at} s set became = t.{name}::text from {path} t where {}",
+                matches.join(" and ")
+            )));
         }
+        self.steps.extend(steps);
         self.shadow.columns.push(KeptColumn {
             column: subject,
             at,

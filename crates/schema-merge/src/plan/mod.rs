@@ -14,6 +14,7 @@ mod generators;
 mod grants;
 mod graph;
 mod keeping;
+mod moved;
 mod nodes;
 mod sequences;
 mod types;
@@ -87,6 +88,7 @@ pub fn two_way(from: &Catalog, to: &Catalog) -> Plan {
 /// Like [`two_way`], with data statements run after new structure is there and before old structure goes and constraints close.
 pub fn with_data(from: &Catalog, to: &Catalog, data: &[Step]) -> Plan {
     let (from, to) = (families::spelled_out(from), families::spelled_out(to));
+    let from = moved::followed(from, &to);
     let families = families::Families::of(&from, &to);
     let closure = closure::compute(&from, &to, &families, data);
     let mut builder = nodes::Builder::new(&from, &to, families, closure, !data.is_empty());
@@ -113,4 +115,5 @@ pub(crate) fn keeping(from: &Catalog, to: &Catalog, data: &[Step], keep_in: Opti
 }
 
 pub(crate) use families::spelled_out;
+pub(crate) use keeping::{lend, take_back};
 pub(crate) use nodes::{relation_name, widens};

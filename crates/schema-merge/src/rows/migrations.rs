@@ -184,7 +184,6 @@ fn classify(statement: &str) -> Class {
         ),
         "create" | "alter" | "drop" | "comment" | "grant" | "revoke" | "security" | "reassign" | "cluster"
         | "reindex" | "import" => Class::Structure,
-        "refresh" => Class::Refused("materialized views are not modelled"),
         "copy" => Class::Refused("its rows are not part of the statement"),
         _ => Class::Data,
     }

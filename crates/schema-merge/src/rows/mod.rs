@@ -20,11 +20,16 @@ use serde_json::Value;
 
 use crate::merge::Choice;
 use crate::plan::{Step, Unsupported};
-use crate::report::{Action, Change, Conflict, Hazard, Object, Origin, Severity, Statement, Suggestion, stable_id};
+use crate::report::{
+    Action, Change, Conflict, Hazard, Object, ObjectType, Origin, Severity, Statement, Suggestion, stable_id,
+};
 use crate::snapshot::Snapshot;
 
 /// The role that developers' migrations run as.
 pub const DEVELOPER_ROLE: &str = "project_admin";
+
+/// Configuration tables whose triggers are developers' own.
+const OPEN_TABLES: [(&str, &str); 2] = [("realtime", "channels"), ("storage", "buckets")];
 
 /// What the rows add to a plan.
 #[derive(Default)]
@@ -114,9 +119,11 @@ impl RowsMerged {
     }
 }
 
-/// A statement that writes such a row.
+/// A statement that writes such a row. On tables where developers have triggers it runs as the developer, because they run with it.
 fn statement(sql: String, object: Object) -> Statement {
-    Statement { sql, role_hint: None, origin: Origin::Rows, object: Some(object), segment: 0, lock: None }
+    let open = OPEN_TABLES.contains(&(object.schema.as_str(), object.object.as_str()));
+    let role_hint = (open && object.object_type == ObjectType::ConfigRow).then(|| DEVELOPER_ROLE.to_owned());
+    Statement { sql, role_hint, origin: Origin::Rows, object: Some(object), segment: 0, lock: None }
 }
 
 /// Statements of the migrations between two states that changed rows, which no undo takes back.

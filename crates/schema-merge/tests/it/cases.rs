@@ -1,11 +1,8 @@
 //! Folders of cases: `base.sql` on all three sides, then `source.sql` and `target.sql` on theirs, and what the merge must say.
 //!
-//! Those that are looked at are run, all with `HEARTH_ALL_CASES=1`, which takes minutes. `BLESS=1` writes the verdicts as they are, `CASE=word` runs those whose name has the word, `SHOW=1` prints the plans.
+//! `BLESS=1` writes the verdicts as they are, `CASE=word` runs those whose name has the word, `SHOW=1` prints the plans.
 //! `merged.sql`, where there is one, leads from the target to the wanted result; otherwise running both sides' scripts one after
 //! the other does, as far as they can run so.
-//!
-//! `cases/open.txt` names the cases that are known to fail, with the reason. One that fails without being named there fails the test, and so
-//! does one that is named and no longer fails.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -15,14 +12,13 @@ use schema_merge::{MergePlan, render};
 use serde_json::{Map, Value, json};
 
 use crate::cluster::{Cluster, other_versions};
-use crate::database::{connect, copy, drop, merged, prepare, run_as_developer, snapshot_of, try_run_as_developer};
+use crate::database::{
+    connect, copy, disconnected, drop, merged, prepare, run_as_developer, snapshot, try_as_developer,
+};
 use crate::{laws, proof};
 
 /// Cases run side by side, each with databases of its own.
 const WORKERS: usize = 3;
-
-/// Cases up to this name are run, unless all are wished: the others are not all looked at yet.
-const LOOKED_AT: &str = "constraint";
 
 /// On other major versions one case in so many is run, unless all are wished.
 const ONE_IN: usize = 12;
@@ -30,21 +26,9 @@ const ONE_IN: usize = 12;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_merges_as_expected_and_the_plan_leads_where_it_says() {
     let only = std::env::var("CASE").ok();
-    let all = std::env::var_os("HEARTH_ALL_CASES").is_some() || only.is_some();
     let (count, failures) = run_all(Cluster::start().await, only.as_deref(), 1).await;
-    let open = open_cases();
-    let new: Vec<_> = failures.difference(&open).collect();
-    assert!(new.is_empty(), "{} case(s) fail: {new:?}", new.len());
-    let mended: Vec<_> = open.difference(&failures).collect();
-    assert!(!all || only.is_some() || mended.is_empty(), "strike these out of cases/open.txt: {mended:?}");
-    assert!(only.is_some() || count >= if all { 400 } else { 80 }, "only {count} cases");
-}
-
-/// Cases that are known to fail.
-fn open_cases() -> BTreeSet<String> {
-    let list = include_str!("../../cases/open.txt");
-    let names = list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(':').next());
-    names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+    assert!(failures.is_empty(), "{} case(s) fail: {failures:?}", failures.len());
+    assert!(only.is_some() || count >= 500, "only {count} cases");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,8 +46,7 @@ async fn cases_merge_as_expected_on_other_major_versions() {
         let (_, found) = run_all(Cluster::of(Some(installation)).await, only.as_deref(), one_in).await;
         failures.extend(found);
     }
-    let new: Vec<_> = failures.difference(&open_cases()).cloned().collect();
-    assert!(new.is_empty(), "{} case(s) fail: {new:?}", new.len());
+    assert!(failures.is_empty(), "{} case(s) fail: {failures:?}", failures.len());
 }
 
 /// Runs one in so many of the cases; returns how many, and which have problems.
@@ -104,13 +87,11 @@ async fn chosen(cluster: &Cluster, version: u32, only: Option<&str>) -> Vec<Path
     let query = "select coalesce(array_agg(name::text), '{}') from pg_available_extensions";
     let available: Vec<String> = client.query_one(query, &[]).await.expect("extensions can be listed").get(0);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let every = std::env::var_os("HEARTH_ALL_CASES").is_some() || version != 15;
     let mut folders: Vec<_> = std::fs::read_dir(root)
         .expect("cases are in the repository")
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| path.is_dir() && only.is_none_or(|only| name_of(path).contains(only)))
-        .filter(|path| only.is_some() || every || name_of(path) < LOOKED_AT)
         .filter(|path| {
             let needed: Value = expectation(path).get("requires").cloned().unwrap_or_default();
             let extension = needed.get("extension").and_then(Value::as_str);
@@ -130,17 +111,20 @@ async fn run_case(cluster: &Cluster, worker: usize, folder: &Path) -> Vec<String
     let script = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
     // The database of the base becomes the source: one copy less.
     copy(cluster, &source, "prelude").await;
-    if let Err(error) = try_run_as_developer(cluster, &source, &script("base.sql")).await {
+    let client = connect(cluster, &source).await;
+    if let Err(error) = try_as_developer(&client, &script("base.sql")).await {
         return vec![format!("base.sql: {error}")];
     }
-    let base = snapshot_of(cluster, &source).await;
+    let base = snapshot(&client).await;
+    disconnected(cluster, client, &source).await;
     copy(cluster, &target, &source).await;
-    for (database, file) in [(&target, "target.sql"), (&source, "source.sql")] {
-        if let Err(error) = try_run_as_developer(cluster, database, &script(file)).await {
+    let (mut there, mut here) = (connect(cluster, &target).await, connect(cluster, &source).await);
+    for (client, file) in [(&there, "target.sql"), (&here, "source.sql")] {
+        if let Err(error) = try_as_developer(client, &script(file)).await {
             return vec![format!("{file}: {error}")];
         }
     }
-    let (theirs, ours) = (snapshot_of(cluster, &target).await, snapshot_of(cluster, &source).await);
+    let (theirs, ours) = (snapshot(&there).await, snapshot(&here).await);
     let plan = merged(&base, &theirs, &ours);
     if std::env::var("SHOW").is_ok() {
         println!("{}", render::rendered_sql(&plan, "now"));
@@ -149,36 +133,40 @@ async fn run_case(cluster: &Cluster, worker: usize, folder: &Path) -> Vec<String
     problems.extend(laws::broken(&base.catalog, &theirs.catalog, &ours.catalog, &plan));
     let foreseen = expectation(folder).get("fails").and_then(Value::as_str).map(|code| format!("[{code}]"));
     let as_foreseen = |problem: &String| foreseen.as_ref().is_some_and(|code| problem.contains(code));
-    let both_ways = proof::there_and_back(cluster, &target, &theirs.catalog, &ours.catalog).await;
+    let both_ways = proof::there_and_back(&mut there, &theirs.catalog, &ours.catalog).await;
     problems.extend(both_ways.into_iter().filter(|problem| !as_foreseen(problem)));
     if plan.blocked() {
         return problems;
     }
     let by_hand = script("merged.sql");
     if !by_hand.is_empty() {
+        disconnected(cluster, there, &target).await;
         copy(cluster, &wanted, &target).await;
         run_as_developer(cluster, &wanted, &by_hand).await;
+        there = connect(cluster, &target).await;
     }
-    let rows = proof::row_counts(cluster, &target).await;
-    let dump = cluster.dump(&target).await;
-    if let Err(error) = proof::apply_merge(cluster, &target, &plan).await {
+    let rows = proof::row_counts(&there).await;
+    let before = cluster.dump(&target).await;
+    if let Err(error) = proof::apply_merge(&mut there, &plan).await {
         if !as_foreseen(&error) {
             problems.push(format!("merge: {error}"));
         }
         return problems;
     }
-    problems.extend(proof::unexplained(cluster, &target, dump, &theirs.catalog, &plan.predicted).await);
-    problems.extend(proof::repeated(cluster, &target, &base.catalog, &ours.catalog).await);
-    problems.extend(proof::lost_rows(&rows, &proof::row_counts(cluster, &target).await, &plan));
-    let observed = if by_hand.is_empty() {
-        proof::replayed(cluster, &source, &script("target.sql"), &ours.catalog, &plan).await
+    let reached = proof::Seen::of(cluster, &target, &there).await;
+    problems.extend(proof::unexplained(&before, &reached, &theirs.catalog, &plan.predicted));
+    problems.extend(laws::repeated(&base.catalog, &reached.catalog, &ours.catalog));
+    problems.extend(proof::lost_rows(&rows, &proof::row_counts(&there).await, &plan));
+    let other = if by_hand.is_empty() {
+        if let Err(error) = proof::replayed(&mut here, &script("target.sql"), &ours.catalog, &plan).await {
+            problems.push(error);
+            return problems;
+        }
+        proof::Seen::of(cluster, &source, &here).await
     } else {
-        Ok(wanted)
+        proof::Seen::of(cluster, &wanted, &connect(cluster, &wanted).await).await
     };
-    match observed {
-        Ok(other) => problems.extend(proof::same_schema(cluster, &target, &other, &plan.predicted).await),
-        Err(error) => problems.push(error),
-    }
+    problems.extend(proof::same_schema(&reached, &other, &plan.predicted));
     problems
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct Cluster {
     folder: tempfile::TempDir,
     programs: Option<PathBuf>,
     process: Child,
+    admin: tokio::sync::OnceCell<tokio_postgres::Client>,
 }
 
 impl Cluster {
@@ -76,7 +77,7 @@ impl Cluster {
             .stderr(log)
             .spawn()
             .expect("postgres can be run");
-        let cluster = Self { folder, programs: programs.clone(), process };
+        let cluster = Self { folder, programs: programs.clone(), process, admin: tokio::sync::OnceCell::new() };
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             match cluster.config("postgres").connect(tokio_postgres::NoTls).await {
@@ -94,6 +95,17 @@ impl Cluster {
         tokio::spawn(connection);
         let row = client.query_one("select current_setting('server_version_num')::int / 10000", &[]).await;
         row.expect("the version can be read").get::<_, i32>(0).unsigned_abs()
+    }
+
+    /// A connection for making and dropping databases; statements on it wait for each other.
+    pub(crate) async fn admin(&self) -> &tokio_postgres::Client {
+        let connect = async || {
+            let (client, connection) =
+                self.config("postgres").connect(tokio_postgres::NoTls).await.expect("the cluster answers");
+            tokio::spawn(connection);
+            client
+        };
+        self.admin.get_or_init(connect).await
     }
 
     /// The schema of a database as `pg_dump` sees it.

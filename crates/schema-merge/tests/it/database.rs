@@ -1,7 +1,8 @@
 //! Databases for tests: made from scripts, read as catalogs, changed by plans.
 
 use schema_merge::{Base, Catalog, MergePlan, Options, Snapshot, extract, merge_with, rows};
-use tokio_postgres::{Client, GenericClient, NoTls};
+use serde_json::value::RawValue;
+use tokio_postgres::{Client, GenericClient, NoTls, SimpleQueryMessage};
 
 use crate::cluster::Cluster;
 
@@ -16,7 +17,7 @@ pub(crate) async fn connect(cluster: &Cluster, database: &str) -> Client {
 
 /// Makes a database by copying another.
 pub(crate) async fn copy(cluster: &Cluster, name: &str, template: &str) {
-    let admin = connect(cluster, "postgres").await;
+    let admin = cluster.admin().await;
     admin
         .batch_execute(&format!("create database {name} template {template} strategy file_copy"))
         .await
@@ -30,7 +31,7 @@ pub(crate) async fn copy(cluster: &Cluster, name: &str, template: &str) {
 }
 
 pub(crate) async fn drop(cluster: &Cluster, name: &str) {
-    let admin = connect(cluster, "postgres").await;
+    let admin = cluster.admin().await;
     admin
         .batch_execute(&format!("drop database if exists {name} with (force)"))
         .await
@@ -56,21 +57,26 @@ pub(crate) async fn run(cluster: &Cluster, name: &str, script: &str) {
     }
 }
 
-/// Like [`run_as_developer`], for scripts that may fail.
-pub(crate) async fn try_run_as_developer(cluster: &Cluster, name: &str, script: &str) -> Result<(), String> {
-    try_run(cluster, name, &format!("set role project_admin;\n-- next\n{script}")).await
-}
-
+/// Like [`run`], for scripts that may fail.
 pub(crate) async fn try_run(cluster: &Cluster, name: &str, script: &str) -> Result<(), String> {
     let client = connect(cluster, name).await;
-    let mut outcome = Ok(());
-    for part in script.split("-- next\n") {
-        outcome = client.batch_execute(part).await.map_err(|error| describe(&error));
-        if outcome.is_err() {
-            break;
-        }
-    }
+    let outcome = try_on(&client, script).await;
     disconnected(cluster, client, name).await;
+    outcome
+}
+
+async fn try_on(client: &Client, script: &str) -> Result<(), String> {
+    for part in script.split("-- next\n") {
+        client.batch_execute(part).await.map_err(|error| describe(&error))?;
+    }
+    Ok(())
+}
+
+/// Runs a script that may fail as the developer's role, on a connection that is used further.
+pub(crate) async fn try_as_developer(client: &Client, script: &str) -> Result<(), String> {
+    let outcome = try_on(client, &format!("set role project_admin;\n-- next\n{script}")).await;
+    // Outside a transaction the first only warns.
+    client.batch_execute("rollback; reset role; reset all").await.map_err(|error| describe(&error))?;
     outcome
 }
 
@@ -82,7 +88,7 @@ pub(crate) async fn disconnected(cluster: &Cluster, client: Client, name: &str) 
 
 /// Ends every connection to a database.
 pub(crate) async fn closed(cluster: &Cluster, name: &str) {
-    let admin = connect(cluster, "postgres").await;
+    let admin = cluster.admin().await;
     let query = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where datname = $1";
     admin.query_one(query, &[&name]).await.expect("connections can be closed");
 }
@@ -107,12 +113,23 @@ pub(crate) fn with_catalog(catalog: &Catalog) -> Snapshot {
 
 pub(crate) async fn catalog(client: &impl GenericClient) -> Catalog {
     client.batch_execute(&extract::SETTINGS.replace(" local", "")).await.expect("settings");
-    let mut answers = Vec::new();
-    for query in extract::queries() {
-        let row = client.query_one(query.sql.as_str(), &[]).await;
-        let row = row.unwrap_or_else(|error| panic!("extract query {}: {}", query.name, describe(&error)));
-        answers.push((query.name, row.get::<_, serde_json::Value>(0)));
+    let prepared = "select exists (select from pg_prepared_statements where name = 'extract_server')";
+    if !client.query_one(prepared, &[]).await.expect("a lookup").get::<_, bool>(0) {
+        // Planned once for a connection: tests read many small catalogs, for which planning is most of the work.
+        for query in extract::queries() {
+            let prepare = format!("prepare extract_{} as {}", query.name, query.sql);
+            client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("{}: {}", query.name, describe(&error)));
+        }
     }
+    let execute: Vec<_> = extract::queries().iter().map(|query| format!("execute extract_{}", query.name)).collect();
+    let messages = client.simple_query(&execute.join(";")).await;
+    let messages = messages.unwrap_or_else(|error| panic!("extraction: {}", describe(&error)));
+    let rows = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    let answers = rows.map(|text| RawValue::from_string(text.to_owned()).expect("extract queries answer JSON"));
+    let answers: Vec<(&str, Box<RawValue>)> = extract::queries().iter().map(|query| query.name).zip(answers).collect();
     extract::assemble(answers).expect("answers have the expected shape")
 }
 

@@ -5,13 +5,27 @@ use std::collections::BTreeMap;
 use schema_merge::plan::{Plan, two_way};
 use schema_merge::{Catalog, Kind, MergePlan, observer};
 
+use tokio_postgres::Client;
+
 use crate::cluster::Cluster;
-use crate::database::{apply, catalog, connect, describe, disconnected, try_run_as_developer};
-use crate::{dump, laws};
+use crate::database::{apply, catalog, describe, try_as_developer};
+use crate::dump;
+
+/// What both observers see of a database.
+pub(crate) struct Seen {
+    pub(crate) catalog: Catalog,
+    dump: Result<String, String>,
+}
+
+impl Seen {
+    pub(crate) async fn of(cluster: &Cluster, database: &str, client: &Client) -> Self {
+        let (catalog, dump) = tokio::join!(catalog(client), cluster.dump(database));
+        Self { catalog, dump }
+    }
+}
 
 /// Goes from one catalog to the other and back, planning again each time, and leaves no trace.
-pub(crate) async fn there_and_back(cluster: &Cluster, database: &str, from: &Catalog, to: &Catalog) -> Vec<String> {
-    let mut client = connect(cluster, database).await;
+pub(crate) async fn there_and_back(client: &mut Client, from: &Catalog, to: &Catalog) -> Vec<String> {
     let transaction = client.transaction().await.expect("a transaction can begin");
     let mut problems = Vec::new();
     let mut now = from.clone();
@@ -38,7 +52,6 @@ pub(crate) async fn there_and_back(cluster: &Cluster, database: &str, from: &Cat
     if let Err(error) = transaction.rollback().await {
         problems.push(format!("rollback: {}", describe(&error)));
     }
-    disconnected(cluster, client, database).await;
     problems
 }
 
@@ -51,28 +64,35 @@ fn statements(plan: &Plan) -> Vec<(String, Option<String>)> {
 }
 
 /// Runs a merge for good.
-pub(crate) async fn apply_merge(cluster: &Cluster, database: &str, plan: &MergePlan) -> Result<(), String> {
-    let mut client = connect(cluster, database).await;
+pub(crate) async fn apply_merge(client: &mut Client, plan: &MergePlan) -> Result<(), String> {
+    for_good(client, merge_statements(plan)).await
+}
+
+/// Runs a plan for good.
+pub(crate) async fn apply_plan(client: &mut Client, plan: &Plan) -> Result<(), String> {
+    for_good(client, statements(plan)).await
+}
+
+async fn for_good(client: &mut Client, statements: Vec<(String, Option<String>)>) -> Result<(), String> {
     let transaction = client.transaction().await.map_err(|error| describe(&error))?;
-    apply(&transaction, merge_statements(plan)).await?;
+    apply(&transaction, statements).await?;
     transaction.commit().await.map_err(|error| describe(&error))
 }
 
-/// Brings the source to the result by another way; returns the database that then has it.
+/// Brings the source to the result by another way.
 ///
 /// The target's own script, run behind the source's, is the best witness, since no plan has a hand in it. Where it cannot run
 /// there, because both sides did the same for instance, a plan from the source to the result is the other way.
 pub(crate) async fn replayed(
-    cluster: &Cluster,
-    source: &str,
+    source: &mut Client,
     target_script: &str,
     ours: &Catalog,
     plan: &MergePlan,
-) -> Result<String, String> {
-    if try_run_as_developer(cluster, source, target_script).await.is_ok() {
-        return Ok(source.to_owned());
+) -> Result<(), String> {
+    if try_as_developer(source, target_script).await.is_ok() {
+        return Ok(());
     }
-    let there = catalog(&connect(cluster, source).await).await;
+    let there = catalog(source).await;
     if there.hash() != ours.hash() {
         return Err("the target's script ran by half on the source; the case needs a merged.sql".to_owned());
     }
@@ -80,65 +100,51 @@ pub(crate) async fn replayed(
     if !direct.unsupported.is_empty() {
         return Err(format!("no second way to the result: {:?}", direct.unsupported));
     }
-    let mut client = connect(cluster, source).await;
-    let transaction = client.transaction().await.map_err(|error| describe(&error))?;
-    apply(&transaction, statements(&direct))
-        .await
-        .map_err(|error| format!("from the source to the result: {error}"))?;
-    transaction.commit().await.map_err(|error| describe(&error))?;
-    Ok(source.to_owned())
+    apply_plan(source, &direct).await.map_err(|error| format!("from the source to the result: {error}"))
 }
 
 /// Compares a merged database with the prediction and with another database that should have the same schema.
-pub(crate) async fn same_schema(cluster: &Cluster, merged: &str, other: &str, predicted: &Catalog) -> Vec<String> {
+pub(crate) fn same_schema(merged: &Seen, other: &Seen, predicted: &Catalog) -> Vec<String> {
     let mut problems = Vec::new();
-    for (database, what) in [(merged, "the merge"), (other, "the other way")] {
-        let reached = catalog(&connect(cluster, database).await).await;
+    for (reached, what) in [(&merged.catalog, "the merge"), (&other.catalog, "the other way")] {
         if reached.hash() != predicted.hash() {
-            let differences = predicted.differences(&reached).join("\n    ");
+            let differences = predicted.differences(reached).join("\n    ");
             problems.push(format!("{what} leads elsewhere (predicted, reached):\n    {differences}"));
         }
     }
-    match tokio::join!(cluster.dump(merged), cluster.dump(other)) {
+    match (&merged.dump, &other.dump) {
         (Ok(left), Ok(right)) => {
-            let differences = dump::differences(&left, &right);
+            let differences = dump::differences(left, right);
             if !differences.is_empty() {
                 problems.push(format!("pg_dump disagrees (merged, other way):\n    {}", differences.join("\n    ")));
             }
         }
-        (left, right) => problems.extend([left, right].into_iter().filter_map(Result::err)),
+        (left, right) => problems.extend([left, right].into_iter().filter_map(|dump| dump.clone().err())),
     }
     problems
 }
 
-/// What a second merge into the merged database would still do.
-pub(crate) async fn repeated(cluster: &Cluster, database: &str, base: &Catalog, source: &Catalog) -> Option<String> {
-    laws::repeated(base, &catalog(&connect(cluster, database).await).await, source)
-}
-
 /// What `pg_dump` saw changed and no changed fact explains, or the other way round.
-pub(crate) async fn unexplained(
-    cluster: &Cluster,
-    database: &str,
-    before: Result<String, String>,
+pub(crate) fn unexplained(
+    before: &Result<String, String>,
+    after: &Seen,
     from: &Catalog,
-    to: &Catalog,
+    predicted: &Catalog,
 ) -> Vec<String> {
-    match (before, cluster.dump(database).await) {
-        (Ok(before), Ok(after)) => observer::disagreements(&before, &after, from, to)
+    match (before, &after.dump) {
+        (Ok(before), Ok(after)) => observer::disagreements(before, after, from, predicted)
             .into_iter()
             .map(|found| format!("second observer: {found}"))
             .collect(),
-        (before, after) => [before, after].into_iter().filter_map(Result::err).collect(),
+        (before, after) => [before, after].into_iter().filter_map(|dump| dump.clone().err()).collect(),
     }
 }
 
 /// How many rows each table of developers has.
-pub(crate) async fn row_counts(cluster: &Cluster, database: &str) -> BTreeMap<u32, (String, i64)> {
+pub(crate) async fn row_counts(client: &Client) -> BTreeMap<u32, (String, i64)> {
     let query = "select c.oid, format('%I.%I', n.nspname, c.relname)
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema') and pg_relation_size(c.oid) > 0";
-    let client = connect(cluster, database).await;
     let mut counts = BTreeMap::new();
     for row in client.query(query, &[]).await.expect("tables can be listed") {
         let (oid, name): (u32, String) = (row.get(0), row.get(1));

@@ -7,6 +7,8 @@ mod body;
 mod error;
 mod execute;
 mod functions;
+#[cfg(test)]
+mod fuzz;
 mod fuzzy;
 mod media;
 mod plan;
@@ -71,7 +73,8 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    fn reads(&self) -> bool {
+    /// Whether it changes nothing.
+    pub(crate) fn reads(&self) -> bool {
         matches!(self.method, Method::GET | Method::HEAD)
     }
 
@@ -119,17 +122,36 @@ impl From<ReloadError> for Error {
 /// Headers as SQL may see them: without credentials, and without what belongs to the transport.
 fn headers_json(headers: &HeaderMap) -> String {
     let hidden = [header::AUTHORIZATION, header::COOKIE, header::HOST, header::CONTENT_LENGTH];
-    let mut seen = serde_json::Map::new();
-    for (name, value) in headers {
-        if hidden.contains(name) || name == "x-api-key" {
-            continue;
+    let mut json = String::from("{");
+    for name in headers.keys().filter(|name| !hidden.contains(name) && *name != "x-api-key") {
+        // Of several the last counts.
+        let Some(value) = headers.get_all(name).iter().next_back() else { continue };
+        if json.len() > 1 {
+            json.push(',');
         }
-        seen.insert(name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into());
+        push_json(&mut json, name.as_str());
+        json.push(':');
+        push_json(&mut json, &String::from_utf8_lossy(value.as_bytes()));
     }
-    serde_json::Value::Object(seen).to_string()
+    json.push('}');
+    json
+}
+
+/// Adds a text as JSON.
+fn push_json(json: &mut String, text: &str) {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        json.push_str(&serde_json::Value::from(text).to_string());
+    } else {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    }
 }
 
 fn cookies_json(headers: &HeaderMap) -> String {
+    if !headers.contains_key(header::COOKIE) {
+        return "{}".to_owned();
+    }
     let values = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     // The platform's own cookies are credentials.
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));

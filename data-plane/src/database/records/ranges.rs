@@ -22,7 +22,7 @@ pub(super) fn window(method: &Method, headers: &HeaderMap, asked: Window) -> Res
     if asked.limit != Some(0) && last.is_some_and(|last| last < offset) {
         return Err(unsatisfiable("Limit should be greater than or equal to zero."));
     }
-    Ok(Window { limit: last.map(|last| (last - offset + 1).max(0)), offset })
+    Ok(Window { limit: last.map(|last| last.saturating_sub(offset).saturating_add(1).max(0)), offset })
 }
 
 fn header_range(headers: &HeaderMap) -> Option<(i64, Option<i64>)> {
@@ -62,6 +62,9 @@ mod tests {
         let asked = Window { limit: Some(3), offset: 4 };
         assert_eq!(window(&Method::GET, &headers, asked).expect("fits"), Window { limit: Some(2), offset: 5 });
         assert_eq!(window(&Method::HEAD, &headers, asked).expect("fits"), asked);
+        headers.insert(header::RANGE, "0-9223372036854775807".parse().expect("a header"));
+        let everything = window(&Method::GET, &headers, Window::default()).expect("fits");
+        assert_eq!(everything, Window { limit: Some(i64::MAX), offset: 0 });
         headers.insert(header::RANGE, "9-5".parse().expect("a header"));
         assert!(window(&Method::GET, &headers, Window::default()).is_err());
     }

@@ -209,12 +209,24 @@ impl Resolved<'_> {
         Err(Error::new(405, "PGRST105", "Filters must include all and only primary key columns with 'eq' operators"))
     }
 
+    fn changes(&self) -> bool {
+        matches!(self.request.method, Method::PATCH | Method::DELETE)
+    }
+
     /// What is checked before a write is committed.
     fn approve(&self, outcome: &Outcome) -> Result<(), Error> {
         if self.media.singular() && outcome.page != 1 {
             return Err(not_singular(outcome.page));
         }
-        let changes = matches!(self.request.method, Method::PATCH | Method::DELETE);
+        let changes = self.changes();
+        // A view may show a row several times, so that the keys chosen are of more rows than were asked for.
+        if let Some(most) = self.node.window.limit.filter(|most| changes && outcome.page > *most) {
+            return Err(Error::new(400, "PGRST110", "The maximum number of rows allowed to change was surpassed")
+                .details(format!(
+                    "Results contain {} rows changed but the maximum number allowed is {most}",
+                    outcome.page
+                )));
+        }
         if let Some(most) = self.preferences.enforced_max_affected().filter(|most| changes && outcome.page > *most) {
             return Err(Error::new(400, "PGRST124", "Query result exceeds max-affected preference constraint")
                 .details(format!("The query affects {} rows, at most {most} were allowed", outcome.page)));
@@ -245,7 +257,8 @@ impl Resolved<'_> {
         // A check before the commit costs a round trip, so it is made only where it can fail.
         let checked = self.media.singular()
             || self.request.method == Method::PUT
-            || self.preferences.enforced_max_affected().is_some();
+            || self.preferences.enforced_max_affected().is_some()
+            || (self.changes() && self.node.window.limit.is_some());
         execute::run(self.api.connections, &scope, statement, planned, approve.filter(|_| checked)).await
     }
 }

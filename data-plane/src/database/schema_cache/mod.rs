@@ -122,6 +122,12 @@ impl Returns {
 }
 
 impl SchemaCache {
+    /// The cache of a catalog written down for a test.
+    #[cfg(test)]
+    pub(crate) fn of_document(text: &str) -> Self {
+        serde_json::from_str::<document::Document>(text).expect("a document like the catalog query's").into_cache()
+    }
+
     /// The relation of this name.
     pub(crate) fn relation(&self, schema: &str, name: &str) -> Option<&Arc<Relation>> {
         self.relations.get(schema)?.get(name)

@@ -4,7 +4,7 @@ use data_plane_contract::schema::{ApplyRefused, PlanApplied};
 use saga::{StepContext, StepError, operations::BranchMergeInput};
 use schema_merge::Snapshot;
 
-use super::{LOCK_ATTEMPTS, MergeState, documents, mispredicted, read, target_word, wake};
+use super::{LOCK_ATTEMPTS, MergeState, documents, mispredicted, read_text, target_word, wake};
 use crate::{
     World,
     activities::{Outcome, data_plane, schema},
@@ -71,7 +71,7 @@ fn changed(committed_segments: u32) -> String {
 /// Writes down what the target is now. When the answer to the first request was lost and the target was changed since, what was foretold
 /// stands for it.
 async fn keep_outcome(context: StepContext, world: &World, predicted_hash: &str, applied: PlanApplied) -> Outcome {
-    let mut after: Snapshot = read("target", applied.snapshot)?;
+    let mut after: Snapshot = read_text("target", &applied.snapshot)?;
     if after.catalog.hash() != predicted_hash {
         after.catalog = documents::snapshot(world, context.operation_id, documents::PREDICTED).await?.catalog;
     }

@@ -3,9 +3,9 @@
 use ids::OperationId;
 use saga::{StepContext, StepError};
 use schema_merge::Snapshot;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::{read, write};
+use super::{read_text, write_text};
 use crate::{
     World,
     activities::{Outcome, project::begin, store_failed},
@@ -21,7 +21,7 @@ pub(super) const PREDICTED: &str = "predicted";
 pub(super) const AFTER: &str = "after";
 
 /// Writes documents down, or replaces them.
-pub(super) async fn keep(context: StepContext, world: &World, documents: &[(&str, Value)]) -> Outcome {
+pub(super) async fn keep(context: StepContext, world: &World, documents: &[(&str, Box<RawValue>)]) -> Outcome {
     let mut transaction = begin(context, world).await?;
     for (name, body) in documents {
         store::merges::set_document(&mut transaction, context.operation_id, name, body).await.map_err(store_failed)?;
@@ -31,7 +31,7 @@ pub(super) async fn keep(context: StepContext, world: &World, documents: &[(&str
 
 /// Writes one snapshot down.
 pub(super) async fn keep_snapshot(context: StepContext, world: &World, name: &str, snapshot: &Snapshot) -> Outcome {
-    keep(context, world, &[(name, write("schema", snapshot)?)]).await
+    keep(context, world, &[(name, write_text("schema", snapshot)?)]).await
 }
 
 /// A snapshot that an operation wrote down.
@@ -44,5 +44,5 @@ pub(super) async fn snapshot(world: &World, operation_id: OperationId, name: &st
             "What the merge needs to know of its beginning is not there any more.",
         )
     })?;
-    read("merge", body)
+    read_text("merge", &body)
 }

@@ -14,7 +14,10 @@ use saga::{
     operations::{BranchMergeInput, MergeDirection},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 
 pub use applying::apply;
 pub use planning::plan;
@@ -162,6 +165,20 @@ fn read<T: serde::de::DeserializeOwned>(what: &str, value: Value) -> Outcome<T> 
     serde_json::from_value(value).map_err(|error| {
         StepError::refused("branch.schema_unreadable", format!("The schema of the {what} cannot be read."))
             .because(error)
+    })
+}
+
+/// Reads a text as it came, at once into its shape: the texts of schemas are large.
+fn read_text<T: serde::de::DeserializeOwned>(what: &str, text: &RawValue) -> Outcome<T> {
+    serde_json::from_str(text.get()).map_err(|error| {
+        StepError::refused("branch.schema_unreadable", format!("The schema of the {what} cannot be read."))
+            .because(error)
+    })
+}
+
+fn write_text<T: Serialize>(what: &str, value: &T) -> Outcome<Box<RawValue>> {
+    to_raw_value(value).map_err(|error| {
+        StepError::refused("branch.schema_unreadable", format!("The {what} cannot be written.")).because(error)
     })
 }
 

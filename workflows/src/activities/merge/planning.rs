@@ -9,7 +9,7 @@ use schema_merge::{Base, MergePlan, Options, Prediction, ResolutionError, Resolu
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{MergeState, Planned, documents, probes, read, wake, write};
+use super::{MergeState, Planned, documents, probes, read, read_text, wake, write, write_text};
 use crate::{
     World,
     activities::{Outcome, project_row, schema, store_failed},
@@ -50,9 +50,9 @@ pub async fn plan(context: StepContext, world: &World, input: &BranchMergeInput,
     let refusal = refusal(&made.planned, input);
     if !input.dry_run && refusal.is_none() {
         let documents = [
-            (documents::BEFORE, write("schema", &made.target)?),
-            (documents::SOURCE, write("schema", &made.source)?),
-            (documents::PREDICTED, write("schema", &made.predicted)?),
+            (documents::BEFORE, write_text("schema", &made.target)?),
+            (documents::SOURCE, write_text("schema", &made.source)?),
+            (documents::PREDICTED, write_text("schema", &made.predicted)?),
         ];
         documents::keep(context, world, &documents).await?;
     }
@@ -78,10 +78,11 @@ async fn material(world: &World, input: &BranchMergeInput, relaxed: bool) -> Out
             if !world.merge_undo.is_zero() {
                 options.keep_in = Some(shadow_name("hearth_undo", input.branch_id, &base));
             }
-            (base, snapshot(world, input.parent_id).await?, snapshot(world, input.branch_id).await?, Shadow::default())
+            let (target, source) = both(world, input.parent_id, input.branch_id).await?;
+            (base, target, source, Shadow::default())
         }
         MergeDirection::IntoBranch => {
-            let (target, source) = (snapshot(world, input.branch_id).await?, snapshot(world, input.parent_id).await?);
+            let (target, source) = both(world, input.branch_id, input.parent_id).await?;
             (base.swapped(), target, source, Shadow::default())
         }
         MergeDirection::Undo => {
@@ -95,8 +96,12 @@ async fn material(world: &World, input: &BranchMergeInput, relaxed: bool) -> Out
     Ok(Material { direction: input.direction, base, target, source, options, shadow, forget, relaxed, generated_at })
 }
 
+async fn both(world: &World, target_id: ProjectId, source_id: ProjectId) -> Outcome<(Snapshot, Snapshot)> {
+    tokio::try_join!(snapshot(world, target_id), snapshot(world, source_id))
+}
+
 async fn snapshot(world: &World, project_id: ProjectId) -> Outcome<Snapshot> {
-    read("project", schema::snapshot(world, project_id).await?.snapshot)
+    read_text("project", &schema::snapshot(world, project_id).await?.snapshot)
 }
 
 /// What both sides of a branch's merges started from, parent first.
@@ -106,7 +111,7 @@ pub(super) async fn base(world: &World, branch_id: ProjectId) -> Outcome<Base> {
     let base = store::branches::base(&mut conn, branch.id).await.map_err(store_failed)?;
     let (base, _hash) =
         base.ok_or_else(|| StepError::refused("branch.not_ready", "The branch is not ready to be merged."))?;
-    read("base", base)
+    read_text("base", &base)
 }
 
 /// What the parent was before and after the merge that is undone, and what it keeps.

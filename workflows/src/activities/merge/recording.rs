@@ -10,7 +10,7 @@ use saga::{
 use schema_merge::{Base, Catalog, Fact, Shadow, Snapshot, catalog::Lineage};
 use store::merges::{Kept, NewMerge};
 
-use super::{MergeState, documents, read, write};
+use super::{MergeState, documents, read, write_text};
 use crate::{
     World,
     activities::{Outcome, project::begin, store_failed},
@@ -39,7 +39,7 @@ pub async fn record(context: StepContext, world: &World, input: &BranchMergeInpu
     let before = if into_parent { before } else { before.swapped() };
     let received = as_found(&source, &target.catalog, &before);
     let base = if into_parent { Base::two(received, source) } else { Base::two(source, received) };
-    let base = write("base", &base)?;
+    let base = write_text("base", &base)?;
 
     let (branch_id, parent_id) = (input.branch_id, input.parent_id);
     let mut transaction = begin(context, world).await?;

@@ -10,8 +10,8 @@ use schema_merge::plan::two_way;
 use super::edits::Editor;
 use super::inventory::Inventory;
 use crate::cluster::Cluster;
-use crate::database::{apply, catalog, connect, copy, describe, disconnected, drop, merged, with_catalog};
-use crate::{dump, laws, proof};
+use crate::database::{catalog, connect, copy, disconnected, drop, merged, with_catalog};
+use crate::{laws, proof};
 
 /// Edits that were made, in order.
 #[derive(Clone, Debug, Default)]
@@ -168,11 +168,10 @@ pub(super) async fn check(cluster: &Cluster, worker: usize, pair: &Pair) -> (Vec
     perform(&transaction, &pair.target).await;
     transaction.commit().await.expect("edits can be committed");
     let target = catalog(&client).await;
-    disconnected(cluster, client, &database).await;
 
     let plan = merged(&with_catalog(&base), &with_catalog(&target), &with_catalog(&source));
     let mut problems = laws::broken(&base, &target, &source, &plan);
-    problems.extend(proof::there_and_back(cluster, &database, &target, &source).await);
+    problems.extend(proof::there_and_back(&mut client, &target, &source).await);
     let outcome = match (plan.conflicts.is_empty(), plan.unsupported.is_empty()) {
         (true, true) => Outcome::Clean,
         (false, _) => Outcome::Conflict,
@@ -182,24 +181,30 @@ pub(super) async fn check(cluster: &Cluster, worker: usize, pair: &Pair) -> (Vec
         problems.push(format!("disjoint edits never conflict, but {:?}", plan.conflicts));
     }
     if outcome == Outcome::Clean {
-        match proof::apply_merge(cluster, &database, &plan).await {
+        match proof::apply_merge(&mut client, &plan).await {
             Err(error) => problems.push(format!("merge: {error}")),
             Ok(()) => match the_other_way(cluster, &other, pair, &plan.predicted).await {
-                Ok(()) => {
-                    problems.extend(proof::same_schema(cluster, &database, &other, &plan.predicted).await);
-                    problems.extend(proof::repeated(cluster, &database, &base, &source).await);
+                Ok(by_another_way) => {
+                    let reached = proof::Seen::of(cluster, &database, &client).await;
+                    problems.extend(proof::same_schema(&reached, &by_another_way, &plan.predicted));
+                    problems.extend(laws::repeated(&base, &reached.catalog, &source));
                 }
                 Err(error) => problems.push(error),
             },
         }
-    } else if let Err(error) = observed(cluster, &database, &target).await {
-        problems.push(error);
+    } else if catalog(&client).await.hash() != target.hash() {
+        problems.push("a plan that was taken back left something behind".to_owned());
     }
     (problems, outcome)
 }
 
-/// Builds base and source anew elsewhere and plans from there to the merged catalog.
-async fn the_other_way(cluster: &Cluster, database: &str, pair: &Pair, wanted: &Catalog) -> Result<(), String> {
+/// Builds base and source anew elsewhere and goes from there to the merged catalog.
+async fn the_other_way(
+    cluster: &Cluster,
+    database: &str,
+    pair: &Pair,
+    wanted: &Catalog,
+) -> Result<proof::Seen, String> {
     fresh(cluster, database, &pair.foundation).await;
     let mut client = connect(cluster, database).await;
     perform(&client, &pair.base).await;
@@ -209,23 +214,6 @@ async fn the_other_way(cluster: &Cluster, database: &str, pair: &Pair, wanted: &
     if !plan.unsupported.is_empty() {
         return Err(format!("no way from the source to the result: {:?}", plan.unsupported));
     }
-    let transaction = client.transaction().await.map_err(|error| describe(&error))?;
-    let statements: Vec<_> = plan.steps.iter().map(|step| (step.sql.clone(), step.role.clone())).collect();
-    apply(&transaction, statements).await.map_err(|error| format!("from the source to the result: {error}"))?;
-    transaction.commit().await.map_err(|error| describe(&error))?;
-    disconnected(cluster, client, database).await;
-    Ok(())
-}
-
-/// Where nothing is merged, going to the source and back must still leave what `pg_dump` saw.
-async fn observed(cluster: &Cluster, database: &str, target: &Catalog) -> Result<(), String> {
-    let before = cluster.dump(database).await?;
-    let now = catalog(&connect(cluster, database).await).await;
-    let after = cluster.dump(database).await?;
-    let differences = dump::differences(&before, &after);
-    if now.hash() == target.hash() && differences.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("a plan that was taken back left something behind: {differences:?}"))
-    }
+    proof::apply_plan(&mut client, &plan).await.map_err(|error| format!("from the source to the result: {error}"))?;
+    Ok(proof::Seen::of(cluster, database, &client).await)
 }

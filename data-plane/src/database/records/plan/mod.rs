@@ -131,6 +131,14 @@ impl Node {
         Ok(node)
     }
 
+    /// Takes the limits off its embeds: a total counts rows whose counterparts no page shows.
+    pub(crate) fn open_windows(&mut self) {
+        for embed in &mut self.embeds {
+            embed.node.window = Window::default();
+            embed.node.open_windows();
+        }
+    }
+
     /// The embed a filter or ordering means by `name`.
     pub(crate) fn embed(&self, name: &str) -> Option<&Embed> {
         let by_name = self.embeds.iter().find(|embed| embed.name == name);

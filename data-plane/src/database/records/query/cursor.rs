@@ -123,7 +123,8 @@ impl<'a> Cursor<'a> {
             }
             self.text[start..self.at].trim().to_owned()
         };
-        if name.is_empty() {
+        // No name of Postgres has a zero byte, and no statement may.
+        if name.is_empty() || name.contains('\0') {
             return Err(self.unexpected("a name"));
         }
         self.skip_blanks();

@@ -1,5 +1,7 @@
 //! The `select` parameter: columns, casts, aliases, embedded relations and spreads.
 
+use indexmap::IndexSet;
+
 use super::cursor::{Cursor, ParseError};
 use super::field::{Field, field, json_path};
 
@@ -155,15 +157,12 @@ fn embed(
 /// Parses the comma-separated names of `columns` and `on_conflict`.
 pub(crate) fn names(value: &str) -> Result<Vec<String>, ParseError> {
     let mut cursor = Cursor::new(value);
-    let mut names = Vec::new();
+    let mut names = IndexSet::new();
     loop {
-        let name = field(&mut cursor)?.name;
-        if !names.contains(&name) {
-            names.push(name);
-        }
+        names.insert(field(&mut cursor)?.name);
         if !cursor.eat(",") {
             cursor.finish("a comma or the end")?;
-            return Ok(names);
+            return Ok(names.into_iter().collect());
         }
     }
 }
@@ -218,5 +217,6 @@ mod tests {
     fn name_lists_may_be_quoted() {
         assert_eq!(names("\"a\",b,\"c,d\",b").expect("parses"), ["a", "b", "c,d"]);
         assert!(names("a,,b").is_err());
+        assert!(names("\"a\0b\"").is_err());
     }
 }

@@ -36,9 +36,12 @@ impl Columns<'_> {
     }
 
     fn test(&self, statement: &mut Statement, node: &Node, test: &Test) -> Result<String, Error> {
+        // Whether there is a counterpart is asked of the embed, even where the foreign key's column it is named by would answer otherwise.
         let relation_has_it = node.relation.columns.contains_key(&test.field.name);
-        if let Some(embed) = node.embed(&test.field.name).filter(|_| !relation_has_it && test.field.path.is_empty()) {
-            if test.operation != Operation::Is(Truth::Null) {
+        let asks_for_null = test.operation == Operation::Is(Truth::Null);
+        let embed = node.embed(&test.field.name).filter(|_| test.field.path.is_empty());
+        if let Some(embed) = embed.filter(|_| asks_for_null || !relation_has_it) {
+            if !asks_for_null {
                 return Err(Error::new(
                     400,
                     "PGRST120",

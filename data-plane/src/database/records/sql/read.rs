@@ -75,7 +75,9 @@ impl Columns<'_> {
     }
 
     fn unwindowed(&self, statement: &mut Statement, node: &Node, source: &str) -> Result<String, Error> {
-        Ok(format!("select 1 {}", self.source_and_filters(statement, node, source, None)?))
+        let mut whole = node.clone();
+        whole.open_windows();
+        Ok(format!("select 1 {}", self.source_and_filters(statement, &whole, source, None)?))
     }
 
     fn source_and_filters(
@@ -161,11 +163,12 @@ fn equalities(left: &str, right: &str, columns: &[(String, String)]) -> String {
     pairs.join(" and ")
 }
 
-/// `limit` and `offset`, bound.
+/// `limit` as a number, so that Postgres plans for it and plans once: a bound one looks as if it could be anything. `offset`, which changes
+/// from page to page, is bound.
 pub(super) fn window(statement: &mut Statement, window: Window) -> String {
     let mut sql = String::new();
     if let Some(limit) = window.limit {
-        sql.push_str(&format!(" limit {}::bigint", statement.bind(limit.to_string())));
+        sql.push_str(&format!(" limit {limit}"));
     }
     if window.offset > 0 {
         sql.push_str(&format!(" offset {}::bigint", statement.bind(window.offset.to_string())));

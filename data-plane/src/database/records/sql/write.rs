@@ -204,21 +204,21 @@ fn new_rows(
     let alias = if request.conditional { identifier(&node.alias) } else { "\"pgrst_body\"".to_owned() };
     let list: Vec<String> = request.columns.iter().map(|name| identifier(name)).collect();
     let definitions = definitions(relation, request.columns);
-    let (values, source) = if request.missing_default {
+    let (values, source, order) = if request.missing_default {
         let values: Vec<String> = request.columns.iter().map(|name| value_or_default(relation, &alias, name)).collect();
-        (
-            values,
-            format!(
-                "json_array_elements({body}::json) as \"pgrst_element\" (\"value\"), json_to_record(\"pgrst_element\".\"value\") as {alias} ({definitions})"
-            ),
-        )
+        let elements =
+            format!("json_array_elements({body}::json) with ordinality as \"pgrst_element\" (\"value\", \"position\")");
+        let source = format!("{elements}, json_to_record(\"pgrst_element\".\"value\") as {alias} ({definitions})");
+        // Sorting reads every row before the first is written, as without defaults: a value that is none is told of before a conflict.
+        // Postgres knows the plain position to be in order already and would not sort by it.
+        (values, source, " order by \"pgrst_element\".\"position\" + 0")
     } else {
         let values = list.iter().map(|name| format!("{alias}.{name}")).collect();
-        (values, format!("json_to_recordset({body}::json) as {alias} ({definitions})"))
+        (values, format!("json_to_recordset({body}::json) as {alias} ({definitions})"), "")
     };
     let conditions = if request.conditional { columns.conditions(statement, node)? } else { None };
     let conditions = conditions.map(|conditions| format!(" where {conditions}")).unwrap_or_default();
-    Ok((list.join(", "), format!("select {} from {source}{conditions}", values.join(", "))))
+    Ok((list.join(", "), format!("select {} from {source}{conditions}{order}", values.join(", "))))
 }
 
 fn value_or_default(relation: &Relation, alias: &str, name: &str) -> String {
