@@ -93,7 +93,7 @@ impl<'a> Bench<'a> {
                              when n <= 100 + {PARTNER_PROJECTS} then (select organization_id from partners where id = {own})
                              else md5('organization' || n / 100)::uuid end,
                         case when n > 100 and n <= 100 + {PARTNER_PROJECTS} then {own} else {everything} end,
-                        'Project ' || n, 'bench' || n, 'us-east', 'nano', '2.3.1', 'serving', 'paused', now() - n * interval '1 second'
+                        'Project ' || n, 'b' || lpad(to_hex(n), 7, '0'), 'us-east', 'nano', '2.3.1', 'serving', 'paused', now() - n * interval '1 second'
                  from generate_series(1, {projects}) n;"
         ));
         // What a project of no great use leaves: requests and egress each day, and sizes that change now and then.
@@ -111,7 +111,7 @@ impl<'a> Bench<'a> {
                  select s.scope, d.metric, d.day, abs(hashtext(d.project_id::text) % 16), sum(d.amount), sum(coalesce(d.last_amount, 0))
                  from usage_days d join projects p on p.id = d.project_id
                  cross join lateral (values (p.organization_id), (p.partner_id)) as s (scope)
-                 where d.amount > 0 and p.app_key like 'bench%' group by 1, 2, 3, 4
+                 where d.amount > 0 and p.name like 'Project %' group by 1, 2, 3, 4
                  on conflict do nothing;"
         ));
         self.sql("vacuum analyze");
@@ -172,7 +172,7 @@ async fn freshness(cloud: &Cloud, settings: &Settings, report: &mut Report) -> S
 async fn ingest(bench: &Bench<'_>, settings: &Settings, report: &mut Report) {
     let token = std::fs::read_to_string(bench.cloud.home().join("internal.token")).expect("a cloud has a token");
     let ids: Vec<String> = bench
-        .sql(&format!("select id from projects where app_key like 'bench%' limit {}", 5000))
+        .sql(&format!("select id from projects where name like 'Project %' limit {}", 5000))
         .lines()
         .map(str::to_owned)
         .collect();
@@ -255,7 +255,7 @@ async fn reports(bench: &Bench<'_>, own: &str, settings: &Settings, report: &mut
 async fn reads(bench: &Bench<'_>, settings: &Settings, report: &mut Report) {
     const RATE: u32 = 500;
     let ids: Vec<String> = bench
-        .sql("select id from projects where app_key like 'bench%' and random() < 0.01 limit 2000")
+        .sql("select id from projects where name like 'Project %' and random() < 0.01 limit 2000")
         .lines()
         .map(str::to_owned)
         .collect();
