@@ -70,7 +70,25 @@ pub(crate) fn create_materialized_view(fact: &Fact) -> Vec<Piece> {
     let path = fact.identity.path();
     let definition = fact.text("definition").trim().trim_end_matches(';');
     let options = options_clause(&fact.list("options"));
-    let mut pieces = vec![Piece::after_data(format!("create materialized view {path}{options} as\n{definition}"))];
+    let create = format!("create materialized view {path}{options} as\n{definition}");
+    let read: Vec<String> = fact
+        .depends_on
+        .iter()
+        .filter(|needed| needed.kind_word() == "materialized_view")
+        .map(|needed| format!("{}::pg_catalog.regclass", super::literal(needed.path())))
+        .collect();
+    let mut pieces = match read.as_slice() {
+        [] => vec![Piece::after_data(create)],
+        // Nothing can be read from one that is not filled itself.
+        others => vec![
+            Piece::after_data(format!("{create}\nwith no data")),
+            Piece::after_data(format!(
+                "do $body$ begin if not exists (select from pg_catalog.pg_class c where c.oid in ({}) and not c.relispopulated) \
+                 then refresh materialized view {path}; end if; end $body$",
+                others.join(", ")
+            )),
+        ],
+    };
     pieces.extend(columns(None, fact));
     pieces
 }

@@ -21,8 +21,57 @@ pub(super) fn gather(gathering: &mut Gathering, rules: Vec<rows::Rule>, statisti
     for row in statistics {
         let Some(parent) = gathering.relations.get(&row.relation).and_then(|on| on.identity.clone()) else { continue };
         let identity = Identity::new(Kind::Statistics, format!("{}.{}", row.schema, row.name));
-        let fields = json!({ "definition": row.definition, "target": row.target, "owner": row.owner });
+        let fields = json!({ "definition": in_order(&row.definition), "target": row.target, "owner": row.owner });
         let made = fact(identity, Kind::Statistics, Some(parent), fields, lineage(STATISTICS, row.oid, 0, &row.owner));
         gathering.add(STATISTICS, row.oid, made);
+    }
+}
+
+/// The definition with its columns and expressions sorted: Postgres prints columns in the order in which the table has them, which
+/// is no fact.
+fn in_order(definition: &str) -> String {
+    let read = || {
+        let start = outside(definition, " ON ")? + " ON ".len();
+        let end = start + outside(&definition[start..], " FROM ")?;
+        let (mut parts, mut rest) = (Vec::new(), &definition[start..end]);
+        while let Some(at) = outside(rest, ", ") {
+            parts.push(&rest[..at]);
+            rest = &rest[at + 2..];
+        }
+        parts.push(rest);
+        parts.sort_unstable();
+        Some(format!("{}{}{}", &definition[..start], parts.join(", "), &definition[end..]))
+    };
+    read().unwrap_or_else(|| definition.to_owned())
+}
+
+/// Where a text stands outside quotes and parentheses.
+fn outside(text: &str, wanted: &str) -> Option<usize> {
+    let (mut quote, mut depth) = (None, 0_i32);
+    for (at, character) in text.char_indices() {
+        match (quote, character) {
+            (None, _) if depth == 0 && text[at..].starts_with(wanted) => return Some(at),
+            (None, '"' | '\'') => quote = Some(character),
+            (Some(open), _) if open == character => quote = None,
+            (None, '(') => depth += 1,
+            (None, ')') => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_order;
+
+    #[test]
+    fn statistics_have_their_columns_in_one_order() {
+        let printed = "CREATE STATISTICS public.s (mcv) ON \"b, FROM \", a, (lower(c, ' ON ')) FROM public.t";
+        assert_eq!(
+            in_order(printed),
+            "CREATE STATISTICS public.s (mcv) ON \"b, FROM \", (lower(c, ' ON ')), a FROM public.t"
+        );
+        assert_eq!(in_order("CREATE STATISTICS s ON b, a FROM t"), "CREATE STATISTICS s ON a, b FROM t");
     }
 }

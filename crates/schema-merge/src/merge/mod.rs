@@ -23,6 +23,7 @@ mod partitions;
 mod patch;
 mod rename_steps;
 mod renames;
+mod resolution;
 mod rewriting;
 mod security;
 mod segments;
@@ -165,6 +166,7 @@ impl Inputs<'_> {
         aligned.target = real_target;
         security::check(&aligned, &mut merged);
         notices::check(&aligned, &mut merged);
+        resolution::check(&aligned, &mut merged);
         settle_roles(&mut merged.catalog);
         let rows = rows::merge(
             [self.base_of_target, self.base_of_source, self.target, self.source],

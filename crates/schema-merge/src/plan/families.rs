@@ -144,6 +144,9 @@ impl Families {
             (No, Only) if !self.is_partition(new, to) => {
                 Some("it was declared by the table itself and shall only be inherited")
             }
+            (Only, Only) if !follows && !self.is_partition(new, to) => {
+                Some("another table's is inherited in its place, and Postgres keeps it as declared by the table itself")
+            }
             _ => None,
         }
     }

@@ -32,7 +32,6 @@ async fn every_case_merges_as_expected_and_the_plan_leads_where_it_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "not all differences between the versions are looked at yet"]
 async fn cases_merge_as_expected_on_other_major_versions() {
     let installations = other_versions();
     assert!(

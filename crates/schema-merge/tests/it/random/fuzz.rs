@@ -17,7 +17,6 @@ use crate::database::{catalog, connect, merged, prepare, with_catalog};
 const ROUNDS: u64 = 60;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "still finds laws that are broken; run it by hand"]
 async fn spoilt_catalogs_never_panic() {
     let cluster = Cluster::start().await;
     prepare(&cluster, "prelude").await;

@@ -12,7 +12,6 @@ const EDITS: run::Sizes = run::Sizes { base: 0..0, side: 20..21 };
 const TABLES: u64 = 300;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "still finds laws that are broken; run it by hand"]
 async fn real_applications_evolve_at_random_and_merge() {
     let cluster = Cluster::start().await;
     prepare(&cluster, "prelude").await;
@@ -28,7 +27,6 @@ async fn real_applications_evolve_at_random_and_merge() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "still finds laws that are broken; run it by hand"]
 async fn very_many_tables_evolve_at_random_and_merge() {
     let count = usize::try_from(number("HEARTH_TABLES", TABLES)).expect("a number of tables");
     let cluster = Cluster::start().await;

@@ -1,0 +1,1 @@
+create table public.rates (id int primary key, value int);
