@@ -118,7 +118,7 @@ async fn effect(conn: &mut PgConnection, kind: OperationKind, operation_id: Oper
             projects::set_observed(conn, id, Observed::Serving, Some("127.0.0.1:20001")).await
         }
         OperationKind::BranchCreate => {
-            branches::set_base(conn, id, &RawValue::NULL, "h0").await.expect("writes");
+            branches::set_base(conn, id, RawValue::NULL, "h0").await.expect("writes");
             projects::set_observed(conn, id, Observed::Serving, Some("127.0.0.1:20002")).await
         }
         OperationKind::ProjectDelete | OperationKind::BranchDelete => {
