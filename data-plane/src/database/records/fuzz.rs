@@ -136,7 +136,7 @@ fn statement(cache: &SchemaCache, raw: &str) -> bool {
     let Ok(mut node) = Node::build(cache, relation, &relation.name, &query) else { return false };
     node.window = query.window();
     let form = BodyForm { media: Media::Json, shape: Shape::Rows };
-    let Ok(statement) = sql::read(cache, &node, form, raw.len() % 2 == 0) else { return false };
+    let Ok(statement) = sql::read(cache, &node, form, raw.len().is_multiple_of(2)) else { return false };
     let parsed =
         pg_query::parse(&statement.sql).unwrap_or_else(|error| panic!("{error}: {} of {raw:?}", statement.sql));
     assert_eq!(parsed.protobuf.stmts.len(), 1, "{} of {raw:?}", statement.sql);
@@ -153,7 +153,10 @@ fn query_string(random: &mut StdRng) -> String {
             1 => raw.insert_str(at, pick(random, &PIECES)),
             2 => raw.replace_range(at..to, pick(random, &PIECES)),
             3 => raw.insert(at, random.random()),
-            4 => raw.insert_str(at, &raw[at..to].to_owned()),
+            4 => {
+                let again = raw[at..to].to_owned();
+                raw.insert_str(at, &again);
+            }
             5 => {
                 let other = pick(random, &SEEDS);
                 let from = boundary(other, random.random_range(0..=other.len()));
