@@ -17,7 +17,6 @@ use crate::{
 };
 
 const HOST: &str = "benchmrk.us-east.localhost";
-const PROJECT: &str = "00000000-0000-4000-8000-00000000be9c";
 
 pub(crate) async fn measure(settings: &Settings, report: &mut Report) {
     let cloud = Cloud::start().await;
@@ -32,7 +31,9 @@ pub(crate) async fn measure(settings: &Settings, report: &mut Report) {
         tokio::net::TcpStream::connect(proxy).await.ok()
     })
     .await;
-    publish(&cloud, upstream).await;
+    // A real project, because routes that lead to none are withdrawn after a while.
+    let project = cloud.api().new_project(cloud.organization(), "Proxied").await;
+    publish(&cloud, &project.id, upstream).await;
 
     let host = [format!("Host: {HOST}")];
     let gateway = format!("http://{}/", cloud.ports().gateway_http);
@@ -55,10 +56,10 @@ pub(crate) async fn measure(settings: &Settings, report: &mut Report) {
 }
 
 /// A route like a project's, to the upstream.
-async fn publish(cloud: &Cloud, upstream: SocketAddr) {
+async fn publish(cloud: &Cloud, project: &str, upstream: SocketAddr) {
     let token = fs::read_to_string(cloud.home().join("internal.token")).expect("a cloud has a token");
-    let route = json!({ "project_id": PROJECT, "hosts": [HOST], "upstream": upstream, "state": "serving", "sleep_after_seconds": null });
-    let url = format!("http://{}/routes/{PROJECT}", cloud.ports().gateway_admin);
+    let route = json!({ "project_id": project, "hosts": [HOST], "upstream": upstream, "state": "serving", "sleep_after_seconds": null });
+    let url = format!("http://{}/routes/{project}", cloud.ports().gateway_admin);
     let response = http_client(None)
         .put(url)
         .bearer_auth(token.trim())

@@ -7,6 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tests::{Cloud, DataPlane, postgres};
 
 /// Socket folder of a project's own Postgres.
@@ -129,8 +133,17 @@ impl Beside {
 
 impl Drop for Beside {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        // Asked to end, a program with children of its own ends them too.
+        let asked = kill(Pid::from_raw(self.pid()), Signal::SIGTERM);
+        let ended = asked.is_ok()
+            && (0..500).any(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                !matches!(self.0.try_wait(), Ok(None))
+            });
+        if !ended {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
     }
 }
 
