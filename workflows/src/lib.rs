@@ -77,8 +77,6 @@ pub struct Paces {
 #[derive(Debug)]
 pub struct Worker {
     operations: WorkerHandle,
-    sweep: orphan_sweep::SweepHandle,
-    expiry: undo_expire::ExpiryHandle,
     reconcilers: Vec<Reconciler>,
 }
 
@@ -89,13 +87,13 @@ impl Worker {
         let world = Arc::new(world);
         Self {
             operations: engine::embedded::Worker::start(world.pool.clone(), world.clone(), registry(), settings),
-            expiry: undo_expire::start(Arc::clone(&world), paces.sweep.every),
             reconcilers: vec![
+                undo_expire::start(Arc::clone(&world), paces.sweep.every),
                 webhook_delivery::start(Arc::clone(&world), paces.deliveries),
                 quota_enforce::start(Arc::clone(&world), paces.quotas),
                 idle_pause::start(Arc::clone(&world), paces.idle),
+                orphan_sweep::start(world, paces.sweep),
             ],
-            sweep: orphan_sweep::start(world, paces.sweep),
         }
     }
 
@@ -104,8 +102,6 @@ impl Worker {
         for reconciler in self.reconcilers {
             reconciler.shutdown().await;
         }
-        self.expiry.shutdown().await;
-        self.sweep.shutdown().await;
         self.operations.shutdown().await;
     }
 }

@@ -19,15 +19,12 @@ use ids::ProjectId;
 use model::projects::{Intent, Observed};
 use serde_json::Value;
 use store::{operations::Operation, projects::Project};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     World,
     activities::{Outcome, data_plane, database, provider_failed, route, store_failed},
+    reconciler::Reconciler,
 };
 
 /// Pace of the sweep.
@@ -45,30 +42,12 @@ impl Default for Settings {
     }
 }
 
-/// A running sweep.
-#[derive(Debug)]
-pub struct SweepHandle {
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl SweepHandle {
-    /// Ends the sweep; what it was doing is done again next time.
-    pub async fn shutdown(self) {
-        self.stop.cancel();
-        if let Err(error) = self.task.await {
-            tracing::error!(error = telemetry::chain(&error), "the orphan sweep did not stop in order");
-        }
-    }
-}
-
 /// Sweeps again and again until told to stop.
 #[must_use]
-pub fn start(world: Arc<World>, settings: Settings) -> SweepHandle {
-    let stop = CancellationToken::new();
-    let stopped = stop.clone();
-    let task = tokio::spawn(async move { stopped.run_until_cancelled(repeat(&world, settings)).await.unwrap_or(()) });
-    SweepHandle { stop, task }
+pub fn start(world: Arc<World>, settings: Settings) -> Reconciler {
+    Reconciler::start("orphan_sweep", move |stop| async move {
+        stop.run_until_cancelled(repeat(&world, settings)).await.unwrap_or(());
+    })
 }
 
 async fn repeat(world: &World, settings: Settings) {

@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use data_plane_contract::routes::RouteState;
 use ids::PartnerId;
 use model::{
-    billing,
+    billing::{self, Used},
     events::EventType,
     limits::Plan,
     projects::{Intent, Observed},
@@ -22,6 +22,7 @@ use sqlx::PgConnection;
 use store::{
     events::NewEvent,
     quotas::{Check, QuotaState},
+    usage_days,
     usage_totals::{self, Scope},
 };
 
@@ -97,9 +98,10 @@ async fn look(conn: &mut PgConnection, check: &Check, now: DateTime<Utc>) -> sql
             tell_action(conn, check, partner_id, state, QuotaAction::None, now).await?;
         }
     }
+    let used = if quotas.is_empty() { Used::default() } else { used(conn, check, now).await? };
     for quota in quotas {
         let before = known.iter().find(|state| state.subject == quota.subject);
-        let after = measure(conn, check, plan, quota, before, now).await?;
+        let after = measure(check, plan, quota, &used, before, now);
         let told = told_before(before, after.period_start);
         for threshold in quotas::untold(quotas::percent(after.used, after.allowed), told) {
             tell_threshold(conn, check, partner_id, &after, threshold, now).await?;
@@ -117,13 +119,11 @@ async fn look(conn: &mut PgConnection, check: &Check, now: DateTime<Utc>) -> sql
 
 /// Whom to tell. The project is locked, so that what is told of it here and elsewhere has one order.
 async fn partner_of(conn: &mut PgConnection, check: &Check) -> sqlx::Result<Option<PartnerId>> {
-    if let Some(id) = check.project_id {
-        store::projects::lock(conn, id).await?;
-    }
-    match check.project_id {
-        Some(id) => Ok(store::projects::find_for_operation(conn, id).await?.and_then(|project| project.partner_id)),
-        None => store::partners::of_organization(conn, check.organization_id).await,
-    }
+    let Some(id) = check.project_id else {
+        return store::partners::of_organization(conn, check.organization_id).await;
+    };
+    store::projects::lock(conn, id).await?;
+    Ok(store::projects::find_for_operation(conn, id).await?.and_then(|project| project.partner_id))
 }
 
 /// The highest threshold that was told in the same period.
@@ -132,21 +132,24 @@ fn told_before(before: Option<&QuotaState>, period_start: Option<NaiveDate>) -> 
 }
 
 /// The present state of one quota.
-async fn measure(
-    conn: &mut PgConnection,
+fn measure(
     check: &Check,
     plan: Plan,
     quota: Quota,
+    used: &Used,
     before: Option<&QuotaState>,
     now: DateTime<Utc>,
-) -> sqlx::Result<QuotaState> {
+) -> QuotaState {
     let period = current_period(now);
-    let used = used(conn, check, plan, quota.subject, period, now).await?;
+    let used = match quota.subject {
+        QuotaSubject::Metric(metric) => used.metrics.get(&metric).copied().unwrap_or(0),
+        QuotaSubject::Spend => billing::beyond_plan(plan, used, period.start),
+    };
     let percent = quotas::percent(used, quota.allowed);
     let action = if quota.subject.acts() { QuotaAction::at(percent) } else { QuotaAction::None };
     let adds_up = check.project_id.is_none();
     let period_start = adds_up.then_some(period.start);
-    Ok(QuotaState {
+    QuotaState {
         subject: quota.subject,
         period_start,
         period_end_at: adds_up.then(|| end_of(period)),
@@ -155,36 +158,21 @@ async fn measure(
         used,
         allowed: quota.allowed,
         changed_at: before.filter(|before| before.action == action).map_or(now, |before| before.changed_at),
-    })
+    }
 }
 
 fn end_of(period: Period) -> DateTime<Utc> {
     period.end.succ_opt().unwrap_or(period.end).and_time(NaiveTime::MIN).and_utc()
 }
 
-async fn used(
-    conn: &mut PgConnection,
-    check: &Check,
-    plan: Plan,
-    subject: QuotaSubject,
-    period: Period,
-    now: DateTime<Utc>,
-) -> sqlx::Result<i64> {
-    let scope = Scope::Organization(check.organization_id);
-    match (subject, check.project_id) {
-        (QuotaSubject::Metric(metric), Some(id)) => {
-            usage_totals::project_carried(conn, id, metric, now.date_naive() + TimeDelta::days(1)).await
-        }
-        (QuotaSubject::Metric(metric), None) => {
-            let counters = usage_totals::counters(conn, scope, period).await?;
-            Ok(counters.iter().find(|(counted, _)| *counted == metric).map_or(0, |(_, amount)| *amount))
-        }
-        (QuotaSubject::Spend, _) => {
-            let (used, _) = usage_totals::used(conn, scope, period).await?;
-            let Some(edition) = billing::edition(plan, period.start) else { return Ok(0) };
-            Ok(billing::invoice::<()>(edition, &used, Vec::new()).total_micros - edition.monthly_micros)
-        }
-    }
+/// What a project holds now, or what its organization has used in the period.
+async fn used(conn: &mut PgConnection, check: &Check, now: DateTime<Utc>) -> sqlx::Result<Used> {
+    let Some(id) = check.project_id else {
+        let scope = Scope::Organization(check.organization_id);
+        return Ok(usage_totals::used(conn, scope, current_period(now)).await?.0);
+    };
+    let held = usage_days::carried(conn, &[id], now.date_naive() + TimeDelta::days(1)).await?;
+    Ok(Used { metrics: held.into_iter().map(|held| (held.metric, held.amount)).collect(), ..Used::default() })
 }
 
 fn event(check: &Check, partner_id: Option<PartnerId>, kind: EventType, mut data: serde_json::Value) -> NewEvent {

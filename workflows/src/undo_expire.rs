@@ -7,53 +7,23 @@ use data_plane_contract::schema::ForgetKept;
 use ids::OperationId;
 use model::projects::Intent;
 use store::merges::Kept;
-use tokio::{task::JoinHandle, time::sleep};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     World,
     activities::{Outcome, data_plane, merge, project_row, schema, store_failed},
+    reconciler::Reconciler,
 };
 
 /// Longest wait for one lock; what is kept is used by nobody, so there is hardly one.
 const LOCK_TIMEOUT_MS: u32 = 200;
 
-/// A running reconciler.
-#[derive(Debug)]
-pub struct ExpiryHandle {
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl ExpiryHandle {
-    /// Ends it; what it was doing is done again next time.
-    pub async fn shutdown(self) {
-        self.stop.cancel();
-        if let Err(error) = self.task.await {
-            tracing::error!(error = telemetry::chain(&error), "the expiry of undos did not stop in order");
-        }
-    }
-}
-
 /// Looks again and again until told to stop.
 #[must_use]
-pub fn start(world: Arc<World>, every: Duration) -> ExpiryHandle {
-    let stop = CancellationToken::new();
-    let stopped = stop.clone();
-    let task = tokio::spawn(async move { stopped.run_until_cancelled(repeat(&world, every)).await.unwrap_or(()) });
-    ExpiryHandle { stop, task }
-}
-
-async fn repeat(world: &World, every: Duration) {
-    loop {
-        sleep(every).await;
-        if let Err(error) = once(world).await {
-            tracing::warn!(
-                error = telemetry::chain(&error),
-                "the expiry of undos was cut short; the next round goes on"
-            );
-        }
-    }
+pub fn start(world: Arc<World>, every: Duration) -> Reconciler {
+    Reconciler::every("undo_expire", every, move || {
+        let world = Arc::clone(&world);
+        async move { once(&world).await.map(drop) }
+    })
 }
 
 /// Looks once. Returns the merges that are closed now; the others are taken up by a later round.

@@ -9,6 +9,7 @@ use axum::{
 use model::{
     billing::{Bill, Line, Share, display, edition, price_list},
     limits::Plan,
+    usage::Metric,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -191,7 +192,7 @@ impl LineOut {
         let (kind, metric, instance_type) = match line.bill {
             Bill::Plan => ("plan", None, None),
             Bill::Metric(metric) => ("usage", Some(metric.reported_as()), None),
-            Bill::Compute(instance) => ("compute", Some("ec2_compute"), Some(instance.as_str())),
+            Bill::Compute(instance) => ("compute", Some(Metric::ComputeSeconds.reported_as()), Some(instance.as_str())),
             Bill::ComputeCredit => ("compute_credit", None, None),
         };
         let projects = line.shares.iter().map(|share| {

@@ -25,6 +25,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use http::{HeaderName, HeaderValue, StatusCode};
 use ids::OperationId;
+use model::{Error, limits};
 use serde::Serialize;
 
 use crate::{app::Failure, state::State};
@@ -61,6 +62,15 @@ pub(crate) fn authenticated() -> Router<State> {
 /// Routes for partners.
 pub(crate) fn partners() -> Router<State> {
     partnership::routes().merge(events::routes(events::Below::Partnership))
+}
+
+/// How many things a page may have, and has unless something else is asked for.
+pub(crate) fn page_limit(limit: Option<i64>) -> Result<i64, Error> {
+    const MAX: i64 = limits::PAGE_MAX;
+    match limit.unwrap_or(MAX) {
+        limit if (1..=MAX).contains(&limit) => Ok(limit),
+        _ => Err(Error::invalid("limit", format!("limit must be between 1 and {MAX}"))),
+    }
 }
 
 pub(crate) fn operation_value(id: OperationId) -> HeaderValue {

@@ -19,7 +19,7 @@ use super::{Answer, WithOperation, time};
 use crate::{
     app::{
         Ctx, Started, operations,
-        projects::{self, ProjectView, change, create, lifecycle},
+        projects::{self, ProjectView, change, create, lifecycle, restorable_until},
     },
     http::extract::{Body, OrganizationPath, ProjectPath, Query},
     state::State,
@@ -99,7 +99,7 @@ impl From<Restriction> for RestrictionOut {
 impl ProjectOut {
     pub(crate) fn new(state: &State, view: ProjectView) -> Self {
         let (status, operation_status) = (view.status(), view.operation_status());
-        let restorable_until = view.restorable_until().map(time);
+        let restorable_until = restorable_until(&view.project).map(time);
         let restriction = view.restriction.map(RestrictionOut::from);
         let project = view.project;
         Self {

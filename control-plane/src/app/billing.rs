@@ -1,8 +1,8 @@
 //! Invoice previews: what the usage of a billing cycle costs so far. Read from days and totals alone; nothing is charged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use ids::{OrganizationId, ProjectId};
 use model::{
     Error,
@@ -36,14 +36,12 @@ pub(crate) fn cycle(text: Option<&str>, now: DateTime<Utc>) -> Result<Period, Er
         None | Some("current") => Ok(current_period(now)),
         Some("previous") => Ok(previous_period(now)),
         Some(text) => {
-            let first = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
-            let first = first
-                .filter(|day| format!("{:04}-{:02}", day.year(), day.month()) == text)
+            let period = Period::of_month(text)
                 .ok_or_else(|| Error::invalid("cycle", "cycle must be current, previous or a month such as 2026-01"))?;
-            if first > now.date_naive() {
+            if period.start > now.date_naive() {
                 return Err(Error::invalid("cycle", "cycle must not be in the future"));
             }
-            Ok(current_period(first.and_time(chrono::NaiveTime::MIN).and_utc()))
+            Ok(period)
         }
     }
 }
@@ -130,20 +128,16 @@ async fn used_by(
             *used.compute.entry(instance_type).or_insert(0) += sum.amount;
         }
     }
-    for (&metric, &day) in peaks {
-        let on_day = Period { start: day, end: day };
-        let mut before: BTreeMap<ProjectId, i64> = BTreeMap::new();
-        for held in usage_days::carried(conn, &ids, day).await?.iter().filter(|held| held.metric == metric) {
-            before.insert(held.project_id, held.amount);
+    for day in peaks.values().copied().collect::<BTreeSet<_>>() {
+        let peaks_now = |metric: Metric| peaks.get(&metric) == Some(&day);
+        for held in usage_days::carried(conn, &ids, day).await?.iter().filter(|held| peaks_now(held.metric)) {
+            used.entry(held.project_id).or_default().metrics.insert(held.metric, held.amount);
         }
         // A day's peak is never below what was carried into it.
-        let recorded = usage_days::of_projects(conn, &ids, on_day).await?;
-        for one in recorded.iter().filter(|one| one.counted.metric == metric) {
-            let amount = before.entry(one.project_id).or_insert(0);
+        let recorded = usage_days::of_projects(conn, &ids, Period { start: day, end: day }).await?;
+        for one in recorded.iter().filter(|one| peaks_now(one.counted.metric)) {
+            let amount = used.entry(one.project_id).or_default().metrics.entry(one.counted.metric).or_insert(0);
             *amount = one.amount.max(*amount);
-        }
-        for (id, amount) in before {
-            used.entry(id).or_default().metrics.insert(metric, amount);
         }
     }
     Ok(used)

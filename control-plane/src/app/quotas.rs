@@ -57,8 +57,7 @@ pub(crate) async fn get(state: &State, ctx: &Ctx, id: OrganizationId) -> Result<
 async fn read(conn: &mut PgConnection, id: OrganizationId, plan: Plan, now: DateTime<Utc>) -> Result<Quotas, Failure> {
     let (caps, period) = (store::quotas::caps(conn, id).await?, current_period(now));
     let (total, _) = usage_totals::used(conn, Scope::Organization(id), period).await?;
-    let spent = billing::edition(plan, period.start)
-        .map_or(0, |edition| billing::invoice::<()>(edition, &total, Vec::new()).total_micros - edition.monthly_micros);
+    let spent = billing::beyond_plan(plan, &total, period.start);
     let view = |quota: quotas::Quota| {
         let subject = quota.subject;
         let used = match subject {

@@ -2,11 +2,13 @@
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Query as AxumQuery, Request},
+    extract::{FromRequest, FromRequestParts, Query as AxumQuery, RawPathParams, Request},
 };
 use http::request::Parts;
 use http_kit::body::{BodyError, read_json};
-use ids::{ApiKeyId, OperationId, OrganizationId, PartnerId, ProjectId};
+use ids::{
+    ApiKeyId, OperationId, OrganizationId, PartnerId, PartnerUserId, ProjectId, WebhookDeliveryId, WebhookEndpointId,
+};
 use model::Error;
 use serde::de::DeserializeOwned;
 
@@ -46,8 +48,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
+/// A segment of the path; empty when it cannot be read, which names nothing.
+pub(crate) async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
+    let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
+    let found = parameters.iter().flatten().find(|(key, _)| *key == name);
+    found.map(|(_, text)| text.to_owned()).unwrap_or_default()
+}
+
 macro_rules! path_ids {
-    ($($(#[$doc:meta])* $name:ident($id:ty) else $code:literal, $what:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($id:ty) at $segment:literal else $code:literal, $what:literal;)*) => {$(
         $(#[$doc])*
         pub(crate) struct $name(pub(crate) $id);
 
@@ -56,9 +65,8 @@ macro_rules! path_ids {
 
             /// A text that is no id names nothing, which is what the caller is told.
             async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-                let not_found = || Error::not_found($code, $what);
-                let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| not_found())?;
-                Ok(Self(text.parse().map_err(|_| not_found())?))
+                let text = segment(parts, state, $segment).await;
+                Ok(Self(text.parse().map_err(|_| Error::not_found($code, $what))?))
             }
         }
     )*};
@@ -66,15 +74,23 @@ macro_rules! path_ids {
 
 path_ids! {
     /// The organization in the path.
-    OrganizationPath(OrganizationId) else "organization.not_found", "Organization";
+    OrganizationPath(OrganizationId) at "org" else "organization.not_found", "Organization";
     /// The project or branch in the path.
-    ProjectPath(ProjectId) else "project.not_found", "Project";
+    ProjectPath(ProjectId) at "id" else "project.not_found", "Project";
     /// The branch in the path.
-    BranchPath(ProjectId) else "branch.not_found", "Branch";
+    BranchPath(ProjectId) at "id" else "branch.not_found", "Branch";
     /// The operation in the path.
-    OperationPath(OperationId) else "operation.not_found", "Operation";
+    OperationPath(OperationId) at "id" else "operation.not_found", "Operation";
     /// The API key in the path.
-    ApiKeyPath(ApiKeyId) else "api_key.not_found", "API key";
+    ApiKeyPath(ApiKeyId) at "id" else "api_key.not_found", "API key";
     /// The partner in the path.
-    PartnerPath(PartnerId) else "partner.not_found", "Partner";
+    PartnerPath(PartnerId) at "id" else "partner.not_found", "Partner";
+    /// The partner's user in the path.
+    PartnerUserPath(PartnerUserId) at "id" else "partner.user_not_found", "User";
+    /// The project of a partner's user in the path.
+    UserProjectPath(ProjectId) at "project" else "project.not_found", "Project";
+    /// The receiver of events in the path.
+    EndpointPath(WebhookEndpointId) at "endpoint" else "webhook.not_found", "Webhook endpoint";
+    /// The delivery in the path.
+    DeliveryPath(WebhookDeliveryId) at "delivery" else "webhook.delivery_not_found", "Delivery";
 }

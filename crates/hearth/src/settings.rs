@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use chrono::{NaiveDate, NaiveTime};
 use clap::{Args, Parser, Subcommand};
 use ids::PartnerId;
 use model::{
@@ -10,7 +9,7 @@ use model::{
     limits::{self, Plan},
     partners::PartnerKind,
     regions::Region,
-    usage::{Period, current_period},
+    usage::Period,
 };
 
 /// The cloud that hosts backends: control plane, worker, gateway and local provider in one binary.
@@ -122,14 +121,17 @@ impl UpSettings {
 
 /// A number of minutes up to a year.
 fn minutes(text: &str) -> Result<f64, String> {
-    let minutes: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.0..=525_600.0).contains(&minutes) { Ok(minutes) } else { Err("not from 0 to 525600".to_owned()) }
+    up_to(525_600.0, text)
 }
 
 /// A number of days up to a year.
 fn days(text: &str) -> Result<f64, String> {
-    let days: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.0..=365.0).contains(&days) { Ok(days) } else { Err("not from 0 to 365".to_owned()) }
+    up_to(365.0, text)
+}
+
+fn up_to(most: f64, text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=most).contains(&number) { Ok(number) } else { Err(format!("not from 0 to {most}")) }
 }
 
 /// Settings of `hearth operations`.
@@ -227,9 +229,7 @@ pub(crate) enum UsageCommand {
 
 /// A calendar month.
 fn month(text: &str) -> Result<Period, String> {
-    let first = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok();
-    let first = first.filter(|day| day.format("%Y-%m").to_string() == text).ok_or("not a month such as 2026-01")?;
-    Ok(current_period(first.and_time(NaiveTime::MIN).and_utc()))
+    Period::of_month(text).ok_or_else(|| "not a month such as 2026-01".to_owned())
 }
 
 /// What an operator does with operations.

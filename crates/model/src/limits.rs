@@ -56,9 +56,7 @@ impl Plan {
             },
         }
     }
-}
 
-impl Plan {
     /// Whether its projects are paused when nobody uses them.
     #[must_use]
     pub const fn pauses_idle_projects(self) -> bool {
@@ -146,8 +144,8 @@ pub const EVENT_DAYS: i64 = 30;
 pub const THROTTLED_REQUESTS_PER_SECOND: u32 = 2;
 /// How long a project that was paused because nobody used it can be restored by its owner, in days.
 pub const IDLE_RESTORE_DAYS: i64 = 30;
-/// Events or deliveries in one page.
-pub const EVENT_PAGE_MAX: i64 = 100;
+/// Things in one page of a list that is read page by page.
+pub const PAGE_MAX: i64 = 100;
 
 /// Smallest disk of a project, in GiB.
 pub const DISK_GIB_MIN: i64 = 8;

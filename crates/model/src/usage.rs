@@ -174,15 +174,26 @@ impl Period {
     pub fn days(self) -> impl Iterator<Item = NaiveDate> {
         self.start.iter_days().take_while(move |day| *day <= self.end)
     }
+
+    /// The calendar month of this name, such as `2026-01`; none for another text.
+    #[must_use]
+    pub fn of_month(text: &str) -> Option<Self> {
+        let first = NaiveDate::parse_from_str(&format!("{text}-01"), "%Y-%m-%d").ok()?;
+        (first.format("%Y-%m").to_string() == text).then(|| Self::around(first))
+    }
+
+    fn around(day: NaiveDate) -> Self {
+        let start = day.with_day(1).expect("every month has a first day");
+        let end =
+            start.checked_add_months(Months::new(1)).and_then(|next| next.pred_opt()).expect("not at the end of time");
+        Self { start, end }
+    }
 }
 
 /// The calendar month around `now`.
 #[must_use]
 pub fn current_period(now: DateTime<Utc>) -> Period {
-    let start = now.date_naive().with_day(1).expect("every month has a first day");
-    let end =
-        start.checked_add_months(Months::new(1)).and_then(|next| next.pred_opt()).expect("not at the end of time");
-    Period { start, end }
+    Period::around(now.date_naive())
 }
 
 /// The calendar month before the one around `now`.

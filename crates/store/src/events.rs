@@ -1,5 +1,7 @@
 //! Events: written with the change they tell of, published in an order that can be followed, kept for a while.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
 use ids::{EventId, OrganizationId, PartnerId, ProjectId};
 use model::events::{EventType, Owner};
@@ -77,7 +79,7 @@ pub async fn insert(conn: &mut PgConnection, event: &NewEvent, at: DateTime<Utc>
 
 /// What the end of an operation is told as. The first column is the operation's kind, with `+instance_type`, `+version` or `+dry_run` where
 /// its input says so; what is not here is not told.
-pub(crate) const ENDINGS: &[(&str, EventType, EventType)] = {
+const ENDINGS: &[(&str, EventType, EventType)] = {
     use EventType::{
         BranchCreated, BranchCreationFailed, BranchDeleted, BranchMergeUndone, BranchMerged, BranchOperationFailed,
         BranchReset, BranchUpdated, ProjectCreated, ProjectCreationFailed, ProjectDeleted, ProjectInstanceChanged,
@@ -99,6 +101,19 @@ pub(crate) const ENDINGS: &[(&str, EventType, EventType)] = {
         (OperationKind::BranchDelete.as_str(), BranchDeleted, BranchOperationFailed),
     ]
 };
+
+/// The columns of [`ENDINGS`], for a statement.
+pub(crate) struct Endings {
+    pub(crate) keys: Vec<String>,
+    pub(crate) succeeded: Vec<String>,
+    pub(crate) failed: Vec<String>,
+}
+
+pub(crate) static ENDING_COLUMNS: LazyLock<Endings> = LazyLock::new(|| Endings {
+    keys: ENDINGS.iter().map(|(key, _, _)| (*key).to_owned()).collect(),
+    succeeded: ENDINGS.iter().map(|(_, succeeded, _)| succeeded.as_str().to_owned()).collect(),
+    failed: ENDINGS.iter().map(|(_, _, failed)| failed.as_str().to_owned()).collect(),
+});
 
 /// Events that one round publishes at most.
 const ROUND: i64 = 500;

@@ -50,6 +50,20 @@ pub fn violated_constraint(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
 }
 
+/// The words of a list as they are recorded; absent stays absent.
+fn texts<T: Copy>(words: Option<&[T]>, text: impl Fn(T) -> &'static str) -> Option<Vec<String>> {
+    words.map(|words| words.iter().map(|&word| text(word).to_owned()).collect())
+}
+
+/// Reads a recorded list of words; absent stays absent.
+fn parse_list<T>(texts: Option<Vec<String>>) -> sqlx::Result<Option<Vec<T>>>
+where
+    T: FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    texts.map(|texts| texts.iter().map(|text| parse(text)).collect()).transpose()
+}
+
 /// Reads a recorded word. A word this build does not know is damage, or a newer build's.
 fn parse<T>(text: &str) -> sqlx::Result<T>
 where

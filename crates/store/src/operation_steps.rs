@@ -8,7 +8,10 @@ use ids::{EventId, OperationId};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::{events::ENDINGS, operations::OperationState};
+use crate::{
+    events::{ENDING_COLUMNS, Endings},
+    operations::OperationState,
+};
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,12 +197,7 @@ pub async fn advance(
     let positions: Vec<i32> = transition.steps.iter().map(|step| step.position).collect();
     let states: Vec<String> = transition.steps.iter().map(|step| step.state.as_str().to_owned()).collect();
     let errors: Vec<Option<String>> = transition.steps.iter().map(|step| step.error.clone()).collect();
-    let (keys, endings): (Vec<String>, Vec<_>) = ENDINGS
-        .iter()
-        .map(|(key, succeeded, failed)| ((*key).to_owned(), (succeeded.as_str(), failed.as_str())))
-        .unzip();
-    let (succeeded, failed): (Vec<String>, Vec<String>) =
-        endings.into_iter().map(|(succeeded, failed)| (succeeded.to_owned(), failed.to_owned())).unzip();
+    let Endings { keys, succeeded, failed } = &*ENDING_COLUMNS;
     let held = sqlx::query!(
         r#"with before as (
                select id, state from operations
@@ -270,9 +268,9 @@ pub async fn advance(
         &states,
         &errors as &[Option<String>],
         EventId::generate().as_uuid(),
-        &keys,
-        &succeeded,
-        &failed,
+        keys,
+        succeeded,
+        failed,
     )
     .fetch_optional(conn)
     .await?;

@@ -9,7 +9,7 @@ use model::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::parse;
+use crate::{parse, parse_list, texts};
 
 /// A partner as recorded.
 #[derive(Clone, Debug)]
@@ -45,18 +45,6 @@ struct Row {
     created_at: DateTime<Utc>,
 }
 
-fn words<T>(texts: Option<Vec<String>>) -> sqlx::Result<Option<Vec<T>>>
-where
-    T: std::str::FromStr,
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    texts.map(|texts| texts.iter().map(|text| parse(text)).collect()).transpose()
-}
-
-fn texts<T: Copy>(words: Option<&[T]>, text: impl Fn(T) -> &'static str) -> Option<Vec<String>> {
-    words.map(|words| words.iter().map(|&word| text(word).to_owned()).collect())
-}
-
 impl TryFrom<Row> for Partner {
     type Error = sqlx::Error;
 
@@ -69,8 +57,8 @@ impl TryFrom<Row> for Partner {
             plan: parse(&row.plan)?,
             allowances: Allowances {
                 project_limit: row.project_limit.map(i32::unsigned_abs),
-                regions: words(row.regions)?,
-                instance_types: words(row.instance_types)?,
+                regions: parse_list(row.regions)?,
+                instance_types: parse_list(row.instance_types)?,
             },
             disabled_at: row.disabled_at,
             created_at: row.created_at,

@@ -222,6 +222,20 @@ pub struct Amount {
     pub amount: i64,
 }
 
+struct AmountRow {
+    project_id: Uuid,
+    metric: String,
+    amount: i64,
+}
+
+impl TryFrom<AmountRow> for Amount {
+    type Error = sqlx::Error;
+
+    fn try_from(row: AmountRow) -> sqlx::Result<Self> {
+        Ok(Self { project_id: row.project_id.into(), metric: parse(&row.metric)?, amount: row.amount })
+    }
+}
+
 /// What each of the projects' gauges carries into a day, where that is something.
 pub async fn carried(
     conn: &mut PgConnection,
@@ -229,7 +243,8 @@ pub async fn carried(
     before: NaiveDate,
 ) -> sqlx::Result<Vec<Amount>> {
     let ids: Vec<Uuid> = project_ids.iter().map(|id| id.as_uuid()).collect();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        AmountRow,
         r#"select p.id as "project_id!", m.metric as "metric!", b.last_amount as "amount!"
            from unnest($1::uuid[]) as p (id)
            cross join unnest($2::text[]) as m (metric)
@@ -244,9 +259,7 @@ pub async fn carried(
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter()
-        .map(|row| Ok(Amount { project_id: row.project_id.into(), metric: parse(&row.metric)?, amount: row.amount }))
-        .collect()
+    rows.into_iter().map(Amount::try_from).collect()
 }
 
 /// The sum over a period of every counter of every project of an organization that has any, branches and deleted ones included.
@@ -255,7 +268,8 @@ pub async fn counters(
     organization_id: OrganizationId,
     period: Period,
 ) -> sqlx::Result<Vec<Amount>> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        AmountRow,
         r#"select p.id as project_id, d.metric as "metric!", sum(d.amount)::bigint as "amount!"
            from projects p
            cross join unnest($4::text[]) as m (metric)
@@ -269,14 +283,13 @@ pub async fn counters(
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter()
-        .map(|row| Ok(Amount { project_id: row.project_id.into(), metric: parse(&row.metric)?, amount: row.amount }))
-        .collect()
+    rows.into_iter().map(Amount::try_from).collect()
 }
 
 /// The newest size of each kind of an organization's projects, where that is something. Those that are gone hold nothing.
 pub async fn current_sizes(conn: &mut PgConnection, organization_id: OrganizationId) -> sqlx::Result<Vec<Amount>> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        AmountRow,
         r#"select p.id as project_id, m.metric as "metric!", r.last_amount as "amount!"
            from projects p
            cross join unnest($2::text[]) as m (metric)
@@ -290,9 +303,7 @@ pub async fn current_sizes(conn: &mut PgConnection, organization_id: Organizatio
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter()
-        .map(|row| Ok(Amount { project_id: row.project_id.into(), metric: parse(&row.metric)?, amount: row.amount }))
-        .collect()
+    rows.into_iter().map(Amount::try_from).collect()
 }
 
 /// A page of the projects of a scope, deleted ones and branches included, in the order of their creation.

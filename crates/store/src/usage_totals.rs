@@ -133,17 +133,6 @@ pub async fn late(conn: &mut PgConnection, scope: Scope, period: Period) -> sqlx
     rows.into_iter().map(|row| Ok((parse(&row.metric)?, row.amount))).collect()
 }
 
-/// What a project's gauge carried into a day; 0 before its first sample.
-pub async fn project_carried(
-    conn: &mut PgConnection,
-    project_id: ProjectId,
-    metric: Metric,
-    before: NaiveDate,
-) -> sqlx::Result<i64> {
-    let held = usage_days::carried(conn, &[project_id], before).await?;
-    Ok(held.iter().find(|held| held.metric == metric).map_or(0, |held| held.amount))
-}
-
 /// The source of what the control plane itself records.
 const SOURCE: &str = "control-plane";
 

@@ -6,7 +6,7 @@ use model::events::{EventType, Owner};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::parse;
+use crate::{parse_list, texts};
 
 /// A receiver of events.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl TryFrom<Row> for WebhookEndpoint {
 
     fn try_from(row: Row) -> sqlx::Result<Self> {
         let Row { id, url, description, types, disabled_at, disabled_reason, created_at } = row;
-        let types = types.map(|types| types.iter().map(|text| parse(text)).collect()).transpose()?;
+        let types = parse_list(types)?;
         Ok(Self { id: id.into(), url, description, types, disabled_at, disabled_reason, created_at })
     }
 }
@@ -51,14 +51,10 @@ fn owner_ids(owner: Owner) -> (Option<Uuid>, Option<Uuid>) {
     (owner.organization_id().map(Uuid::from), owner.partner_id().map(|id| id.as_uuid()))
 }
 
-fn texts(types: Option<&[EventType]>) -> Option<Vec<String>> {
-    types.map(|types| types.iter().map(|kind| kind.as_str().to_owned()).collect())
-}
-
 /// Adds a receiver.
 pub async fn insert(conn: &mut PgConnection, owner: Owner, endpoint: &WebhookEndpoint) -> sqlx::Result<()> {
     let (organization_id, partner_id) = owner_ids(owner);
-    let types = texts(endpoint.types.as_deref());
+    let types = texts(endpoint.types.as_deref(), EventType::as_str);
     sqlx::query!(
         "insert into webhook_endpoints (id, organization_id, partner_id, url, description, types, created_at, updated_at)
          values ($1, $2, $3, $4, $5, $6, $7, $7)",
@@ -118,7 +114,7 @@ pub async fn lock(conn: &mut PgConnection, id: WebhookEndpointId) -> sqlx::Resul
 
 /// Changes where a receiver is and what it is told of.
 pub async fn update(conn: &mut PgConnection, endpoint: &WebhookEndpoint, at: DateTime<Utc>) -> sqlx::Result<()> {
-    let types = texts(endpoint.types.as_deref());
+    let types = texts(endpoint.types.as_deref(), EventType::as_str);
     sqlx::query!(
         "update webhook_endpoints set url = $2, description = $3, types = $4, updated_at = $5 where id = $1",
         endpoint.id.as_uuid(),

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use store::webhook_deliveries::{Attempt, Delivery};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{DeliveryPath, EndpointPath, cursor, page_limit};
+use super::cursor;
 use crate::{
-    api::{Answer, time},
+    api::{Answer, page_limit, time},
     app::{
         Ctx,
         events::{Whose, deliveries},
     },
-    http::extract::Query,
+    http::extract::{DeliveryPath, EndpointPath, Query},
     state::State,
 };
 

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use store::webhook_endpoints::WebhookEndpoint;
 use utoipa::ToSchema;
 
-use super::EndpointPath;
 use crate::{
     api::{Answer, time},
     app::{
@@ -18,7 +17,7 @@ use crate::{
             endpoints::{self, Wanted},
         },
     },
-    http::extract::Body,
+    http::extract::{Body, EndpointPath},
     state::State,
 };
 

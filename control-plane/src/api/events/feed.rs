@@ -7,9 +7,9 @@ use serde_json::Value;
 use store::events::Event;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{cursor, page_limit};
+use super::cursor;
 use crate::{
-    api::{Answer, time},
+    api::{Answer, page_limit, time},
     app::{
         Ctx,
         events::{self, Whose},

@@ -7,15 +7,15 @@ pub(super) mod feed;
 
 use axum::{
     Extension, Router,
-    extract::{FromRequestParts, RawPathParams},
+    extract::FromRequestParts,
     routing::{get, post},
 };
 use http::request::Parts;
-use ids::{WebhookDeliveryId, WebhookEndpointId};
 use model::Error;
 
 use crate::{
     app::{Failure, events::Whose},
+    http::extract::segment,
     state::State,
 };
 
@@ -65,12 +65,6 @@ pub(super) fn routes(below: Below) -> Router<State> {
         .route_layer(Extension(below))
 }
 
-async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
-    let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
-    let found = parameters.iter().flatten().find(|(key, _)| *key == name);
-    found.map(|(_, text)| text.to_owned()).unwrap_or_default()
-}
-
 /// A text that is no id names nothing, which is what the caller is told.
 impl<S: Send + Sync> FromRequestParts<S> for Whose {
     type Rejection = Failure;
@@ -89,39 +83,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Whose {
                 Ok(Self::Partner(id.map_err(|_| Error::not_found("partner.not_found", "Partner"))?))
             }
         }
-    }
-}
-
-/// The endpoint in the path.
-pub(crate) struct EndpointPath(WebhookEndpointId);
-
-impl<S: Send + Sync> FromRequestParts<S> for EndpointPath {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let id = segment(parts, state, "endpoint").await.parse();
-        Ok(Self(id.map_err(|_| Error::not_found("webhook.not_found", "Webhook endpoint"))?))
-    }
-}
-
-/// The delivery in the path.
-pub(crate) struct DeliveryPath(WebhookDeliveryId);
-
-impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let id = segment(parts, state, "delivery").await.parse();
-        Ok(Self(id.map_err(|_| Error::not_found("webhook.delivery_not_found", "Delivery"))?))
-    }
-}
-
-/// How many things a page may have, and has unless something else is asked for.
-fn page_limit(limit: Option<i64>) -> Result<i64, Error> {
-    const MAX: i64 = model::limits::EVENT_PAGE_MAX;
-    match limit.unwrap_or(MAX) {
-        limit if (1..=MAX).contains(&limit) => Ok(limit),
-        _ => Err(Error::invalid("limit", format!("limit must be between 1 and {MAX}"))),
     }
 }
 

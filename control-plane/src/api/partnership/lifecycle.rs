@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{IdOfProject, PartnerProjectEnvelope};
+use super::PartnerProjectEnvelope;
 use crate::{
     api::{Answer, WithOperation},
     app::{
@@ -16,7 +16,7 @@ use crate::{
         partners::{partner, projects as partner_projects},
         projects::{self, ProjectView, change, lifecycle},
     },
-    http::extract::Body,
+    http::extract::{Body, ProjectPath},
     state::State,
 };
 
@@ -65,7 +65,7 @@ fn status_of(
 pub(crate) async fn pause_partner_project(
     AxumState(state): AxumState<State>,
     ctx: Ctx,
-    IdOfProject(id): IdOfProject,
+    ProjectPath(id): ProjectPath,
     Body(input): Body<WaitIn>,
 ) -> Answer<WithOperation<PartnerProjectEnvelope<PartnerProjectStatus>>> {
     let present = projects::get(&state, &ctx, id).await?;
@@ -85,7 +85,7 @@ pub(crate) async fn pause_partner_project(
 pub(crate) async fn restore_partner_project(
     AxumState(state): AxumState<State>,
     ctx: Ctx,
-    IdOfProject(id): IdOfProject,
+    ProjectPath(id): ProjectPath,
     Body(input): Body<WaitIn>,
 ) -> Answer<WithOperation<PartnerProjectEnvelope<PartnerProjectStatus>>> {
     let present = projects::get(&state, &ctx, id).await?;
@@ -112,7 +112,7 @@ pub(crate) struct PartnerProjectDeleted {
 pub(crate) async fn delete_partner_project(
     AxumState(state): AxumState<State>,
     ctx: Ctx,
-    IdOfProject(id): IdOfProject,
+    ProjectPath(id): ProjectPath,
 ) -> Answer<WithOperation<PartnerProjectDeleted>> {
     let operation_id = lifecycle::delete(&state, &ctx, id).await?.operation_id;
     let body = PartnerProjectDeleted { message: "Project deleted successfully", request_id: ctx.request_id };
@@ -136,7 +136,7 @@ pub(crate) struct AuthorizationCode {
 pub(crate) async fn authorize_partner_project(
     AxumState(state): AxumState<State>,
     ctx: Ctx,
-    IdOfProject(id): IdOfProject,
+    ProjectPath(id): ProjectPath,
 ) -> Answer<Json<AuthorizationCode>> {
     let code = partner_projects::authorize(&state, &ctx, id).await?;
     Ok(Json(AuthorizationCode {
@@ -177,7 +177,7 @@ pub(crate) struct PartnerProjectUpgrade {
 pub(crate) async fn upgrade_partner_project(
     AxumState(state): AxumState<State>,
     ctx: Ctx,
-    IdOfProject(id): IdOfProject,
+    ProjectPath(id): ProjectPath,
     Body(input): Body<UpgradePartnerProjectIn>,
 ) -> Answer<WithOperation<PartnerProjectUpgrade>> {
     if input.instance_type.is_none() && input.volume_size_gib.is_none() {
@@ -230,7 +230,7 @@ pub(crate) struct PartnerProjectRestart {
 pub(crate) async fn restart_partner_project(
     AxumState(state): AxumState<State>,
     ctx: Ctx,
-    IdOfProject(id): IdOfProject,
+    ProjectPath(id): ProjectPath,
     Body(input): Body<RestartPartnerProjectIn>,
 ) -> Answer<WithOperation<PartnerProjectRestart>> {
     let wanted = input.insforge_oss_version.as_deref();

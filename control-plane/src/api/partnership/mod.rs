@@ -7,19 +7,16 @@ pub(super) mod usage;
 
 use axum::{
     Router,
-    extract::{FromRequestParts, RawPathParams},
     routing::{delete, get, post},
 };
-use http::request::Parts;
-use ids::{PartnerUserId, ProjectId};
-use model::{Error, projects::Status};
+use model::projects::Status;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     api::{billing, projects::access_host, usage::daily},
-    app::{Failure, partners::projects::Connection, projects},
+    app::partners::projects::Connection,
     state::State,
 };
 
@@ -43,58 +40,6 @@ pub(super) fn routes() -> Router<State> {
         .route(&format!("{base}/{{id}}/authorization"), post(lifecycle::authorize_partner_project))
         .route(&format!("{base}/{{id}}/upgrade"), post(lifecycle::upgrade_partner_project))
         .route(&format!("{base}/{{id}}/restart"), post(lifecycle::restart_partner_project))
-}
-
-/// The project in `{id}`.
-pub(crate) struct IdOfProject(ProjectId);
-
-/// The partner's user in `{id}`.
-pub(crate) struct IdOfUser(PartnerUserId);
-
-/// The partner's user in `{id}`, and their project in `{project}`.
-pub(crate) struct IdsOfUserAndProject {
-    user_id: PartnerUserId,
-    project_id: ProjectId,
-}
-
-fn project_id(text: &str) -> Result<ProjectId, Error> {
-    text.parse().map_err(|_| projects::not_found())
-}
-
-fn user_id(text: &str) -> Result<PartnerUserId, Error> {
-    text.parse().map_err(|_| Error::not_found("partner.user_not_found", "User"))
-}
-
-/// A segment of the path; empty when it cannot be read, which names nothing.
-async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
-    let parameters = RawPathParams::from_request_parts(parts, state).await.ok();
-    let found = parameters.iter().flatten().find(|(key, _)| *key == name);
-    found.map(|(_, text)| text.to_owned()).unwrap_or_default()
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for IdOfProject {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        Ok(Self(project_id(&segment(parts, state, "id").await)?))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for IdOfUser {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        Ok(Self(user_id(&segment(parts, state, "id").await)?))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for IdsOfUserAndProject {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let user_id = user_id(&segment(parts, state, "id").await)?;
-        Ok(Self { user_id, project_id: project_id(&segment(parts, state, "project").await)? })
-    }
 }
 
 /// What is needed to use a project.

@@ -1,19 +1,19 @@
 //! A partner's projects, one by one and in pages.
 
 use axum::{Json, extract::State as AxumState};
-use model::{Error, projects::Status};
+use model::projects::Status;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{IdOfProject, IdsOfUserAndProject, PartnerProject, PartnerProjectEnvelope, project_id};
+use super::{PartnerProject, PartnerProjectEnvelope};
 use crate::{
     api::{
-        Answer,
+        Answer, page_limit,
         projects::{RestrictionOut, access_host},
         time,
     },
-    app::{Ctx, partners::projects},
-    http::extract::Query,
+    app::{Ctx, partners::projects, projects::not_found},
+    http::extract::{PartnerUserPath, ProjectPath, Query, UserProjectPath},
     state::State,
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct PartnerProjectMetadata {
 pub(crate) async fn get_partner_project(
     AxumState(state): AxumState<State>,
     ctx: Ctx,
-    IdOfProject(id): IdOfProject,
+    ProjectPath(id): ProjectPath,
 ) -> Answer<Json<PartnerProjectEnvelope<PartnerProjectMetadata>>> {
     let connection = projects::connection(&state, &ctx, id).await?;
     let project = PartnerProjectMetadata {
@@ -59,9 +59,10 @@ pub(crate) async fn get_partner_project(
 pub(crate) async fn get_partner_user_project(
     AxumState(state): AxumState<State>,
     ctx: Ctx,
-    ids: IdsOfUserAndProject,
+    PartnerUserPath(user_id): PartnerUserPath,
+    UserProjectPath(id): UserProjectPath,
 ) -> Answer<Json<PartnerProjectEnvelope<PartnerProject>>> {
-    let connection = projects::connection_of_user(&state, &ctx, ids.user_id, ids.project_id).await?;
+    let connection = projects::connection_of_user(&state, &ctx, user_id, id).await?;
     Ok(Json(PartnerProjectEnvelope { project: PartnerProject::new(&state, &connection) }))
 }
 
@@ -97,8 +98,6 @@ pub(crate) struct PageQuery {
     limit: Option<i64>,
 }
 
-const PAGE_MAX: i64 = 100;
-
 /// Lists the partner's projects in the order of their creation.
 #[utoipa::path(get, path = "/partnership/v1/{partner}/projects", tag = "partnership", params(("partner" = String, Path), PageQuery),
     security(("partner" = [])),
@@ -108,11 +107,8 @@ pub(crate) async fn list_partner_projects(
     ctx: Ctx,
     Query(query): Query<PageQuery>,
 ) -> Answer<Json<PartnerProjectList>> {
-    let limit = query.limit.unwrap_or(PAGE_MAX);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Error::invalid("limit", format!("limit must be between 1 and {PAGE_MAX}")).into());
-    }
-    let after = query.after.as_deref().map(project_id).transpose()?;
+    let limit = page_limit(query.limit)?;
+    let after = query.after.as_deref().map(str::parse).transpose().map_err(|_| not_found())?;
     let views = projects::page(&state, &ctx, after, limit).await?;
     let full = i64::try_from(views.len()).is_ok_and(|length| length == limit);
     let projects: Vec<_> = views

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{IdOfUser, PartnerProject};
+use super::PartnerProject;
 use crate::{
     api::{Answer, WithOperation},
     app::{
@@ -20,7 +20,10 @@ use crate::{
             projects::{self, Beneficiary, Synced, Wanted},
         },
     },
-    http::{extract::Body, problem},
+    http::{
+        extract::{Body, PartnerUserPath},
+        problem,
+    },
     state::State,
 };
 
@@ -104,7 +107,7 @@ fn synced(state: &State, synced: Synced) -> Response {
 pub(crate) async fn sync_project(
     AxumState(state): AxumState<State>,
     ctx: Ctx,
-    IdOfUser(id): IdOfUser,
+    PartnerUserPath(id): PartnerUserPath,
     Body(input): Body<SyncProjectIn>,
 ) -> Answer<Response> {
     let beneficiary = Beneficiary::User(id);

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::IdOfProject;
 use crate::{
     api::{
         Answer, time,
@@ -17,7 +16,7 @@ use crate::{
         partners::usage,
         usage::{Amounts, period},
     },
-    http::extract::Query,
+    http::extract::{ProjectPath, Query},
     state::State,
 };
 
@@ -88,7 +87,7 @@ pub(crate) struct PartnerProjectUsage {
 pub(crate) async fn get_partner_project_usage(
     AxumState(state): AxumState<State>,
     ctx: Ctx,
-    IdOfProject(id): IdOfProject,
+    ProjectPath(id): ProjectPath,
     Query(query): Query<PeriodQuery>,
 ) -> Answer<Json<PartnerProjectUsage>> {
     let period = period(query.start_date.as_deref(), query.end_date.as_deref(), state.clock.now())?;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use store::projects::Project;
 
-use super::{ProjectView, create::check_active_quota, find, find_locked, not_found, view};
+use super::{ProjectView, create::check_active_quota, find, find_locked, not_found, restorable_until, view};
 use crate::{
     app::{
         Ctx, Failure, Started, branches,
@@ -79,7 +79,7 @@ pub(crate) async fn restore(state: &State, ctx: &Ctx, id: ProjectId) -> Result<S
     let organization_id = find(&mut tx, ctx, id).await?.organization_id;
     store::organizations::lock(&mut tx, organization_id).await?;
     let project = find_idle(&mut tx, ctx, id, Status::Paused).await?;
-    check_restorable(&mut tx, state, ctx, &project).await?;
+    check_restorable(state, ctx, &project)?;
     if project.parent_id.is_none() {
         let plan = store::organizations::plan(&mut tx, organization_id).await?.ok_or_else(not_found)?;
         check_active_quota(&mut tx, plan, organization_id).await?;
@@ -94,14 +94,14 @@ pub(crate) async fn restore(state: &State, ctx: &Ctx, id: ProjectId) -> Result<S
 }
 
 /// What was paused because nobody used it, long ago, is restored by an operator only.
-async fn check_restorable(conn: &mut PgConnection, state: &State, ctx: &Ctx, project: &Project) -> Result<(), Failure> {
+fn check_restorable(state: &State, ctx: &Ctx, project: &Project) -> Result<(), Error> {
     let operator = ctx.user().is_ok_and(|user| user.operator);
-    let until = view(conn, project.clone()).await?.restorable_until();
+    let until = restorable_until(project);
     if operator || until.is_none_or(|until| state.clock.now() <= until) {
         return Ok(());
     }
     let text = "The project was paused because nobody used it, and the time to restore it is over. Its data is kept: ask the operator.";
-    Err(Error::conflict("project.archived", text).into())
+    Err(Error::conflict("project.archived", text))
 }
 
 /// Restarts a project, with another backend version if one is given.

@@ -42,13 +42,6 @@ impl ProjectView {
         status(self.project.intent, self.project.observed, self.activity())
     }
 
-    /// Until when its owner can restore it, where that ends: it was paused because nobody used it.
-    pub(crate) fn restorable_until(&self) -> Option<DateTime<Utc>> {
-        let project = &self.project;
-        let paused_at = project.paused_at.filter(|_| project.pause_reason == Some(PauseReason::Idle))?;
-        Some(paused_at + Duration::days(limits::IDLE_RESTORE_DAYS))
-    }
-
     pub(crate) fn operation_status(&self) -> Option<&'static str> {
         operation_status(self.activity())
     }
@@ -130,4 +123,10 @@ pub(crate) async fn access_api_key(state: &State, ctx: &Ctx, id: ProjectId) -> R
     audit::close_done(&mut tx, state, audit_id).await?;
     tx.commit().await?;
     Ok(key)
+}
+
+/// Until when its owner can restore a project, where that ends: it was paused because nobody used it.
+pub(crate) fn restorable_until(project: &Project) -> Option<DateTime<Utc>> {
+    let paused_at = project.paused_at.filter(|_| project.pause_reason == Some(PauseReason::Idle))?;
+    Some(paused_at + Duration::days(limits::IDLE_RESTORE_DAYS))
 }

@@ -7,8 +7,19 @@
 mod invoice;
 mod prices;
 
+use chrono::NaiveDate;
+
+use crate::limits::Plan;
+
 pub use invoice::{Bill, Invoice, Line, Part, Priced, Share, Used, invoice};
 pub use prices::{ComputePrices, Edition, MetricPrice, PriceList, edition, price_list};
+
+/// What usage of a period that begins on a day costs beyond the plan's own price.
+#[must_use]
+pub fn beyond_plan(plan: Plan, used: &Used, start: NaiveDate) -> i64 {
+    let costs = |edition: &Edition| invoice::<()>(edition, used, Vec::new()).total_micros - edition.monthly_micros;
+    edition(plan, start).map_or(0, costs)
+}
 
 /// Divides an amount by weights so that the shares sum to it: each rounded towards zero, and what is left given by one micro-unit to those
 /// with the largest remainders, the earlier of equals first. Without weights there are no shares.

@@ -90,6 +90,40 @@ pub fn split_path(path: &str) -> Vec<&str> {
     parts
 }
 
+/// Where `wanted` stands outside quotes of both kinds and outside parentheses. Postgres doubles quotes inside quotes, so counting them is enough.
+pub(crate) fn find_outside(text: &str, wanted: &str) -> Option<usize> {
+    let (mut single, mut double, mut depth) = (false, false, 0_i32);
+    for (index, character) in text.char_indices() {
+        if !single && !double && depth == 0 && text[index..].starts_with(wanted) {
+            return Some(index);
+        }
+        match character {
+            '\'' if !double => single = !single,
+            '"' if !single => double = !double,
+            '(' if !single && !double => depth += 1,
+            ')' if !single && !double => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Splits a text where `separator` stands outside quotes and parentheses.
+pub(crate) fn split_outside<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
+    let (mut parts, mut rest) = (Vec::new(), text);
+    while let Some(at) = find_outside(rest, separator) {
+        parts.push(&rest[..at]);
+        rest = &rest[at + separator.len()..];
+    }
+    parts.push(rest);
+    parts
+}
+
+/// The name in a function's path or its last part, without the types of its arguments.
+pub(crate) fn function_name(path: &str) -> &str {
+    find_outside(path, "(").map_or(path, |arguments| &path[..arguments])
+}
+
 /// Joins quoted names to a path.
 pub fn join_path(parts: &[&str]) -> String {
     parts.join(".")

@@ -8,11 +8,12 @@ mod kind;
 mod secrets;
 
 pub use identity::{Identity, join_path, quote_identifier, split_path, unquote_identifier};
+pub(crate) use identity::{find_outside, function_name, split_outside};
 pub use kind::Kind;
 pub use secrets::Secrets;
 pub(crate) use secrets::masked;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -137,7 +138,7 @@ impl Fact {
         for (name, value) in fields {
             hasher.update(name.as_bytes());
             hasher.update([1]);
-            feed_canonical(value, hasher);
+            write_canonical(value, hasher);
             hasher.update([2]);
         }
         hasher.update([3]);
@@ -259,36 +260,42 @@ impl FromIterator<Fact> for Catalog {
     }
 }
 
-/// Feeds the same text as [`canonical`] makes, without making it.
-fn feed_canonical(value: &Value, hasher: &mut Sha256) {
-    match value {
-        Value::Object(_) | Value::Array(_) | Value::Number(_) => hasher.update(canonical(value).as_bytes()),
-        Value::Null => hasher.update(b"null"),
-        Value::Bool(true) => hasher.update(b"true"),
-        Value::Bool(false) => hasher.update(b"false"),
-        Value::String(text) if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') => {
-            hasher.update(b"\"");
-            hasher.update(text.as_bytes());
-            hasher.update(b"\"");
-        }
-        Value::String(_) => hasher.update(canonical(value).as_bytes()),
-    }
-}
-
 /// JSON text with the keys of objects sorted, so that equal values have equal texts.
 pub(crate) fn canonical(value: &Value) -> String {
+    let mut text = Vec::new();
+    write_canonical(value, &mut text);
+    String::from_utf8(text).expect("JSON is text")
+}
+
+fn write_canonical(value: &Value, out: &mut impl io::Write) {
+    write_value(value, out).expect("neither memory nor a hash refuses");
+}
+
+fn write_value(value: &Value, out: &mut impl io::Write) -> io::Result<()> {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by(|left, right| left.0.cmp(right.0));
-            let inner: Vec<_> = entries
-                .iter()
-                .map(|(key, item)| format!("{}:{}", Value::String((*key).clone()), canonical(item)))
-                .collect();
-            format!("{{{}}}", inner.join(","))
+            let mut opening: &[u8] = b"{";
+            for (key, item) in entries {
+                out.write_all(opening)?;
+                opening = b",";
+                serde_json::to_writer(&mut *out, key)?;
+                out.write_all(b":")?;
+                write_value(item, out)?;
+            }
+            out.write_all(if map.is_empty() { b"{}" } else { b"}" })
         }
-        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        scalar => scalar.to_string(),
+        Value::Array(items) => {
+            let mut opening: &[u8] = b"[";
+            for item in items {
+                out.write_all(opening)?;
+                opening = b",";
+                write_value(item, out)?;
+            }
+            out.write_all(if items.is_empty() { b"[]" } else { b"]" })
+        }
+        scalar => Ok(serde_json::to_writer(out, scalar)?),
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn same_but(from: &Fact, to: &Fact, fields: &[&str]) -> bool {
 }
 
 fn create_aggregate(fact: &Fact) -> String {
-    let name = super::routines::function_name(fact.identity.path());
+    let name = crate::catalog::function_name(fact.identity.path());
     let arguments = Some(fact.text("arguments")).filter(|text| !text.is_empty()).unwrap_or("*");
     let mut parts = vec![format!("sfunc = {}", fact.text("transition")), format!("stype = {}", fact.text("state"))];
     let modify = |field: &str| match fact.text(field) {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::relations::option_changes;
 use super::{Change, Piece};
-use crate::catalog::{Fact, Identity};
+use crate::catalog::{Fact, Identity, find_outside};
 
 /// `add constraint` with its own name. A key of a partitioned table is made without its parts, which are facts of their own.
 pub(crate) fn add_constraint(fact: &Fact) -> Vec<Piece> {
@@ -113,9 +113,9 @@ fn statistics(from: Option<&Fact>, to: &Fact) -> Vec<Piece> {
 /// The index apart from its storage parameters, and these as `name=value`.
 fn without_options(definition: &str) -> (String, Vec<String>) {
     const OPEN: &str = " WITH (";
-    let Some(start) = outside_quotes(definition, OPEN) else { return (definition.to_owned(), Vec::new()) };
+    let Some(start) = find_outside(definition, OPEN) else { return (definition.to_owned(), Vec::new()) };
     let inner = &definition[start + OPEN.len()..];
-    let Some(end) = outside_quotes(inner, ")") else { return (definition.to_owned(), Vec::new()) };
+    let Some(end) = find_outside(inner, ")") else { return (definition.to_owned(), Vec::new()) };
     let options = inner[..end]
         .split(", ")
         .map(|option| match option.split_once('=') {
@@ -124,23 +124,6 @@ fn without_options(definition: &str) -> (String, Vec<String>) {
         })
         .collect();
     (format!("{}{}", &definition[..start], &inner[end + 1..]), options)
-}
-
-fn outside_quotes(text: &str, wanted: &str) -> Option<usize> {
-    let (mut single, mut double, mut depth) = (false, false, 0_i32);
-    for (index, character) in text.char_indices() {
-        if !single && !double && depth == 0 && text[index..].starts_with(wanted) {
-            return Some(index);
-        }
-        match character {
-            '\'' if !double => single = !single,
-            '"' if !single => double = !double,
-            '(' if !single && !double => depth += 1,
-            ')' if !single && !double => depth -= 1,
-            _ => {}
-        }
-    }
-    None
 }
 
 /// Makes an index of a partition part of the partitioned table's.

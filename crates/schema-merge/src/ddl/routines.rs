@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Change, Piece, literal, options_clause, owner};
-use crate::catalog::{Fact, Kind, quote_identifier};
+use crate::catalog::{Fact, Kind, function_name, quote_identifier};
 
 /// Settings whose stored value is a list of quoted names and must be written as a list of literals.
 const LIST_SETTINGS: [&str; 5] = [
@@ -156,19 +156,6 @@ fn dollar_tag(body: &str) -> String {
         count += 1;
     }
     tag
-}
-
-/// The name in a function's path, without the types of its arguments.
-pub(crate) fn function_name(path: &str) -> &str {
-    let mut quoted = false;
-    for (index, character) in path.char_indices() {
-        match character {
-            '"' => quoted = !quoted,
-            '(' if !quoted => return &path[..index],
-            _ => {}
-        }
-    }
-    path
 }
 
 /// A function keeps its identity as long as the names of its arguments and its result stay and no argument loses its default; else it

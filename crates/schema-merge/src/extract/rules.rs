@@ -5,7 +5,7 @@ use serde_json::json;
 use super::addresses::RULE;
 use super::assemble::{Gathering, fact, lineage};
 use super::rows;
-use crate::catalog::{Identity, Kind};
+use crate::catalog::{Identity, Kind, find_outside, split_outside};
 
 const STATISTICS: i64 = 3381;
 
@@ -31,34 +31,13 @@ pub(super) fn gather(gathering: &mut Gathering, rules: Vec<rows::Rule>, statisti
 /// is no fact.
 fn in_order(definition: &str) -> String {
     let read = || {
-        let start = outside(definition, " ON ")? + " ON ".len();
-        let end = start + outside(&definition[start..], " FROM ")?;
-        let (mut parts, mut rest) = (Vec::new(), &definition[start..end]);
-        while let Some(at) = outside(rest, ", ") {
-            parts.push(&rest[..at]);
-            rest = &rest[at + 2..];
-        }
-        parts.push(rest);
+        let start = find_outside(definition, " ON ")? + " ON ".len();
+        let end = start + find_outside(&definition[start..], " FROM ")?;
+        let mut parts = split_outside(&definition[start..end], ", ");
         parts.sort_unstable();
         Some(format!("{}{}{}", &definition[..start], parts.join(", "), &definition[end..]))
     };
     read().unwrap_or_else(|| definition.to_owned())
-}
-
-/// Where a text stands outside quotes and parentheses.
-fn outside(text: &str, wanted: &str) -> Option<usize> {
-    let (mut quote, mut depth) = (None, 0_i32);
-    for (at, character) in text.char_indices() {
-        match (quote, character) {
-            (None, _) if depth == 0 && text[at..].starts_with(wanted) => return Some(at),
-            (None, '"' | '\'') => quote = Some(character),
-            (Some(open), _) if open == character => quote = None,
-            (None, '(') => depth += 1,
-            (None, ')') => depth -= 1,
-            _ => {}
-        }
-    }
-    None
 }
 
 #[cfg(test)]

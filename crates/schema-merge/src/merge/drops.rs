@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::{Disagreement, Sides, differing};
 use super::renames::Aligned;
-use super::rewriting::function_name;
-use crate::catalog::{Catalog, Identity, Kind};
+use crate::catalog::{Catalog, Identity, Kind, function_name};
 
 /// Drops against changes, gathered under the topmost thing that was dropped.
 pub(super) struct Drops<'a> {

@@ -2,7 +2,7 @@
 
 use super::facts::Disagreement;
 use super::renames::Aligned;
-use crate::catalog::{Catalog, Fact, Identity, Kind, join_path};
+use crate::catalog::{Catalog, Fact, Identity, Kind, find_outside, join_path, split_outside};
 use crate::ddl::comparable;
 
 /// Every foreign key of the merged whole that no side had with these types and that Postgres surely refuses.
@@ -72,8 +72,8 @@ fn pairs(reference: &Fact) -> Vec<[Identity; 2]> {
     let read = || {
         let (own, rest) = list(reference.text("definition").strip_prefix("FOREIGN KEY ")?)?;
         let rest = rest.strip_prefix(" REFERENCES ")?;
-        let (other, _) = list(&rest[outside_quotes(rest, '(')?..])?;
-        let table = &rest[..outside_quotes(rest, '(')?];
+        let (table, other) = rest.split_at(find_outside(rest, "(")?);
+        let (other, _) = list(other)?;
         let column = |table: &str, name: &str| Identity::new(Kind::Column, join_path(&[table, name]));
         Some(
             own.into_iter()
@@ -88,24 +88,8 @@ fn pairs(reference: &Fact) -> Vec<[Identity; 2]> {
 /// The names of a list in parentheses, and what follows it.
 fn list(text: &str) -> Option<(Vec<&str>, &str)> {
     let inner = text.strip_prefix('(')?;
-    let end = outside_quotes(inner, ')')?;
-    let (mut names, mut rest) = (Vec::new(), &inner[..end]);
-    while let Some(comma) = outside_quotes(rest, ',') {
-        names.push(rest[..comma].trim());
-        rest = &rest[comma + 1..];
-    }
-    names.push(rest.trim());
-    Some((names, &inner[end + 1..]))
-}
-
-fn outside_quotes(text: &str, wanted: char) -> Option<usize> {
-    let mut quoted = false;
-    text.char_indices()
-        .find(|(_, character)| {
-            quoted ^= *character == '"';
-            *character == wanted && !quoted
-        })
-        .map(|(at, _)| at)
+    let end = find_outside(inner, ")")?;
+    Some((split_outside(&inner[..end], ", "), &inner[end + 1..]))
 }
 
 #[cfg(test)]

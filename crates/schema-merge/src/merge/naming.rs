@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 
 use super::renames::Name;
-use super::rewriting::{function_name, rewrite, rewrite_label, shares_names};
-use crate::catalog::{Catalog, Fact, Identity, Kind, split_path};
+use super::rewriting::{rewrite, rewrite_label, shares_names};
+use crate::catalog::{Catalog, Fact, Identity, Kind, function_name, split_path};
 
 /// Fields that hold no names of things.
 const PLAIN: [&str; 6] = ["labels", "options", "config", "text", "owner", "version"];

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::naming::{Renamed, Wanted};
 use super::renames::{follows, whole};
-use super::rewriting::{aside, function_name};
-use crate::catalog::{Catalog, Fact, Identity, Kind, split_path, unquote_identifier};
+use super::rewriting::aside;
+use crate::catalog::{Catalog, Fact, Identity, Kind, function_name, split_path, unquote_identifier};
 use crate::ddl::literal;
 use crate::plan::Step;
 

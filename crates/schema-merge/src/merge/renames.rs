@@ -10,9 +10,9 @@ use super::facts::Disagreement;
 use super::naming::{Renamed, Wanted, rename_all};
 use super::options::Choice;
 use super::rename_steps;
-use super::rewriting::{function_name, shares_names};
+use super::rewriting::shares_names;
 use crate::access::DefaultPrivileges;
-use crate::catalog::{Catalog, Fact, Identity, Kind};
+use crate::catalog::{Catalog, Fact, Identity, Kind, function_name};
 use crate::plan::{Step, Unsupported};
 use crate::report::Hazard;
 

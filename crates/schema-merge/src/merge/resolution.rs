@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::facts::Merged;
 use super::renames::Aligned;
-use super::rewriting::{function_name, mentions};
-use crate::catalog::{Catalog, Fact, Identity, Kind};
+use super::rewriting::mentions;
+use crate::catalog::{Catalog, Fact, Identity, Kind, function_name};
 use crate::report::Hazard;
 
 pub(super) fn check(aligned: &Aligned, merged: &mut Merged) {

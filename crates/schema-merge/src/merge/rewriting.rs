@@ -1,6 +1,6 @@
 //! Replaces names in the texts that Postgres printed.
 
-use crate::catalog::{Identity, Kind, quote_identifier, unquote_identifier};
+use crate::catalog::{Identity, Kind, function_name, quote_identifier, unquote_identifier};
 use crate::ddl::literal;
 
 /// The text with a renamed thing under its new name: qualified names anywhere, last names as whole words outside strings.
@@ -28,19 +28,6 @@ pub(super) fn rewrite(text: &str, old: &Identity, new: &Identity) -> String {
         }
         _ => replace_word(text, old.path(), new.path(), Where::Everywhere),
     }
-}
-
-/// The name in a function's path or its last part, without the types of its arguments.
-pub(super) fn function_name(path: &str) -> &str {
-    let mut quoted = false;
-    for (index, character) in path.char_indices() {
-        match character {
-            '"' => quoted = !quoted,
-            '(' if !quoted => return &path[..index],
-            _ => {}
-        }
-    }
-    path
 }
 
 /// A name for something that gives its own name to something else for a while.

@@ -9,7 +9,7 @@ mod dump;
 use std::collections::{HashMap, HashSet};
 
 use self::dump::{Anchor, Entry, entries};
-use crate::catalog::{Catalog, Fact, Kind};
+use crate::catalog::{Catalog, Fact, Kind, function_name};
 
 /// What an entry or a fact says of its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -228,7 +228,7 @@ fn own_anchors(fact: &Fact) -> Vec<Object> {
     };
     let names = crate::catalog::split_path(path);
     let (Some(schema), Some(name)) = (names.first(), names.get(1)) else { return Vec::new() };
-    let mut found = vec![((*schema).to_owned(), without_arguments(name).to_owned())];
+    let mut found = vec![((*schema).to_owned(), function_name(name).to_owned())];
     match fact.kind {
         // The index of a key has the key's name.
         Kind::Constraint => found.extend(names.get(2).map(|key| ((*schema).to_owned(), (*key).to_owned()))),
@@ -249,13 +249,4 @@ fn within(schema: &str, name: &str) -> Object {
         [schema, name, ..] => ((*schema).to_owned(), (*name).to_owned()),
         _ => (schema.to_owned(), name.to_owned()),
     }
-}
-
-fn without_arguments(name: &str) -> &str {
-    let mut quoted = false;
-    let arguments = name.char_indices().find(|(_, character)| {
-        quoted ^= *character == '"';
-        *character == '(' && !quoted
-    });
-    arguments.map_or(name, |(start, _)| &name[..start])
 }

@@ -162,28 +162,26 @@ fn mispredicted(context: StepContext, differences: &[String]) -> StepError {
 }
 
 fn read<T: serde::de::DeserializeOwned>(what: &str, value: Value) -> Outcome<T> {
-    serde_json::from_value(value).map_err(|error| {
-        StepError::refused("branch.schema_unreadable", format!("The schema of the {what} cannot be read."))
-            .because(error)
-    })
+    serde_json::from_value(value).map_err(|error| unreadable(what, error))
 }
 
 /// Reads a text as it came, at once into its shape: the texts of schemas are large.
 fn read_text<T: serde::de::DeserializeOwned>(what: &str, text: &RawValue) -> Outcome<T> {
-    serde_json::from_str(text.get()).map_err(|error| {
-        StepError::refused("branch.schema_unreadable", format!("The schema of the {what} cannot be read."))
-            .because(error)
-    })
+    serde_json::from_str(text.get()).map_err(|error| unreadable(what, error))
 }
 
 fn write_text<T: Serialize>(what: &str, value: &T) -> Outcome<Box<RawValue>> {
-    to_raw_value(value).map_err(|error| {
-        StepError::refused("branch.schema_unreadable", format!("The {what} cannot be written.")).because(error)
-    })
+    to_raw_value(value).map_err(|error| unwritable(what, error))
 }
 
 fn write<T: Serialize>(what: &str, value: &T) -> Outcome<Value> {
-    serde_json::to_value(value).map_err(|error| {
-        StepError::refused("branch.schema_unreadable", format!("The {what} cannot be written.")).because(error)
-    })
+    serde_json::to_value(value).map_err(|error| unwritable(what, error))
+}
+
+fn unreadable(what: &str, error: serde_json::Error) -> StepError {
+    StepError::refused("branch.schema_unreadable", format!("The schema of the {what} cannot be read.")).because(error)
+}
+
+fn unwritable(what: &str, error: serde_json::Error) -> StepError {
+    StepError::refused("branch.schema_unreadable", format!("The {what} cannot be written.")).because(error)
 }

@@ -181,13 +181,14 @@ pub(super) async fn check(cluster: &Cluster, worker: usize, pair: &Pair) -> (Vec
         problems.push(format!("disjoint edits never conflict, but {:?}", plan.conflicts));
     }
     if outcome == Outcome::Clean {
+        let before = cluster.dump(&database).await;
         match proof::apply_merge(&mut client, &plan).await {
             Err(error) => problems.push(format!("merge: {error}")),
             Ok(()) => match the_other_way(cluster, &other, pair, &plan.predicted).await {
                 Ok(by_another_way) => {
                     let reached = proof::Seen::of(cluster, &database, &client).await;
-                    let witness = by_another_way.as_ref().unwrap_or(&reached);
-                    problems.extend(proof::same_schema(&reached, witness, &plan.predicted));
+                    problems.extend(proof::same_schema(&reached, by_another_way.as_ref(), &plan.predicted));
+                    problems.extend(proof::unexplained(&before, &reached, &target, &plan.predicted));
                     problems.extend(laws::repeated(&base, &reached.catalog, &source));
                 }
                 Err(error) => problems.push(error),
