@@ -7,10 +7,7 @@ use serde_json::Value;
 
 use crate::{
     World,
-    activities::{
-        data_plane, database,
-        merge::{self, MergeState},
-    },
+    activities::merge::{self, MergeState},
     pace,
 };
 
@@ -20,9 +17,7 @@ pub struct BranchMerge;
 
 /// The names of one round's steps.
 struct Names {
-    plan: &'static str,
-    clone: &'static str,
-    boot: &'static str,
+    prepare: &'static str,
     rehearse: &'static str,
     discard: &'static str,
     apply: &'static str,
@@ -31,9 +26,7 @@ struct Names {
 macro_rules! names {
     ($suffix:literal) => {
         Names {
-            plan: concat!("plan", $suffix),
-            clone: concat!("clone", $suffix),
-            boot: concat!("boot", $suffix),
+            prepare: concat!("prepare", $suffix),
             rehearse: concat!("rehearse", $suffix),
             discard: concat!("discard", $suffix),
             apply: concat!("apply", $suffix),
@@ -96,13 +89,9 @@ pub(crate) fn only_forward(state: &MergeState) -> bool {
 /// The steps of one round. Each does nothing when an earlier round has settled the merge.
 fn round(names: &'static Names, last: bool) -> Vec<Step> {
     vec![
-        Step::new(names.plan, |context, world, input, state| Box::pin(merge::plan(context, world, input, state)))
-            .timeout(pace::APPLY_TIMEOUT),
-        Step::new(names.clone, |_, world, input, state| Box::pin(merge::clone_target(world, input, state)))
-            .undo(|_, world, input, _| Box::pin(database::drop(world, input.rehearsal_id)))
-            .timeout(pace::CLONE_TIMEOUT),
-        Step::new(names.boot, |_, world, input, state| Box::pin(merge::boot_clone(world, input, state)))
-            .undo(|_, world, input, _| Box::pin(data_plane::drop(world, input.rehearsal_id))),
+        Step::new(names.prepare, |context, world, input, state| Box::pin(merge::prepare(context, world, input, state)))
+            .undo(|_, world, input, _| Box::pin(merge::drop_clone(world, input)))
+            .timeout(pace::CLONE_TIMEOUT.max(pace::APPLY_TIMEOUT)),
         Step::new(names.rehearse, move |context, world, input, state| {
             Box::pin(merge::rehearse(context, world, input, state, last))
         })

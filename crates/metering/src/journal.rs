@@ -94,11 +94,18 @@ impl Journal {
 
     /// Counts. What cannot be written is kept in memory.
     pub fn add(&self, project_id: ProjectId, metric: Metric, amount: u64) {
-        let entry = encode(project_id, metric, amount);
+        self.add_all(project_id, [(metric, amount)]);
+    }
+
+    /// Counts several things of one project with one write.
+    pub fn add_all<const N: usize>(&self, project_id: ProjectId, amounts: [(Metric, u64); N]) {
+        let entries = amounts.map(|(metric, amount)| encode(project_id, metric, amount));
         let part = self.0.open.read().expect("no holder of this lock panics");
-        if (&part.file).write_all(&entry).is_err() {
+        if (&part.file).write_all(entries.as_flattened()).is_err() {
             let mut unwritten = self.0.unwritten.lock().expect("no holder of this lock panics");
-            *unwritten.entry((project_id, metric)).or_insert(0) += amount;
+            for (metric, amount) in amounts {
+                *unwritten.entry((project_id, metric)).or_insert(0) += amount;
+            }
         }
     }
 
@@ -171,6 +178,11 @@ impl Counts {
     /// Counts.
     pub fn add(&self, metric: Metric, amount: u64) {
         self.journal.add(self.project_id, metric, amount);
+    }
+
+    /// Counts several things with one write.
+    pub fn add_all<const N: usize>(&self, amounts: [(Metric, u64); N]) {
+        self.journal.add_all(self.project_id, amounts);
     }
 }
 

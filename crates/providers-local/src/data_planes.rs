@@ -149,7 +149,7 @@ impl Node {
         Noted { identity: identity.clone(), ready: false }.save(&note).doing(doing)?;
         wait_listening(id, &identity, port, &log, record.owner).await?;
         Noted { identity, ready: true }.save(&note).doing(doing)?;
-        self.settle(id, record.size);
+        self.settle(id, record);
         Ok(())
     }
 

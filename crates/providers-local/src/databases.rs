@@ -14,8 +14,8 @@ use crate::{
     lock::{Lock, Mode, PATIENCE, acquire},
     node::Node,
     owner::{Owner, folder as make_folder, operator_is_root, private_folder},
-    postgres::{Distribution, project_settings},
-    process::kill_strays,
+    postgres::{Cluster, Distribution, project_settings, throw_away_settings},
+    process::{boot_id, kill_strays},
     record::{DatabaseStage, Record},
 };
 
@@ -40,7 +40,7 @@ impl Node {
         {
             return Ok(None);
         }
-        let ready = record.as_ref().is_some_and(|record| record.database == DatabaseStage::Ready);
+        let ready = record.as_ref().is_some_and(Record::startable);
         let distribution = record.map_or_else(|| "unknown".to_owned(), |record| record.distribution);
         let running = ready && self.postgres_runs(&folder);
         Ok(Some(DatabaseDescription { project_id: id, running, distribution, snapshots: snapshot_names(&folder)? }))
@@ -63,7 +63,7 @@ impl Node {
         let vanished = || Error::transient(format!("making project {id}"), "it is being removed");
         let _lock = self.lock(id).await?.ok_or_else(vanished)?;
         match Record::load(&folder)? {
-            Some(mut record) if record.database == DatabaseStage::Ready => {
+            Some(mut record) if record.startable() => {
                 self.resize(&folder, &mut record, spec.size)?;
                 self.mark_awake(id)?;
                 self.start_postgres(id, &folder, &record).await
@@ -102,6 +102,7 @@ impl Node {
             distribution: distribution.name.clone(),
             size: spec.size,
             database: DatabaseStage::Making,
+            throw_away: spec.throw_away.then(boot_id).transpose().doing(|| "reading which boot this is")?,
             reset: None,
             data_plane,
         };
@@ -123,8 +124,7 @@ impl Node {
         let missing = || Error::Missing(format!("the database of project {id}"));
         let folder = self.layout.project(id);
         let lock = acquire(&folder.lock(), Mode::Shared, PATIENCE).await?.ok_or_else(missing)?;
-        let record =
-            Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready).ok_or_else(missing)?;
+        let record = Record::load(&folder)?.filter(Record::startable).ok_or_else(missing)?;
         Ok(Parent { id, folder, record, _lock: lock })
     }
 
@@ -138,10 +138,16 @@ impl Node {
         blocking(move || copy_still(&template, &incoming, owner)).await
     }
 
-    /// Starts a new cluster while its files are made durable; only then is it ready.
+    /// Starts a new cluster while its files are made durable, if they have to be; only then is it ready.
     async fn start_first_time(&self, id: ProjectId, folder: &ProjectFolder, record: &mut Record) -> Result<()> {
         let root = folder.root.clone();
-        let durable = blocking(move || copy::sync(&root).doing(|| format!("syncing {}", root.display())));
+        let must_last = record.throw_away.is_none();
+        let durable = async {
+            match must_last {
+                true => blocking(move || copy::sync(&root).doing(|| format!("syncing {}", root.display()))).await,
+                false => Ok(()),
+            }
+        };
         let (started, durable) = tokio::join!(self.start_postgres(id, folder, record), durable);
         started?;
         durable?;
@@ -158,10 +164,11 @@ impl Node {
             return Ok(());
         }
         make_folders(folder, record.owner)?;
-        cluster.configure(&project_settings(record.size))?;
+        let settings = if record.throw_away.is_some() { throw_away_settings } else { project_settings };
+        cluster.configure(&settings(record.size))?;
         self.relax(id);
         cluster.start(|pid| self.admit_to_limits(id, record.size, pid)).await?;
-        self.settle(id, record.size);
+        self.settle(id, record);
         Ok(())
     }
 
@@ -177,8 +184,17 @@ impl Node {
     pub(crate) async fn stop_processes(&self, folder: &ProjectFolder) -> Result<()> {
         let Some(record) = Record::load(folder)? else { return Ok(()) };
         self.stop_data_plane_process(folder, record.owner).await?;
-        match self.cluster(folder, &record) {
-            Ok(cluster) => cluster.stop().await,
+        self.with_cluster(folder, &record, async |cluster| cluster.stop().await).await
+    }
+
+    async fn with_cluster(
+        &self,
+        folder: &ProjectFolder,
+        record: &Record,
+        end: impl AsyncFnOnce(Cluster) -> Result<()>,
+    ) -> Result<()> {
+        match self.cluster(folder, record) {
+            Ok(cluster) => end(cluster).await,
             // Its programs may be gone; then nothing of it can have been started.
             Err(Error::Refused(_)) => Ok(()),
             Err(error) => Err(error),
@@ -193,7 +209,8 @@ impl Node {
         record.database = DatabaseStage::Removed;
         record.reset = None;
         record.save(&folder)?;
-        self.stop_processes(&folder).await?;
+        self.stop_data_plane_process(&folder, record.owner).await?;
+        self.with_cluster(&folder, &record, async |cluster| cluster.abandon().await).await?;
         self.clear_contents(&folder, record.owner).await?;
         if record.data_plane.is_some() {
             return Ok(());
@@ -248,8 +265,10 @@ impl Node {
         warn_unlimited(id, self.limits.relax(id));
     }
 
-    pub(crate) fn settle(&self, id: ProjectId, size: InstanceSize) {
-        warn_unlimited(id, self.limits.settle(id, size));
+    pub(crate) fn settle(&self, id: ProjectId, record: &Record) {
+        if record.throw_away.is_none() {
+            warn_unlimited(id, self.limits.settle(id, record.size));
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     pool::Pool,
     postgres::{Cluster, Distribution, SUPERUSER},
     process::Noted,
-    record::{DatabaseStage, Record},
+    record::Record,
 };
 
 /// The shared insides of [`crate::LocalNode`].
@@ -60,8 +60,7 @@ impl Node {
         let missing = || Error::Missing(format!("the database of project {id}"));
         let lock = self.lock(id).await?.ok_or_else(missing)?;
         let folder = self.layout.project(id);
-        let record =
-            Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready).ok_or_else(missing)?;
+        let record = Record::load(&folder)?.filter(Record::startable).ok_or_else(missing)?;
         Ok((lock, folder, record))
     }
 

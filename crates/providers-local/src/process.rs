@@ -224,7 +224,8 @@ fn real_uid(pid: i32) -> Option<u32> {
     status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())
 }
 
-fn boot_id() -> io::Result<String> {
+/// Which boot of the machine this is.
+pub(crate) fn boot_id() -> io::Result<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned())
 }
 

@@ -10,6 +10,7 @@ use crate::{
     failure::Doing as _,
     layout::ProjectFolder,
     owner::{Owner, write_whole},
+    process::boot_id,
 };
 
 /// A project as it is meant to be on this node.
@@ -24,6 +25,9 @@ pub(crate) struct Record {
     pub(crate) size: InstanceSize,
     /// How far the database got.
     pub(crate) database: DatabaseStage,
+    /// Nothing of it is made durable: the boot of the machine within which it is of use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) throw_away: Option<String>,
     /// How far a reset got, if one is under way.
     pub(crate) reset: Option<ResetStage>,
     /// The process, if one is defined.
@@ -75,6 +79,12 @@ impl Record {
         };
         let parsed = read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(io::Error::from));
         parsed.doing(|| format!("reading {}", folder.record().display())).map(Some)
+    }
+
+    /// Whether there is a database that may be started.
+    pub(crate) fn startable(&self) -> bool {
+        let lost = || self.throw_away.as_ref().is_some_and(|boot| boot_id().map_or(true, |now| now != *boot));
+        self.database == DatabaseStage::Ready && !lost()
     }
 
     /// Saves it durably.

@@ -15,7 +15,7 @@ use crate::{
     failure::{chain, detached},
     node::Node,
     process::{Noted, Watched},
-    record::{DatabaseStage, Record},
+    record::Record,
 };
 
 /// How soon a project that another process woke is watched here too.
@@ -90,9 +90,7 @@ async fn watch(node: Arc<Node>, id: ProjectId) {
 async fn wait_fallen(node: &Node, id: ProjectId) -> Result<bool> {
     loop {
         let folder = node.layout.project(id);
-        let Some(record) =
-            Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready && node.wanted(id))
-        else {
+        let Some(record) = Record::load(&folder)?.filter(|record| record.startable() && node.wanted(id)) else {
             return Ok(false);
         };
         let handle = |note: &std::path::Path| Noted::serving(note).and_then(|identity| identity.watch().ok().flatten());

@@ -17,7 +17,7 @@ use crate::{
     failure::Doing as _,
     layout::ProjectFolder,
     node::Node,
-    record::{DatabaseStage, Record},
+    record::Record,
 };
 
 const STATUS_PATIENCE: Duration = Duration::from_secs(5);
@@ -93,9 +93,7 @@ impl Node {
     pub(crate) async fn restart_fallen(&self, id: ProjectId) -> Result<bool> {
         let Some(_lock) = self.lock(id).await? else { return Ok(false) };
         let folder = self.layout.project(id);
-        let Some(record) =
-            Record::load(&folder)?.filter(|record| record.database == DatabaseStage::Ready && self.wanted(id))
-        else {
+        let Some(record) = Record::load(&folder)?.filter(|record| record.startable() && self.wanted(id)) else {
             return Ok(false);
         };
         let plane_wanted = record.data_plane.is_some_and(|plane| !plane.stopped);

@@ -24,6 +24,9 @@ pub struct DatabaseSpec {
     pub source: DatabaseSource,
     /// Memory and CPU.
     pub size: InstanceSize,
+    /// One that a single operation looks at and removes: it need not outlive a crash of the machine, after which it is made anew, and its
+    /// work is not held to its size's CPU.
+    pub throw_away: bool,
 }
 
 /// A cluster as it is.

@@ -1,6 +1,6 @@
 //! Applies a merge plan, and removes what an earlier one kept.
 
-use std::{future::ready, time::Instant};
+use std::time::Instant;
 
 use data_plane_contract::schema::{ApplyPlan, ForgetKept, KeptForgotten, PlanApplied};
 use deadpool_postgres::Object;
@@ -17,7 +17,7 @@ pub(super) async fn run(app: &App, plan: &ApplyPlan) -> Result<PlanApplied> {
     let runner = Runner::new(plan, true)?;
     let client = Object::take(app.pools.internal().await?);
     let started = Instant::now();
-    let completed = runner.run(&client, None, ready(())).await?;
+    let completed = runner.run(&client, None).await?;
     let duration_ms = elapsed(started);
     let applied_now = completed.after.is_some();
     let after = match completed.after {

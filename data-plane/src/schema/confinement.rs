@@ -6,9 +6,13 @@
 //! before the session acts for itself again: settings are reset, names are looked up among temporary objects last, cursors are closed,
 //! and deferred triggers have run.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio_postgres::{Client, Error};
+use futures::future::try_join3;
+use tokio_postgres::{
+    Client, Error,
+    types::{ToSql, Type},
+};
 
 use crate::database::quoted_identifier;
 
@@ -37,8 +41,16 @@ pub(super) struct Confinement {
 }
 
 impl Confinement {
-    /// Runs a statement as the role, with this `search_path`, from a session that [`leave`] has brought back.
-    pub(super) async fn run(&mut self, client: &Client, role: &str, path: &str, sql: &str) -> Result<(), Error> {
+    /// Runs a statement as the role, with this `search_path`, and says how long it took. Begins and ends with a session as [`leave`] brings
+    /// it back. All is sent together: once something fails, Postgres runs nothing more of the transaction.
+    pub(super) async fn run(
+        &mut self,
+        client: &Client,
+        role: &str,
+        path: &str,
+        sql: &str,
+        lock_timeout: Duration,
+    ) -> Result<Duration, Error> {
         let function = format!("pg_temp.hearth_confined_{}", self.number(client, role).await?);
         let call = format!(
             "select case when p.prosecdef and p.proconfig is null and p.prosrc = $1
@@ -47,24 +59,29 @@ impl Confinement {
              from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
              where p.oid = '{function}(text, text)'::pg_catalog.regprocedure"
         );
-        let row = client.query_one(&call, &[&BODY, &quoted_identifier(role), &path, &sql]).await?;
-        if row.try_get::<_, Option<bool>>(0)? == Some(true) {
-            return Ok(());
+        let (limit, begun, role) = (limited(lock_timeout), Instant::now(), quoted_identifier(role));
+        let texts: [&(dyn ToSql + Sync); 4] = [&BODY, &role, &path, &sql];
+        let called = async {
+            let row = client.query_typed_one(&call, &texts.map(|text| (text, Type::TEXT))).await?;
+            Ok((row.try_get::<_, Option<bool>>(0)?, begun.elapsed()))
+        };
+        let ((), (ran, took), ()) = try_join3(client.batch_execute(&limit), called, leave(client)).await?;
+        if ran == Some(true) {
+            return Ok(took);
         }
         let message = "a statement changed the function that statements are run by";
         client
             .batch_execute(&format!("do $$ begin raise insufficient_privilege using message = '{message}'; end $$"))
-            .await
+            .await?;
+        Ok(took)
     }
 
     /// Ends what statements left for later; afterwards nothing of the developer's is run in this transaction any more.
     pub(super) async fn settle(&mut self, client: &Client, lock_timeout: Duration) -> Result<(), Error> {
         for role in self.roles.clone() {
-            leave(client, lock_timeout).await?;
-            self.run(client, &role, "pg_catalog", "set constraints all immediate").await?;
+            self.run(client, &role, "pg_catalog", "set constraints all immediate", lock_timeout).await?;
         }
-        leave(client, lock_timeout).await?;
-        client.batch_execute("close all").await?;
+        client.batch_execute(&format!("{}; close all", limited(lock_timeout))).await?;
         for row in client.query(MAY_WAIT, &[]).await? {
             let (table, fillfactor): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             // Changes nothing, and is refused while a trigger of the table waits.
@@ -94,9 +111,24 @@ impl Confinement {
     }
 }
 
+/// Runs a statement of the platform's own, with the same bounds.
+pub(super) async fn run_own(client: &Client, sql: &str, lock_timeout: Duration) -> Result<Duration, Error> {
+    let (limit, begun) = (limited(lock_timeout), Instant::now());
+    let ran = async {
+        client.batch_execute(sql).await?;
+        Ok(begun.elapsed())
+    };
+    let ((), took, ()) = try_join3(client.batch_execute(&limit), ran, leave(client)).await?;
+    Ok(took)
+}
+
 /// Brings the session back to its own rights and settings.
-pub(super) async fn leave(client: &Client, lock_timeout: Duration) -> Result<(), Error> {
-    client.batch_execute(&format!("{OWN_SETTINGS}; set local lock_timeout = {}", lock_timeout.as_millis())).await
+pub(super) async fn leave(client: &Client) -> Result<(), Error> {
+    client.batch_execute(OWN_SETTINGS).await
+}
+
+fn limited(lock_timeout: Duration) -> String {
+    format!("set local lock_timeout = {}", lock_timeout.as_millis())
 }
 
 /// The session's own role: what runs as it is the platform's own.

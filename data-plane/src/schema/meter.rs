@@ -106,8 +106,9 @@ impl Meter {
         Ok(())
     }
 
-    async fn look_at_locks(&mut self, client: &Client, begun: Option<Instant>) -> Result<(), Error> {
-        for row in client.query(LOCKS, &[]).await? {
+    /// Notes the locks that are held; `begun` is when the newest of them may have been taken.
+    pub(super) async fn look_at_locks(&mut self, client: &Client, begun: Option<Instant>) -> Result<(), Error> {
+        for row in client.query_typed(LOCKS, &[]).await? {
             let (oid, mode): (u32, String) = (row.try_get(0)?, row.try_get(1)?);
             // What the plan itself made blocks nobody.
             let Some(relation) = self.relations.get(&oid) else { continue };
@@ -160,7 +161,7 @@ impl Meter {
 
 async fn relations(client: &Client) -> Result<HashMap<u32, Relation>, Error> {
     let mut found = HashMap::new();
-    for row in client.query(RELATIONS, &[]).await? {
+    for row in client.query_typed(RELATIONS, &[]).await? {
         let kind: String = row.try_get(2)?;
         let relation = Relation {
             name: row.try_get(1)?,

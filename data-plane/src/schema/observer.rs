@@ -14,41 +14,40 @@ use crate::state::App;
 
 const MOST_DIFFERENCES: usize = 20;
 
-/// A look at the clone before the plan.
+/// What `pg_dump` saw.
 pub(super) struct Observer {
     before: Result<String, String>,
+    after: Result<String, String>,
     took_ms: f64,
 }
 
 impl Observer {
-    /// Looks now.
-    pub(super) async fn look(app: &App) -> Self {
+    /// Looks at the clone before the plan, if it was asked for.
+    pub(super) async fn look(app: &App, asked: bool) -> Self {
         let started = Instant::now();
-        let before = dump(app).await;
-        Self { before, took_ms: milliseconds(started.elapsed()) }
+        let before = if asked { dump(app).await } else { Err("It was not asked for.".to_owned()) };
+        let after = Err("It did not look a second time.".to_owned());
+        Self { before, after, took_ms: milliseconds(started.elapsed()) }
     }
 
-    /// One that cannot look.
-    pub(super) fn blind(reason: &str) -> Self {
-        Self { before: Err(reason.to_owned()), took_ms: 0.0 }
+    /// Looks at it after the plan, if it could before.
+    pub(super) async fn look_again(&mut self, app: &App) {
+        let started = Instant::now();
+        if self.before.is_ok() {
+            self.after = dump(app).await;
+        }
+        self.took_ms += milliseconds(started.elapsed());
     }
 
-    /// Looks again and compares.
-    pub(super) async fn compare(self, app: &App, before: &Catalog, after: &Catalog) -> Observation {
+    /// Compares what it saw with what the catalogs say.
+    pub(super) fn compare(self, before: &Catalog, after: &Catalog) -> Observation {
+        let (first, second) = match (self.before, self.after) {
+            (Ok(first), Ok(second)) => (first, second),
+            (Err(reason), _) | (_, Err(reason)) => {
+                return Observation { verdict: "absent".to_owned(), reason: Some(reason), ..Observation::default() };
+            }
+        };
         let started = Instant::now();
-        let absent = |reason: String| Observation {
-            verdict: "absent".to_owned(),
-            reason: Some(reason),
-            ..Observation::default()
-        };
-        let first = match self.before {
-            Ok(first) => first,
-            Err(reason) => return absent(reason),
-        };
-        let second = match dump(app).await {
-            Ok(second) => second,
-            Err(reason) => return absent(reason),
-        };
         let mut differences = observer::disagreements(&first, &second, before, after);
         differences.truncate(MOST_DIFFERENCES);
         let verdict = if differences.is_empty() { "agrees" } else { "disagrees" };

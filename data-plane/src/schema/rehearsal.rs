@@ -11,7 +11,7 @@ use super::{
     meter::{Meter, milliseconds},
     observer::Observer,
     probes,
-    runner::{Completed, Failure, Result, Runner},
+    runner::{Completed, Failure, Onlooker, Result, Runner},
 };
 use crate::{http::Error, state::App};
 
@@ -21,27 +21,29 @@ pub(super) async fn run(app: &App, request: &RehearsePlan) -> Result<Rehearsed> 
     if let Some(earlier) = earlier(app, request).await? {
         return Ok(earlier);
     }
-    let observer = async {
-        match request.observe {
-            true => Observer::look(app).await,
-            false => Observer::blind("It was not asked for."),
-        }
-    };
     let client = Object::take(app.pools.internal().await?);
     let mut meter = Meter::new(runner.len());
     let started = Instant::now();
-    // Observer and probes look at the clone while its catalog is read; the first statement waits for them.
     let (looked, unchanged) = oneshot::channel();
+    let (committed, changed) = oneshot::channel();
+    // Observer and probes look at the clone while its catalog is read; the first statement waits for them. The observer looks again while
+    // the catalog is read the second time.
     let looking = async {
-        let seen = tokio::join!(observer, probes::ask(app, &request.probes));
+        let (mut observer, violations) =
+            tokio::join!(Observer::look(app, request.observe), probes::ask(app, &request.probes));
         looked.send(()).unwrap_or(());
-        seen
+        if changed.await.is_ok() {
+            observer.look_again(app).await;
+        }
+        (observer, violations)
     };
-    let running = runner.run(&client, Some(&mut meter), async { unchanged.await.unwrap_or(()) });
+    let running = async {
+        // What tells the observer ends with the run.
+        let mut onlooker = Onlooker { meter: &mut meter, may_change: Some(unchanged), changed: Some(committed) };
+        runner.run(&client, Some(&mut onlooker)).await
+    };
     let ((observer, violations), outcome) = tokio::join!(looking, running);
     let mut report = RehearsalReport { violations: violations?, ..RehearsalReport::default() };
-    // The observer waits for no lock of a plan that failed.
-    drop(client);
     report.duration_ms =
         milliseconds(outcome.as_ref().map_or_else(|_| started.elapsed(), |completed| completed.blocked));
     report.blocking_ms = meter.blocking_ms();
@@ -58,7 +60,7 @@ pub(super) async fn run(app: &App, request: &RehearsePlan) -> Result<Rehearsed> 
         let refused = Some(ApplyRefused::TargetChanged { catalog_hash: completed.catalog_hash });
         return Ok(Rehearsed { refused, ..Rehearsed::default() });
     };
-    report.observer = observer.compare(app, before, &after.catalog).await;
+    report.observer = observer.compare(before, &after.catalog);
     let segments = serde_json::to_value(&completed.segments)
         .map_err(|error| Error::internal("write the segments of a rehearsal", &error))?;
     let rehearsed = Rehearsed { refused: None, segments, report };

@@ -1,13 +1,11 @@
 //! Runs a plan segment by segment: one transaction each, bound to the catalog it starts from and to the one it must lead to.
 
-use std::{
-    pin::{Pin, pin},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use data_plane_contract::schema::{ApplyPlan, ApplyRefused};
 use deadpool_postgres::ClientWrapper;
 use schema_merge::{Catalog, Origin, Segment, Snapshot, Statement};
+use tokio::sync::oneshot;
 use tokio_postgres::error::SqlState;
 
 use super::{
@@ -52,6 +50,15 @@ pub(super) struct Completed {
     pub(super) blocked: Duration,
 }
 
+/// Who looks on while a plan is rehearsed.
+pub(super) struct Onlooker<'a> {
+    pub(super) meter: &'a mut Meter,
+    /// Comes when the first statement may be run.
+    pub(super) may_change: Option<oneshot::Receiver<()>>,
+    /// Is told when everything is committed, which is before it is looked at: nobody else uses a throw-away clone.
+    pub(super) changed: Option<oneshot::Sender<()>>,
+}
+
 /// A plan in the form it is run in.
 pub(super) struct Runner<'a> {
     plan: &'a ApplyPlan,
@@ -80,15 +87,13 @@ impl<'a> Runner<'a> {
         self.statements.len()
     }
 
-    /// Runs what is not committed yet, once `may_change` has come. The connection is not to be used for anything else afterwards: statements may have left anything in
+    /// Runs what is not committed yet. The connection is not to be used for anything else afterwards: statements may have left anything in
     /// the session, and an unfinished transaction ends with it.
     pub(super) async fn run(
         &self,
         client: &ClientWrapper,
-        mut meter: Option<&mut Meter>,
-        may_change: impl Future<Output = ()>,
+        mut onlooker: Option<&mut Onlooker<'_>>,
     ) -> Result<Completed> {
-        let mut may_change = Some(pin!(may_change));
         let mut completed = Completed {
             before: None,
             after: None,
@@ -108,8 +113,7 @@ impl<'a> Runner<'a> {
                     completed.segments.push(Segment { predicted_hash, ..self.segments[position].clone() });
                 }
                 None => {
-                    let may_change = may_change.take();
-                    self.segment(client, position, &mut completed, meter.as_deref_mut(), may_change).await?;
+                    self.segment(client, position, &mut completed, onlooker.as_deref_mut()).await?;
                 }
             }
         }
@@ -121,8 +125,7 @@ impl<'a> Runner<'a> {
         client: &ClientWrapper,
         position: usize,
         completed: &mut Completed,
-        mut meter: Option<&mut Meter>,
-        may_change: Option<Pin<&mut impl Future<Output = ()>>>,
+        mut onlooker: Option<&mut Onlooker<'_>>,
     ) -> Result<()> {
         let segment = &self.segments[position];
         let before = snapshot::catalog(client).await?;
@@ -135,11 +138,12 @@ impl<'a> Runner<'a> {
         if catalog_hash != *expected || (position == 0 && !self.rows_stand(client).await?) {
             return Err(Failure::Refused(ApplyRefused::TargetChanged { catalog_hash }));
         }
-        if let Some(may_change) = may_change {
-            may_change.await;
-        }
-        if let Some(meter) = meter.as_deref_mut() {
-            meter.segment_begins(client).await?;
+        if let Some(onlooker) = onlooker.as_deref_mut() {
+            if let Some(may_change) = onlooker.may_change.take() {
+                // Whoever was waited for may have gone.
+                may_change.await.unwrap_or(());
+            }
+            onlooker.meter.segment_begins(client).await?;
         }
         let started = Instant::now();
         if position == 0 {
@@ -149,21 +153,32 @@ impl<'a> Runner<'a> {
         }
         let (mut last, mut confinement) = (0, Confinement::default());
         let own_role = confinement::own_role(client).await?;
+        confinement::leave(client).await?;
         for (index, statement) in self.statements.iter().enumerate() {
             if statement.segment != segment.number {
                 continue;
             }
             last = index;
-            let begun = Instant::now();
-            self.execute(client, &mut confinement, statement, &own_role, started)
+            let took = self
+                .execute(client, &mut confinement, statement, &own_role, started)
                 .await
                 .map_err(|error| self.refused(position, index, &error))?;
-            if let Some(meter) = meter.as_deref_mut() {
-                meter.statement_ends(client, index, &statement.sql, begun.elapsed()).await?;
+            if let Some(onlooker) = onlooker.as_deref_mut() {
+                onlooker.meter.statement_ends(client, index, &statement.sql, took).await?;
             }
         }
         let settled = confinement.settle(client, self.lock_timeout(started)).await;
         settled.map_err(|error| self.refused(position, last, &error))?;
+        if let Some(onlooker) = onlooker.as_deref_mut()
+            && position + 1 == self.segments.len()
+        {
+            onlooker.meter.look_at_locks(client, None).await?;
+            client.batch_execute("commit").await?;
+            if let Some(changed) = onlooker.changed.take() {
+                changed.send(()).unwrap_or(());
+            }
+            begin(client, self.plan.lock_timeout_ms).await?;
+        }
         let after = snapshot::catalog(client).await?;
         let reached = after.hash();
         if self.exact && reached != segment.predicted_hash {
@@ -173,8 +188,8 @@ impl<'a> Runner<'a> {
         if position + 1 == self.segments.len() {
             completed.after = Some(snapshot::with_rows(client, after).await?);
         }
-        if let Some(meter) = meter {
-            meter.segment_ends(client).await?;
+        if let Some(onlooker) = onlooker {
+            onlooker.meter.segment_ends(client).await?;
         }
         client.batch_execute("notify pgrst, 'reload schema'; commit").await?;
         completed.blocked += started.elapsed();
@@ -197,13 +212,13 @@ impl<'a> Runner<'a> {
         statement: &Statement,
         own_role: &str,
         started: Instant,
-    ) -> std::result::Result<(), tokio_postgres::Error> {
-        confinement::leave(client, self.lock_timeout(started)).await?;
+    ) -> std::result::Result<Duration, tokio_postgres::Error> {
+        let lock_timeout = self.lock_timeout(started);
         // Statements that developers wrote read unqualified names as their migration did; ours are qualified.
         let path = if statement.origin == Origin::Data { "public" } else { "pg_catalog, pg_temp" };
         match statement.role_hint.as_deref().filter(|role| *role != own_role) {
-            Some(role) => confinement.run(client, role, path, &statement.sql).await,
-            None => client.batch_execute(&statement.sql).await,
+            Some(role) => confinement.run(client, role, path, &statement.sql, lock_timeout).await,
+            None => confinement::run_own(client, &statement.sql, lock_timeout).await,
         }
     }
 

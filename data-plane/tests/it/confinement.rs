@@ -21,7 +21,7 @@ begin
 end $f$";
 
 /// What else the developer has, and what the plan then does.
-const ATTACKS: [(&str, &str, &[&str]); 8] = [
+const ATTACKS: [(&str, &str, &[&str]); 9] = [
     ("a default", "", &["alter table public.a add column x int default public.escape()"]),
     ("a check", "", &["alter table public.a add constraint c check (public.escape() = 1)"]),
     ("a generated column", "alter function public.escape() immutable", &["alter table public.a add column x int generated always as (public.escape()) stored"]),
@@ -51,6 +51,14 @@ const ATTACKS: [(&str, &str, &[&str]); 8] = [
              begin execute format('create temp view %1$I as select c.* from pg_catalog.%1$I c where public.escape() = 1', name);
              exception when others then null; end;
            end loop; return 1; end $f$",
+        &["alter table public.a add column x int default public.start()"],
+    ),
+    (
+        "an operator that is found first afterwards",
+        "create function public.same(text, text) returns boolean language plpgsql as $f$ begin perform public.escape(); return true; end $f$;
+         create operator public.= (leftarg = text, rightarg = text, function = public.same);
+         create function public.start() returns int language plpgsql as $f$ begin
+           perform set_config('search_path', 'public, pg_catalog', true); return 1; end $f$",
         &["alter table public.a add column x int default public.start()"],
     ),
     (

@@ -29,13 +29,18 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 const FLUSH_WHEN_FULL_EVERY: Duration = Duration::from_secs(600);
 
 /// What one project uses.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Counters(Counts);
 
 impl Counters {
     /// One request was answered by the project.
     pub(crate) fn request(&self) {
         self.0.add(Metric::Requests, 1);
+    }
+
+    /// One request was answered by the project, and the first bytes of the body go to the client with the head.
+    pub(crate) fn request_with_egress(&self, bytes: u64) {
+        self.0.add_all([(Metric::Requests, 1), (Metric::EgressBytes, bytes)]);
     }
 
     /// Bytes of a response body or tunnel go to the client.
@@ -76,8 +81,8 @@ impl Meter {
     }
 
     /// The counters of a project.
-    pub(crate) fn counters(&self, project_id: ProjectId) -> Arc<Counters> {
-        Arc::new(Counters(self.journal.counts(project_id)))
+    pub(crate) fn counters(&self, project_id: ProjectId) -> Counters {
+        Counters(self.journal.counts(project_id))
     }
 
     /// Flushes every second until `stopping`; the last flush is the caller's.

@@ -29,7 +29,7 @@ use restriction::Restricted;
 /// A project with a route. Shared by the route table and by every request under way.
 pub(crate) struct Project {
     pub(crate) id: ProjectId,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) counters: Counters,
     activity: Activity,
     /// True while requests may go straight to the upstream: serving and awake. Read by every request, written under `state`.
     clear: AtomicBool,
@@ -61,7 +61,7 @@ enum Phase {
 }
 
 impl Project {
-    pub(crate) fn new(route: Route, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(route: Route, counters: Counters) -> Self {
         let restriction = route.restriction.clone().map(Restricted::new);
         Self {
             id: route.project_id,

@@ -86,13 +86,28 @@ pub(crate) struct Streamed {
     body: Incoming,
     visit: Visit,
     lease: Option<Lease>,
+    /// The request is counted before anything of the answer leaves: with the first bytes when they are there at once, alone otherwise.
+    counted: bool,
 }
 
 impl Streamed {
     pub(super) fn new(body: Incoming, visit: Visit, lease: Lease) -> Self {
-        let mut streamed = Self { body, visit, lease: Some(lease) };
+        let mut streamed = Self { body, visit, lease: Some(lease), counted: false };
+        if streamed.body.is_end_stream() {
+            streamed.count(0);
+        }
         streamed.release_at_end();
         streamed
+    }
+
+    fn count(&mut self, bytes: u64) {
+        let counters = &self.visit.project().counters;
+        match (self.counted, bytes) {
+            (true, _) => counters.egress(bytes),
+            (false, 0) => counters.request(),
+            (false, _) => counters.request_with_egress(bytes),
+        }
+        self.counted = true;
     }
 
     /// The next frame: one that is here, else what driving the connection brings.
@@ -117,6 +132,9 @@ impl Streamed {
 
 impl Drop for Streamed {
     fn drop(&mut self) {
+        if !self.counted {
+            self.count(0);
+        }
         self.release_at_end();
     }
 }
@@ -130,14 +148,17 @@ impl Body for Outgoing {
             Self::Whole(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Streamed(streamed) => streamed,
         };
-        let frame = ready!(streamed.next(cx));
+        let frame = streamed.next(cx);
+        let bytes = match &frame {
+            Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len),
+            _ => 0,
+        };
+        if bytes > 0 || !streamed.counted {
+            streamed.count(bytes as u64);
+        }
+        let frame = ready!(frame);
         match &frame {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    streamed.visit.project().counters.egress(data.len() as u64);
-                }
-                streamed.release_at_end();
-            }
+            Some(Ok(_)) => streamed.release_at_end(),
             None => {
                 if let Some(lease) = streamed.lease.take() {
                     lease.release();

@@ -57,8 +57,8 @@ async fn forward(
     let request = Request::from_parts(parts, inbound);
 
     let (mut response, lease) = send::send(edge, &visit, request, upgrade.is_some()).await?;
-    visit.project().counters.request();
     if let (StatusCode::SWITCHING_PROTOCOLS, Some(client_side)) = (response.status(), client_side) {
+        visit.project().counters.request();
         let upstream_side = hyper::upgrade::on(&mut response);
         edge.tasks.spawn(tunnel::run(Arc::clone(edge), visit, lease, client_side, upstream_side));
         let (mut parts, _) = response.into_parts();

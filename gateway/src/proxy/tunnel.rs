@@ -38,7 +38,7 @@ pub(super) async fn run(edge: Arc<Edge>, visit: Visit, lease: Lease, client: OnU
     }
 }
 
-async fn relay<C, U>(client: C, upstream: U, counters: &Arc<Counters>)
+async fn relay<C, U>(client: C, upstream: U, counters: &Counters)
 where
     C: AsyncRead + AsyncWrite,
     U: AsyncRead + AsyncWrite,

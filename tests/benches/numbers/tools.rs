@@ -63,7 +63,7 @@ impl Load {
 /// Requests of 64 clients that keep their connections; every answer must be a success.
 pub(crate) fn load(url: &str, headers: &[String], script: Option<&Path>, seconds: u32) -> Load {
     let mut command = Command::new("wrk");
-    command.args(["-t2", "-c64", "--latency", &format!("-d{seconds}s")]);
+    command.args(["-t2", "-c64", "--latency", "--timeout", "30s", &format!("-d{seconds}s")]);
     for header in headers {
         command.args(["-H", header]);
     }

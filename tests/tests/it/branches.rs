@@ -25,6 +25,7 @@ async fn a_schema_only_branch_has_no_rows_and_shares_sign_ins_with_its_parent() 
     }
     assert_eq!(on_empty.sql_value("select nextval('tickets')::int").await, 7);
     assert_eq!(on_empty.buckets().await, ["papers"], "configuration is there");
+    assert_eq!(on_empty.sql_value("select current_setting('fsync')").await, "on", "what it keeps outlives the machine");
 
     let full = api.new_branch(&project.id, "full", "full").await;
     let as_ada = DataPlane::through_gateway(&cloud, &full.appkey, &full.region).with_token(token);

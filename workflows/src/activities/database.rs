@@ -13,7 +13,11 @@ pub const ORIGIN_SNAPSHOT: &str = "t0";
 /// Makes sure the project's cluster exists, from `source` when it is new, and accepts connections.
 pub async fn ensure(world: &World, project_id: ProjectId, source: DatabaseSource) -> Outcome {
     let size = project_row(world, project_id).await?.instance_type.size();
-    world.database.ensure_database(&DatabaseSpec { project_id, source, size }).await.map_err(provider_failed)
+    world
+        .database
+        .ensure_database(&DatabaseSpec { project_id, source, size, throw_away: false })
+        .await
+        .map_err(provider_failed)
 }
 
 /// Starts the project's existing cluster again. A cluster that does not exist is not made up.
@@ -24,10 +28,19 @@ pub async fn start(world: &World, project_id: ProjectId) -> Outcome {
     ensure(world, project_id, DatabaseSource::Template).await
 }
 
-/// Makes sure a live clone of `parent_id` exists under `clone_id`, which needs no row of its own, and accepts connections.
-pub async fn ensure_clone(world: &World, clone_id: ProjectId, parent_id: ProjectId) -> Outcome {
+/// Makes sure a live clone of `parent_id` exists as the branch's own cluster, and accepts connections.
+pub async fn ensure_clone(world: &World, branch_id: ProjectId, parent_id: ProjectId) -> Outcome {
+    clone(world, branch_id, parent_id, false).await
+}
+
+/// Makes sure a live clone of `parent_id` exists under `clone_id`, which has no row of its own, for an operation to try something on.
+pub async fn ensure_throw_away_clone(world: &World, clone_id: ProjectId, parent_id: ProjectId) -> Outcome {
+    clone(world, clone_id, parent_id, true).await
+}
+
+async fn clone(world: &World, project_id: ProjectId, parent_id: ProjectId, throw_away: bool) -> Outcome {
     let size = project_row(world, parent_id).await?.instance_type.size();
-    let spec = DatabaseSpec { project_id: clone_id, source: DatabaseSource::Clone(parent_id), size };
+    let spec = DatabaseSpec { project_id, source: DatabaseSource::Clone(parent_id), size, throw_away };
     world.database.ensure_database(&spec).await.map_err(provider_failed)
 }
 

@@ -3,6 +3,7 @@
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use saga::{BoxFuture, OperationKind, RetryPolicy, Saga, Step, StepContext, StepError};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 /// Which half of a step to do.
@@ -98,10 +99,10 @@ fn unreadable(what: &str, cause: serde_json::Error) -> StepError {
 
 /// Input and state as the saga knows them. A null state is the initial one.
 fn read<S: Saga>(input: &Value, state: &Value) -> Result<(S::Input, S::State), StepError> {
-    let input = serde_json::from_value(input.clone()).map_err(|cause| unreadable("input", cause))?;
+    let input = S::Input::deserialize(input).map_err(|cause| unreadable("input", cause))?;
     let state = match state {
         Value::Null => S::State::default(),
-        state => serde_json::from_value(state.clone()).map_err(|cause| unreadable("state", cause))?,
+        state => S::State::deserialize(state).map_err(|cause| unreadable("state", cause))?,
     };
     Ok((input, state))
 }
@@ -162,7 +163,7 @@ impl<S: Saga> Definition<S::World> for Typed<S> {
     }
 
     fn only_forward(&self, state: &Value) -> bool {
-        serde_json::from_value(state.clone()).is_ok_and(|state| S::only_forward(&state))
+        S::State::deserialize(state).is_ok_and(|state| S::only_forward(&state))
     }
 
     fn result(&self, input: &Value, state: &Value) -> Value {

@@ -20,7 +20,7 @@ async fn sweep(cloud: &Cloud, sweep: &mut Sweep) -> Swept {
 
 async fn resurrect(cloud: &Cloud, project_id: ProjectId) {
     let size = model::instances::InstanceType::Nano.size();
-    let spec = DatabaseSpec { project_id, source: DatabaseSource::Template, size };
+    let spec = DatabaseSpec { project_id, source: DatabaseSource::Template, size, throw_away: false };
     cloud.fake.ensure_database(&spec).await.expect("made");
 }
 

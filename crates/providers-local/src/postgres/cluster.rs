@@ -31,6 +31,10 @@ const STOP: &[(Signal, Duration)] = &[
     (Signal::KILL, Duration::from_secs(10)),
 ];
 
+/// Immediate, then by force.
+const ABANDON: &[(Signal, Duration)] =
+    &[(Signal::QUIT, Duration::from_secs(10)), (Signal::KILL, Duration::from_secs(10))];
+
 /// A cluster on disk, running or not. Whoever calls its changing methods holds the lock of what it belongs to.
 #[derive(Clone, Debug)]
 pub struct Cluster {
@@ -146,9 +150,21 @@ impl Cluster {
     /// # Errors
     /// Transient when it cannot be stopped.
     pub async fn stop(&self) -> Result<()> {
+        self.end(STOP).await
+    }
+
+    /// Stops it without a checkpoint, for its data is to be removed.
+    ///
+    /// # Errors
+    /// Transient when it survives.
+    pub async fn abandon(&self) -> Result<()> {
+        self.end(ABANDON).await
+    }
+
+    async fn end(&self, signals: &[(Signal, Duration)]) -> Result<()> {
         let doing = || format!("stopping Postgres in {}", self.data.display());
         if let Some(process) = self.process().doing(doing)?
-            && !process.stop(STOP).await.doing(doing)?
+            && !process.stop(signals).await.doing(doing)?
         {
             return Err(Error::transient(doing(), "it survived every signal"));
         }

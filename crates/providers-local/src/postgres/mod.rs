@@ -10,7 +10,7 @@ pub use cluster::Cluster;
 pub use control::{ControlDatabase, ControlSettings};
 pub use distribution::{Distribution, find_distributions};
 pub use scratch::ScratchServer;
-pub use settings::{Settings, control_settings, project_settings, scratch_settings};
+pub use settings::{Settings, control_settings, project_settings, scratch_settings, throw_away_settings};
 
 /// The bootstrap superuser of a project's cluster; only the provider and internal migrations use it.
 pub const SUPERUSER: &str = "hearth_superuser";

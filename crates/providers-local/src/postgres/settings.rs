@@ -83,6 +83,18 @@ pub fn project_settings(size: InstanceSize) -> Settings {
     Settings(settings)
 }
 
+/// A cluster that need not outlive a crash of the machine.
+#[must_use]
+pub fn throw_away_settings(size: InstanceSize) -> Settings {
+    let Settings(mut settings) = project_settings(size);
+    settings.extend(careless());
+    Settings(settings)
+}
+
+fn careless() -> Vec<(&'static str, String)> {
+    ["fsync", "synchronous_commit", "full_page_writes"].map(|name| (name, "off".to_owned())).into()
+}
+
 /// The control database: always on, many connections, everything durable.
 #[must_use]
 pub fn control_settings(max_connections: u32) -> Settings {
@@ -107,12 +119,10 @@ pub fn scratch_settings() -> Settings {
         ("shared_buffers", "64MB".to_owned()),
         ("max_connections", "40".to_owned()),
         ("max_locks_per_transaction", "2048".to_owned()),
-        ("fsync", "off".to_owned()),
-        ("synchronous_commit", "off".to_owned()),
-        ("full_page_writes", "off".to_owned()),
         ("autovacuum", "off".to_owned()),
         ("max_wal_size", "1GB".to_owned()),
     ]);
+    settings.extend(careless());
     Settings(settings)
 }
 

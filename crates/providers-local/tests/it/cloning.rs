@@ -1,13 +1,17 @@
 //! Live clones while a client keeps writing.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use ids::ProjectId;
-use providers::{Database as _, suite};
+use providers::{Database as _, DatabaseSpec, suite};
 use providers_local::PoolChoice;
+use serde_json::Value;
 
 use crate::harness::{Home, connect};
 
@@ -118,5 +122,31 @@ async fn objects_are_cloned_kept_and_reset_with_the_database() {
     assert_eq!(read(clone), "first");
     home.node.cancel_reset(clone).await.expect("cancels");
     assert_eq!(read(clone), "second");
+    home.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throw_away_clone_is_made_anew_when_the_machine_has_started_again() {
+    let mut home = Home::new(PoolChoice::Auto).await;
+    let (parent, _) = home.create().await;
+    suite::Subject::put_mark(&home, parent, "before").await;
+    let id = ProjectId::generate();
+    let spec = DatabaseSpec { throw_away: true, ..suite::clone_of(parent, id) };
+    home.node.ensure_database(&spec).await.expect("is made");
+    let fsync: String = home.sql(id).await.query_one("show fsync", &[]).await.expect("answers").get(0);
+    assert_eq!(fsync, "off");
+    suite::Subject::put_mark(&home, parent, "later").await;
+    home.node.ensure_database(&spec).await.expect("is there");
+    assert_eq!(suite::Subject::marks(&home, id).await, ["before"], "it is there already");
+
+    // As if it had been made before the machine lost power.
+    home.node.stop_database(id).await.expect("stops");
+    let record = home.data().join("projects").join(id.to_string()).join("project.json");
+    let mut fields: Value = serde_json::from_slice(&fs::read(&record).expect("it has one")).expect("JSON");
+    fields["throw_away"] = "another boot".into();
+    fs::write(&record, fields.to_string()).expect("writable");
+    home.reopen().await;
+    home.node.ensure_database(&spec).await.expect("is made again");
+    assert_eq!(suite::Subject::marks(&home, id).await, ["before", "later"]);
     home.end().await;
 }

@@ -60,13 +60,13 @@ pub fn size() -> InstanceSize {
 /// A new project from the template.
 #[must_use]
 pub fn new_database(project_id: ProjectId) -> DatabaseSpec {
-    DatabaseSpec { project_id, source: DatabaseSource::Template, size: size() }
+    DatabaseSpec { project_id, source: DatabaseSource::Template, size: size(), throw_away: false }
 }
 
 /// A clone of `parent`.
 #[must_use]
 pub fn clone_of(parent: ProjectId, project_id: ProjectId) -> DatabaseSpec {
-    DatabaseSpec { project_id, source: DatabaseSource::Clone(parent), size: size() }
+    DatabaseSpec { project_id, source: DatabaseSource::Clone(parent), size: size(), throw_away: false }
 }
 
 /// A data plane with a small environment that `variant` changes.

@@ -20,10 +20,9 @@ use serde_json::{
 };
 
 pub use applying::apply;
-pub use planning::plan;
 pub(crate) use recording::cleanup;
 pub use recording::record;
-pub use rehearsal::{boot_clone, clone_target, discard_clone, rehearse};
+pub use rehearsal::{discard_clone, drop_clone, prepare, rehearse};
 
 use super::{Outcome, data_plane, database, project};
 use crate::World;
@@ -103,6 +102,14 @@ impl MergeState {
     /// The plan that is to be tried, if one is.
     fn current(&self) -> Option<&Planned> {
         self.plan.as_ref().filter(|_| !self.outdated && !self.finished)
+    }
+
+    /// Drops what only applying needs; every further step would carry it on.
+    fn forget_statements(&mut self) {
+        if let Some(plan) = &mut self.plan {
+            (plan.statements, plan.segments) = (Value::Null, Value::Null);
+            plan.probes.clear();
+        }
     }
 
     /// The target has changed: the next round plans again.

@@ -38,11 +38,13 @@ struct Made {
     predicted: Snapshot,
 }
 
-/// Plans from the base and both sides as they are now, unless a plan still stands.
-pub async fn plan(context: StepContext, world: &World, input: &BranchMergeInput, state: &mut MergeState) -> Outcome {
-    if state.finished || state.current().is_some() {
-        return Ok(());
-    }
+/// Plans from the base and both sides as they are now.
+pub(super) async fn plan(
+    context: StepContext,
+    world: &World,
+    input: &BranchMergeInput,
+    state: &mut MergeState,
+) -> Outcome {
     let material = material(world, input, state.relaxed).await?;
     let made = tokio::task::spawn_blocking(move || make(material))
         .await

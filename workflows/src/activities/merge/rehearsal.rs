@@ -6,7 +6,7 @@ use saga::{
     operations::{BranchMergeInput, MergeDirection},
 };
 
-use super::{MergeState, mispredicted, write};
+use super::{MergeState, mispredicted, planning, wake, write};
 use crate::{
     World,
     activities::{Outcome, data_plane, database, schema},
@@ -15,22 +15,31 @@ use crate::{
 /// A column without a value where one is demanded.
 const NOT_NULL_VIOLATION: &str = "23502";
 
-/// Makes sure the throw-away clone of the target exists.
-pub async fn clone_target(world: &World, input: &BranchMergeInput, state: &mut MergeState) -> Outcome {
-    if state.current().is_none() {
+/// Plans, and meanwhile makes sure that a throw-away clone of the target runs: a plan that leads on is tried there.
+pub async fn prepare(context: StepContext, world: &World, input: &BranchMergeInput, state: &mut MergeState) -> Outcome {
+    if state.finished {
         return Ok(());
     }
-    database::ensure_clone(world, input.rehearsal_id, input.target_id()).await?;
+    let (planned, cloned) = tokio::join!(planning::plan(context, world, input, state), ensure_clone(world, input));
+    // Half a clone is one to remove.
     state.cloned = true;
-    Ok(())
+    planned?;
+    match state.current() {
+        Some(_) => cloned,
+        None => Ok(()),
+    }
 }
 
-/// Makes sure the clone's backend runs.
-pub async fn boot_clone(world: &World, input: &BranchMergeInput, state: &mut MergeState) -> Outcome {
-    if state.current().is_none() {
-        return Ok(());
-    }
+async fn ensure_clone(world: &World, input: &BranchMergeInput) -> Outcome {
+    wake(world, input.target_id()).await?;
+    database::ensure_throw_away_clone(world, input.rehearsal_id, input.target_id()).await?;
     data_plane::ensure_rehearsal(world, input.rehearsal_id, input.target_id()).await.map(drop)
+}
+
+/// Removes the clone.
+pub async fn drop_clone(world: &World, input: &BranchMergeInput) -> Outcome {
+    data_plane::drop(world, input.rehearsal_id).await?;
+    database::drop(world, input.rehearsal_id).await
 }
 
 /// Applies the plan to the clone; what it leads to must be what was predicted, and a second observer must agree.
@@ -92,16 +101,18 @@ fn told(violations: &[Violation]) -> String {
     text
 }
 
-/// Removes the clone. From here on the target is changed, unless this is a dry run or the plan is outdated.
+/// Removes the clone, if there is one. From here on the target is changed, unless this is a dry run or the plan is outdated.
 pub async fn discard_clone(world: &World, input: &BranchMergeInput, state: &mut MergeState) -> Outcome {
     if state.cloned {
-        data_plane::drop(world, input.rehearsal_id).await?;
-        database::drop(world, input.rehearsal_id).await?;
+        drop_clone(world, input).await?;
         state.cloned = false;
     }
     if state.current().is_some() {
         state.finished = input.dry_run;
         state.committing = !input.dry_run;
+    }
+    if state.finished {
+        state.forget_statements();
     }
     Ok(())
 }
