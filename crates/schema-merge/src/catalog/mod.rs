@@ -197,7 +197,7 @@ impl Catalog {
     }
 
     /// Facts from this identity on, in order.
-    pub(crate) fn range_from(&self, start: &Identity) -> impl Iterator<Item = &Fact> {
+    pub(crate) fn range_from<'a>(&'a self, start: &Identity) -> impl Iterator<Item = &'a Fact> + use<'a> {
         self.facts.range(start.clone()..).map(|(_, fact)| fact.as_ref())
     }
 

@@ -176,6 +176,9 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
     match (from.flag("not_null"), to.flag("not_null")) {
         (false, true) if identity(to).is_some() => pieces.push(step("set not null".to_owned())),
         (false, true) => pieces.push(Piece { after_data: true, ..step("set not null".to_owned()) }),
+        (true, false) if catalog.server_version >= 180_000 && in_primary_key(to, catalog) => {
+            return Change::Impossible("the null rule of a column of a primary key gets a name: rename it by hand");
+        }
         (true, false) => pieces.push(step("drop not null".to_owned())),
         _ => {}
     }
@@ -199,6 +202,15 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
     }
     pieces.extend(storage(Some(&before), to));
     Change::InPlace(pieces)
+}
+
+fn in_primary_key(column: &Fact, catalog: &Catalog) -> bool {
+    catalog.iter().any(|fact| {
+        fact.kind == Kind::Constraint
+            && fact.text("type") == "primary"
+            && fact.parent == column.parent
+            && fact.depends_on.contains(&column.identity)
+    })
 }
 
 enum IdentityChange {

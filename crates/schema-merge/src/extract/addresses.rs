@@ -101,6 +101,7 @@ impl Addresses {
                 && from != to
                 && !owned(from, to)
                 && !(class == RELATION && on_class == RELATION && sub == 0 && on_sub == 0 && tables(from, to))
+                && !(class == RELATION && sub == 0 && typed(from, to))
             {
                 wanted.entry(from).or_default().insert(to);
             }
@@ -124,6 +125,11 @@ fn tables(from: &Identity, to: &Identity) -> bool {
     let table =
         |identity: &Identity| ["table:", "foreign_table:"].iter().any(|kind| identity.as_str().starts_with(kind));
     table(from) && table(to)
+}
+
+/// That a table is of a type is a fact of its own too.
+fn typed(from: &Identity, to: &Identity) -> bool {
+    from.as_str().starts_with("table:") && to.as_str().starts_with("composite:")
 }
 
 /// A sequence goes with the column that owns it but does not need it; that is a fact of its own.

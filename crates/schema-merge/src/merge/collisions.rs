@@ -1,6 +1,6 @@
 //! Things of both sides that are right by themselves and cannot stand together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::facts::{Disagreement, Merged};
 use super::partitions;
@@ -83,6 +83,8 @@ fn name_collisions(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
 fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let mut primary: HashMap<&Identity, &Fact> = HashMap::new();
+    let named = |fact: &&Fact| fact.kind == Kind::Constraint && fact.text("type") == "not_null";
+    let not_null: HashSet<&Identity> = merged.catalog.iter().filter(named).flat_map(|fact| &fact.depends_on).collect();
     // What one side has alike was tried there.
     let tried = |facts: &[&Fact]| {
         [&aligned.target, &aligned.source].into_iter().any(|side| {
@@ -121,6 +123,7 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
             {
                 if column.parent.as_ref() == Some(table)
                     && !column.flag("not_null")
+                    && !not_null.contains(&column.identity)
                     && !settled(&column.identity)
                     && !tried(&[column, fact])
                 {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::families::{self, Families};
+use super::typed;
 use super::{Step, Unsupported};
 use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind};
 use crate::ddl::{self, Change};
@@ -66,6 +67,10 @@ impl Search<'_> {
             };
             if let Some(reason) = self.families.refusal(old, new, to) {
                 self.found.unsupported.push(Unsupported::about(&old.identity, reason));
+                continue;
+            }
+            if old.kind == Kind::TypedTable && typed::reshaped(old, from, to) {
+                self.go(&old.identity);
                 continue;
             }
             let expected = self.families.expected(old, new, from, to);

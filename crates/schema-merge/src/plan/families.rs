@@ -269,7 +269,9 @@ pub(crate) fn spelled_out(catalog: &Catalog) -> Cow<'_, Catalog> {
 
 fn heritable(fact: &Fact) -> bool {
     fact.kind == Kind::Column
-        || fact.kind == Kind::Constraint && fact.text("type") == "check" && !fact.flag("no_inherit")
+        || fact.kind == Kind::Constraint
+            && matches!(fact.text("type"), "check" | "not_null")
+            && !fact.flag("no_inherit")
 }
 
 /// Gives a child its parent's column or check, or marks its own.

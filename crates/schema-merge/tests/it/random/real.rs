@@ -38,8 +38,7 @@ async fn very_many_tables_evolve_at_random_and_merge() {
 }
 
 async fn evolve(cluster: &Cluster, foundation: &str, seed: u64) {
-    let pair = run::generate(cluster, 0, seed, foundation, &EDITS).await;
-    let (problems, outcome) = run::check(cluster, 0, &pair).await;
+    let (pair, problems, outcome) = run::generate_and_check(cluster, 0, seed, foundation, &EDITS).await;
     println!("{foundation}, seed {seed}: {} and {} edits, {outcome:?}", pair.target.len(), pair.source.len());
     if let Some(problem) = problems.first() {
         let small = shrink::shrink(cluster, 0, pair, problem).await;
