@@ -25,6 +25,7 @@ pub(crate) use inheritance::{clause as inherits_clause, not_of_type, of_type};
 pub(crate) use keys::{adopt_index, attach_index, index_name};
 pub(crate) use relations::{column_definition, create_table, options_clause};
 pub(crate) use routines::{privileged, stub};
+pub(crate) use rules::create_materialized_view;
 pub(crate) use types::{enum_additions, label_renames, relabelled, rename_labels};
 
 use crate::catalog::{Catalog, Fact, Kind};
@@ -117,7 +118,7 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         }
         Kind::ClusteredOn => vec![Piece::new(keys::clustered_on(fact))],
         Kind::View => vec![Piece::new(routines::create_view(fact, false))],
-        Kind::MaterializedView => rules::create_materialized_view(fact),
+        Kind::MaterializedView => rules::create_materialized_view(fact, false),
         Kind::Rule => rules::create_rule(fact),
         Kind::Trigger => routines::create_trigger(fact),
         Kind::RowSecurity => relations::row_security(None, fact),

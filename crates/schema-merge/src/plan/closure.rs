@@ -130,6 +130,11 @@ impl Search<'_> {
                 self.found.unsupported.push(Unsupported::about(&new.identity, reason));
             }
         }
+        for new in to.iter().filter(|new| !from.contains(&new.identity)) {
+            if let Some(reason) = self.families.refusal_of_new(new, from, to) {
+                self.found.unsupported.push(Unsupported::about(&new.identity, reason));
+            }
+        }
         for new in to.iter().filter(|new| new.kind == Kind::Unmodelled && !from.contains(&new.identity)) {
             self.found.unsupported.push(Unsupported::about(&new.identity, "its kind is not modelled"));
         }

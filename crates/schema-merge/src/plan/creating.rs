@@ -1,6 +1,6 @@
 //! Nodes that make something: tables with their columns, columns, and everything else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::families;
 use super::nodes::{BUILD, Builder, LATE};
@@ -81,7 +81,11 @@ impl<'a> Builder<'a> {
 
     pub(super) fn create(&mut self, fact: &Fact) {
         let on_new_table = fact.parent.as_ref().is_some_and(|parent| self.is_created(parent));
-        let mut pieces = self.made_by_owner(fact, ddl::create(fact));
+        let made = match fact.kind {
+            Kind::MaterializedView => ddl::create_materialized_view(fact, self.reads_others(fact)),
+            _ => ddl::create(fact),
+        };
+        let mut pieces = self.made_by_owner(fact, made);
         if pieces.is_empty() {
             return;
         }
@@ -94,6 +98,26 @@ impl<'a> Builder<'a> {
         let node = self.push(fact, if late { LATE } else { BUILD }, fact.lineage.role.clone(), pieces, false);
         self.creating.insert(fact.identity.clone(), node);
         self.drop_replaced(fact);
+    }
+
+    /// True when something that a view reads, directly or through other views, belongs to another role, who may not let it.
+    fn reads_others(&self, view: &Fact) -> bool {
+        let (mut queue, mut seen) = (vec![view], HashSet::new());
+        while let Some(fact) = queue.pop() {
+            for needed in &fact.depends_on {
+                let found = self.to.get(needed);
+                let whole = found.and_then(|part| part.parent.as_ref()).and_then(|whole| self.to.get(whole)).or(found);
+                let Some(read) = whole.filter(|read| seen.insert(&read.identity)) else { continue };
+                if read.kind != Kind::Schema && read.optional("owner").is_some_and(|owner| owner != view.text("owner"))
+                {
+                    return true;
+                }
+                if matches!(read.kind, Kind::View | Kind::MaterializedView | Kind::Function) {
+                    queue.push(read);
+                }
+            }
+        }
+        false
     }
 
     fn default_of(&self, column: &Fact) -> Option<&'a Fact> {

@@ -98,6 +98,7 @@ pub fn with_data(from: &Catalog, to: &Catalog, data: &[Step]) -> Plan {
     builder.creates();
     builder.alters();
     builder.adopt_indexes();
+    builder.leave_owned_sequences();
     builder.raise_sequences();
     builder.attach_indexes();
     builder.carry_generators();
