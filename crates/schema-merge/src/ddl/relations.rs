@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::casting::{castable, made_again};
+use super::casting::{convertible, made_again};
 use super::{Change, Piece, foreign, owner};
 use crate::catalog::{Catalog, Fact, Identity, Kind};
 
@@ -148,8 +148,8 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
     let step = |clause: String| Piece::new(format!("alter table {table} alter column {name} {clause}"));
     let retyped = from.text("type") != to.text("type") || from.fields.get("collation") != to.fields.get("collation");
     let mut pieces = Vec::new();
-    let convertible = on_foreign_table(to) || castable(from.text("type"), to.text("type"), catalog);
-    if !convertible && made_again(from, to) {
+    let converts = on_foreign_table(to) || convertible(from, to, catalog);
+    if !converts && made_again(from, to) {
         return Change::Replace;
     }
     match (from.optional("generated"), to.optional("generated")) {
@@ -161,7 +161,7 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
         }
         _ => {}
     }
-    if !convertible {
+    if !converts {
         return Change::Impossible(
             "Postgres cannot convert its values to the new type: say how, or drop the column and add another",
         );

@@ -36,6 +36,7 @@ fn relation(gathering: &mut Gathering, row: &rows::Relation, name: &str) -> Iden
         }
         gathering.add(RELATION, row.oid, fact(identity.clone(), kind, None, fields, lineage));
         for column in columns {
+            gathering.addresses.view_column(row.oid, column.number, &column.name);
             if let (Some(default), Some(oid)) = (&column.default, column.default_oid) {
                 let at = Identity::new(Kind::Default, format!("{name}.{}", column.name));
                 let lineage = Lineage { position: column.number, role: Some(row.owner.clone()), ..Lineage::default() };

@@ -14,7 +14,34 @@ pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     found.extend(bounds(aligned, merged));
     found.extend(keys_under_references(aligned, merged));
     found.extend(labels_in_use(aligned, merged));
+    found.extend(view_columns(aligned, merged));
     found.extend(super::key_types::mismatched(aligned, &merged.catalog));
+    found
+}
+
+/// Columns of views that one side took away and something of the other side uses.
+fn view_columns(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let mut found: Vec<Disagreement> = Vec::new();
+    for fact in merged.catalog.iter() {
+        for (view, column) in &fact.lineage.uses {
+            let Some(there) = merged.catalog.get(view) else { continue };
+            let named = |entry: &String| entry.strip_prefix(column.as_str()).is_some_and(|rest| rest.starts_with(' '));
+            if there.lineage.view_columns.iter().any(named) || found.iter().any(|known| known.identity == fact.identity)
+            {
+                continue;
+            }
+            let by_source = aligned.target.contains(&fact.identity);
+            let (changer, user) = if by_source { ("branch", "parent") } else { ("parent", "branch") };
+            let hint = format!(
+                "The {changer} took the column {column} from {view}, which {} on the {user} uses. Change both, or keep the column.",
+                fact.identity
+            );
+            let mut disagreement = Disagreement::about(&fact.identity, "C3", hint);
+            disagreement.roots = vec![fact.identity.clone(), view.clone()];
+            disagreement.source_roots.clone_from(&disagreement.roots);
+            found.push(disagreement);
+        }
+    }
     found
 }
 

@@ -240,7 +240,7 @@ fn own_anchors(fact: &Fact) -> Vec<Object> {
         // The index of a key has the key's name.
         Kind::Constraint => found.extend(names.get(2).map(|key| ((*schema).to_owned(), (*key).to_owned()))),
         // The sequence of an identity is no fact of its own.
-        Kind::Column => {
+        Kind::Column | Kind::InheritedColumn => {
             let sequence = fact.fields.get("identity").and_then(|identity| identity.get("sequence")?.as_str());
             found.extend(sequence.map(|sequence| within(schema, sequence)));
         }

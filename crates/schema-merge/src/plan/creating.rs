@@ -81,6 +81,12 @@ impl<'a> Builder<'a> {
 
     pub(super) fn create(&mut self, fact: &Fact) {
         let on_new_table = fact.parent.as_ref().is_some_and(|parent| self.is_created(parent));
+        let mut valid = fact.clone();
+        if on_new_table && fact.lineage.inherited == Inherited::Only && fact.kind == Kind::Constraint {
+            // A table without rows has none that break it.
+            valid.fields.insert("validated".to_owned(), true.into());
+        }
+        let fact = &valid;
         let made = match fact.kind {
             Kind::MaterializedView => ddl::create_materialized_view(fact, self.reads_others(fact)),
             _ => ddl::create(fact),
@@ -172,7 +178,7 @@ impl<'a> Builder<'a> {
     /// Makes an object as its owner, or as the session's role where the owner may not create there.
     pub(super) fn made_by_owner(&mut self, fact: &Fact, mut pieces: Vec<Piece>) -> Vec<Piece> {
         let Some(word) = ddl::owner_word(fact.kind).filter(|word| *word != "schema") else { return pieces };
-        if pieces.is_empty() || self.may_create(fact) && !ddl::privileged(fact) {
+        if pieces.is_empty() || self.may_create(fact) && !ddl::privileged(fact) && !self.inherits_from_others(fact) {
             return pieces;
         }
         for piece in &mut pieces {
@@ -182,6 +188,14 @@ impl<'a> Builder<'a> {
         pieces.extend(ddl::strip_statement(fact, &self.defaults.grantees()).map(Piece::new));
         self.handed_over.insert(fact.identity.clone());
         pieces
+    }
+
+    /// True when a table above belongs to another role: only its owner may let others inherit.
+    fn inherits_from_others(&self, table: &Fact) -> bool {
+        families::inheritance_of(self.to, &table.identity)
+            .iter()
+            .flat_map(|link| &link.depends_on)
+            .any(|above| self.to.get(above).is_some_and(|above| above.text("owner") != table.text("owner")))
     }
 
     fn may_create(&self, fact: &Fact) -> bool {

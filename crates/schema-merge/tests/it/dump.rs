@@ -46,7 +46,8 @@ fn noise(line: &str) -> bool {
 fn entry(mut lines: Vec<&str>) -> String {
     let Some(header) = lines.first().copied() else { return String::new() };
     let is = |kind: &str| header.contains(&format!("; Type: {kind};"));
-    if is("TABLE") || is("FOREIGN TABLE") {
+    let composite = is("TYPE") && lines.iter().any(|line| line.ends_with(" AS ("));
+    if is("TABLE") || is("FOREIGN TABLE") || composite {
         // Columns are in another order after a merge, so the comma moves too.
         if let (Some(first), Some(last)) =
             (lines.iter().position(|line| line.ends_with('(')), lines.iter().rposition(|line| line.starts_with(')')))

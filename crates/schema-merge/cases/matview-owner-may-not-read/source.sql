@@ -1,0 +1,1 @@
+reset role; alter table notes alter title type varchar(40);
