@@ -86,10 +86,24 @@ fn name_collisions(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     }
     let mut found: Vec<Disagreement> = Vec::new();
     for (name, facts) in names.into_iter().filter(|(_, facts)| facts.len() > 1) {
-        let alone = [&aligned.target, &aligned.source]
+        // A name that only the other side gave was never tried on this one.
+        let alone = [(&aligned.target, &aligned.target_names), (&aligned.source, &aligned.source_names)]
             .into_iter()
-            .any(|side| facts.iter().all(|fact| side.contains(&fact.identity)));
-        let (ours, theirs) = by_side(aligned, &facts);
+            .any(|(side, renamed)| {
+                facts
+                    .iter()
+                    .all(|fact| side.contains(&fact.identity) && !renamed.values().any(|now| *now == fact.identity))
+            });
+        let (ours, theirs): (Vec<Identity>, Vec<Identity>) = {
+            // What the source renamed has its new name from there.
+            let of_target = |fact: &&&Fact| {
+                aligned.target.contains(&fact.identity)
+                    && !aligned.target_names.values().any(|now| *now == fact.identity)
+            };
+            let (theirs, ours): (Vec<&&Fact>, Vec<&&Fact>) = facts.iter().partition(of_target);
+            let names = |facts: Vec<&&Fact>| facts.into_iter().map(|fact| fact.identity.clone()).collect();
+            (names(ours), names(theirs))
+        };
         let known = found.iter().any(|known| known.identity == facts[0].identity);
         if alone || ours.is_empty() || known {
             continue;

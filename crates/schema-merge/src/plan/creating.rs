@@ -144,6 +144,14 @@ impl<'a> Builder<'a> {
         if filled_by_data {
             first.fields.insert("not_null".to_owned(), false.into());
         }
+        // A column that children take over begins to be identity when it is there.
+        let partitioned =
+            |table: &Identity| self.to.get(table).is_some_and(|table| table.optional("partition_key").is_some());
+        let identity_later =
+            column.lineage.has_children && !no_identity(column) && !column.parent.as_ref().is_some_and(partitioned);
+        if identity_later {
+            first.fields.insert("identity".to_owned(), serde_json::Value::Null);
+        }
         let mut pieces =
             vec![Piece::new(format!("alter table {table} add column {}", ddl::column_definition(&first, default)))];
         let mut bare = column.clone();
@@ -159,6 +167,9 @@ impl<'a> Builder<'a> {
             bare.fields.insert(field.to_owned(), empty);
         }
         bare.fields.shift_remove("foreign_options");
+        if identity_later {
+            bare.fields.insert("identity".to_owned(), serde_json::Value::Null);
+        }
         if let Change::InPlace(storage) = ddl::alter(&bare, column, self.to) {
             pieces.extend(storage);
         }

@@ -328,6 +328,8 @@ impl<'a> Builder<'a> {
             (Kind::Constraint, Some(rule)) if rule.text("type") == "not_null" => {
                 (node.phase, Kind::Default, subject.path().to_owned(), 0, subject)
             }
+            // What is made by the plan gets the privileges that are the default before it.
+            _ if node.kind == Kind::DefaultPrivilege => (LATE, node.kind, subject.path().to_owned(), 0, subject),
             _ => (node.phase, node.kind, subject.path().to_owned(), 0, subject),
         }
     }

@@ -80,10 +80,12 @@ fn entry(mut lines: Vec<&str>) -> String {
 /// From 18 on a column's `not null` has a name, which is no fact: what it is called by itself depends on whether the column or its
 /// table's parent had it first.
 fn unnamed_not_null(line: &str) -> String {
-    match line.split_once(" CONSTRAINT ") {
-        Some((before, rest)) if rest.ends_with("_not_null NOT NULL") => format!("{before} NOT NULL"),
-        _ => line.to_owned(),
-    }
+    let parts = || {
+        let (before, rest) = line.split_once(" CONSTRAINT ")?;
+        let (name, after) = rest.split_once(" NOT NULL")?;
+        name.trim_matches('"').ends_with("_not_null").then(|| format!("{before} NOT NULL{after}"))
+    };
+    parts().unwrap_or_else(|| line.to_owned())
 }
 
 /// Nor have the columns of statistics.

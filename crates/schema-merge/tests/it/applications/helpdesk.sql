@@ -108,7 +108,7 @@ grant select (id, display_name) on agents to anon;
 comment on table tickets is 'What customers ask';
 comment on column tickets.minutes is 'Time spent';
 
-insert into teams (name, hours) select 'Team ' || n, ('08:00', '17:00') from generate_series(1, 4) n;
+insert into teams (name, hours) select 'Team ' || n, '(08:00,17:00)'::working_hours from generate_series(1, 4) n;
 insert into agents (team_id, address, display_name) select n % 4 + 1, 'agent' || n || '@desk.example', 'Agent ' || n from generate_series(1, 20) n;
 insert into customers (address, company) select 'customer' || n || '@example.com', 'Company ' || n % 9 from generate_series(1, 60) n;
 insert into tickets (customer_id, agent_id, subject, state, due, minutes)
