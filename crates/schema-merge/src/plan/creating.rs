@@ -189,7 +189,12 @@ impl<'a> Builder<'a> {
     /// Makes an object as its owner, or as the session's role where the owner may not create there.
     pub(super) fn made_by_owner(&mut self, fact: &Fact, mut pieces: Vec<Piece>) -> Vec<Piece> {
         let Some(word) = ddl::owner_word(fact.kind).filter(|word| *word != "schema") else { return pieces };
-        if pieces.is_empty() || self.may_create(fact) && !ddl::privileged(fact) && !self.inherits_from_others(fact) {
+        if pieces.is_empty()
+            || self.may_create(fact)
+                && !ddl::privileged(fact)
+                && !self.inherits_from_others(fact)
+                && !self.of_others_table(fact)
+        {
             return pieces;
         }
         for piece in &mut pieces {
@@ -199,6 +204,16 @@ impl<'a> Builder<'a> {
         pieces.extend(ddl::strip_statement(fact, &self.defaults.grantees()).map(Piece::new));
         self.handed_over.insert(fact.identity.clone());
         pieces
+    }
+
+    /// Statistics may belong to another role than their table, whose owner alone may make them.
+    fn of_others_table(&self, fact: &Fact) -> bool {
+        fact.kind == Kind::Statistics
+            && fact
+                .parent
+                .as_ref()
+                .and_then(|table| self.to.get(table))
+                .is_some_and(|table| table.text("owner") != fact.text("owner"))
     }
 
     /// True when a table above belongs to another role: only its owner may let others inherit.

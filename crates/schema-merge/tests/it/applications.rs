@@ -20,7 +20,7 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fix
 const HELPDESK_SOURCE: &str = "
 alter type ticket_state add value 'merged' before 'closed';
 alter table tickets add column merged_into bigint references tickets on delete set null, add column channel text not null default 'mail';
-alter table tickets alter column subject type text;
+alter table tags alter column colour type text;
 alter table customers add column vip boolean not null default false;
 alter table agents rename column display_name to name;
 create table macros (id bigint generated always as identity primary key, team_id bigint references teams on delete cascade, title text not null, body text not null, unique (team_id, title));
@@ -31,7 +31,6 @@ drop view overdue_tickets;
 create view late_tickets with (security_invoker = true) as select t.id, t.due, a.name from tickets t left join agents a on a.id = t.agent_id where t.due < current_date;
 create or replace function open_tickets(of_team bigint) returns setof tickets language sql stable as
 $$ select t.* from public.tickets t join public.agents a on a.id = t.agent_id where a.team_id = of_team and t.state in ('open', 'waiting') $$;
-create table audit_2026 partition of audit for values from ('2026-01-01') to ('2027-01-01');
 alter table messages add constraint messages_said_something check (body <> '') not valid;
 comment on table macros is 'Answers that come up again';
 ";
