@@ -215,6 +215,9 @@ const ROWS: i64 = 1_000_000;
 /// Longest time one insert may take beside a merge; generous, for the machine may be busy. Blocking itself is measured where it happens.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Milliseconds for which a plan without rewrites may block the parent's writers in total, as the product reports it.
+const BLOCKED_MS: u64 = 500;
+
 #[tokio::test]
 #[ignore = "takes minutes; run it by hand"]
 async fn a_merge_over_a_million_rows_leaves_rows_and_writers_alone() {
@@ -258,7 +261,7 @@ async fn a_merge_over_a_million_rows_leaves_rows_and_writers_alone() {
         report.accepted
     );
     assert!(report.slowest < PATIENCE, "one insert took {:?}", report.slowest);
-    assert!(Duration::from_millis(blocked) < PATIENCE, "{blocked} ms");
+    assert!(blocked <= BLOCKED_MS, "the parent's writers were blocked for {blocked} ms in total");
     assert_eq!(parent.sql_count("select count(*) from big").await, ROWS + report.accepted);
     assert_eq!(parent.sql_value(&checksum).await, before, "every row is what it was");
     assert_eq!(parent.sql_count("select count(*) from big where state = 'new'").await, ROWS + report.accepted);

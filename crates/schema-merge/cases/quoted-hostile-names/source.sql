@@ -1,7 +1,7 @@
 create type "sch; drop schema public; --"."com
 posite" as ("at""tr" int, "user" text);
 create type "sch; drop schema public; --"."rän""ge" as range (subtype = int4, multirange_type_name = "sch; drop schema public; --"."mültirange");
-create collation "co""ll; --" (provider = icu, locale = 'de');
+create collation "co""ll; --" (provider = libc, locale = 'C');
 create table "sch; drop schema public; --"."table
 ); drop table x; --" ("from" "select" default E'\\''' collate "co""ll; --", "ç; --" "sch; drop schema public; --"."ty""pe" default E'back\\slash', "com" "sch; drop schema public; --"."com
 posite", "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk" int);

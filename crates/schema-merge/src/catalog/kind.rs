@@ -76,6 +76,8 @@ pub enum Kind {
     Partition,
     /// That a table inherits from another.
     Inheritance,
+    /// That a table is of a composite type: its columns are the type's attributes.
+    TypedTable,
     /// A view.
     View,
     /// A materialized view; whether it is populated is not said.
@@ -145,6 +147,7 @@ impl Kind {
             Self::ClusteredOn => "clustered_on",
             Self::Partition => "partition",
             Self::Inheritance => "inheritance",
+            Self::TypedTable => "typed_table",
             Self::View => "view",
             Self::MaterializedView => "materialized_view",
             Self::Trigger => "trigger",
@@ -189,6 +192,7 @@ impl Kind {
                 | Self::Rule
                 | Self::Partition
                 | Self::Inheritance
+                | Self::TypedTable
                 | Self::InheritedColumn
                 | Self::PublicationTable
                 | Self::PublicationSchema

@@ -38,6 +38,9 @@ pub struct Lineage {
     /// Names and types of a view's columns, or names of a partitioned index's, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub view_columns: Vec<String>,
+    /// Columns of views that it uses, each with its view: no facts, because they go and come with their view.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<(Identity, String)>,
     /// Oids of an enum's labels, in order; tell renames of labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
@@ -197,7 +200,7 @@ impl Catalog {
     }
 
     /// Facts from this identity on, in order.
-    pub(crate) fn range_from(&self, start: &Identity) -> impl Iterator<Item = &Fact> {
+    pub(crate) fn range_from<'a>(&'a self, start: &Identity) -> impl Iterator<Item = &'a Fact> + use<'a> {
         self.facts.range(start.clone()..).map(|(_, fact)| fact.as_ref())
     }
 

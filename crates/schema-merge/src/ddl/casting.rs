@@ -52,7 +52,7 @@ const CASTS: &[(&str, &[&str])] = &[
 const TEXTS: [&str; 5] = ["text", "character varying", "character", "name", "bpchar"];
 
 /// False when there surely is no cast; a type that is not Postgres' own may have any.
-pub(crate) fn castable(from: &str, to: &str, catalog: &Catalog) -> bool {
+fn castable(from: &str, to: &str, catalog: &Catalog) -> bool {
     let (from, to) = (plain(from), plain(to));
     if from == to || TEXTS.contains(&from.as_str()) || TEXTS.contains(&to.as_str()) {
         return true;
@@ -64,6 +64,22 @@ pub(crate) fn castable(from: &str, to: &str, catalog: &Catalog) -> bool {
         |name: &str| CASTS.iter().any(|(known, casts)| *known == name || casts.contains(&name)) || name.ends_with("[]");
     let listed = CASTS.iter().any(|(known, casts)| *known == from && casts.contains(&to.as_str()));
     listed || !known(&from) || !known(&to) || catalog.iter().any(|fact| made_by_user(fact, &from, &to))
+}
+
+/// False when a column surely cannot be converted: what [`castable`] knows, and that Postgres casts an enum, a composite type or a range
+/// to nothing of its own but text, nor anything of its own but text to them.
+pub(crate) fn convertible(from: &Fact, to: &Fact, catalog: &Catalog) -> bool {
+    let (old, new) = (plain(from.text("type")), plain(to.text("type")));
+    let made = |column: &Fact, name: &str| {
+        let element = name.trim_end_matches("[]");
+        column
+            .depends_on
+            .iter()
+            .any(|needed| matches!(needed.kind_word(), "enum" | "composite" | "range") && needed.path() == element)
+    };
+    let own = |name: &str| CASTS.iter().any(|(known, _)| *known == name.trim_end_matches("[]"));
+    let apart = made(from, &old) && own(&new) || own(&old) && made(to, &new);
+    castable(&old, &new, catalog) && (!apart || catalog.iter().any(|fact| made_by_user(fact, &old, &new)))
 }
 
 /// Types whose values Postgres compares with each other.

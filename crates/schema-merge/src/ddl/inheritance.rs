@@ -1,4 +1,4 @@
-//! Statements that put a table under another and take it out.
+//! Statements that put a table under another or make it one of a type, and take it out.
 
 use super::Piece;
 use crate::catalog::{Fact, Kind};
@@ -27,6 +27,16 @@ pub(crate) fn clause(links: &[&Fact]) -> String {
         return String::new();
     }
     format!(" inherits ({})", links.iter().map(|link| link.text("of")).collect::<Vec<_>>().join(", "))
+}
+
+/// Makes a table one of a composite type; its columns must be the type's attributes by then.
+pub(crate) fn of_type(fact: &Fact) -> String {
+    format!("alter table {} of {}", fact.identity.path(), fact.text("of"))
+}
+
+/// Makes it an ordinary table with the same columns.
+pub(crate) fn not_of_type(fact: &Fact) -> String {
+    format!("alter table {} not of", fact.identity.path())
 }
 
 fn child(fact: &Fact) -> &str {

@@ -35,6 +35,17 @@ pub(crate) fn add_constraint(fact: &Fact) -> Vec<Piece> {
     pieces
 }
 
+/// `add constraint` over an index that is there.
+pub(crate) fn adopt_index(key: &Fact, index: &Fact) -> String {
+    let word = if key.text("type") == "primary" { "primary key" } else { "unique" };
+    format!(
+        "alter table {} add constraint {} {word} using index {}",
+        key.identity.prefix(),
+        key.identity.last(),
+        index.identity.last()
+    )
+}
+
 /// Storage parameters of the index that a constraint stands on.
 fn options(from: Option<&Fact>, to: &Fact) -> Vec<Piece> {
     let old = from.map(|from| from.list("options")).unwrap_or_default();

@@ -21,10 +21,11 @@ pub(crate) use access::{grant_statement, revoke_statement, strip_statement};
 pub(crate) use casting::comparable;
 pub(crate) use composites::create_composite;
 pub(crate) use domains::create_domain;
-pub(crate) use inheritance::clause as inherits_clause;
-pub(crate) use keys::{attach_index, index_name};
+pub(crate) use inheritance::{clause as inherits_clause, not_of_type, of_type};
+pub(crate) use keys::{adopt_index, attach_index, index_name};
 pub(crate) use relations::{column_definition, create_table, options_clause};
 pub(crate) use routines::{privileged, stub};
+pub(crate) use rules::create_materialized_view;
 pub(crate) use types::{enum_additions, label_renames, relabelled, rename_labels};
 
 use crate::catalog::{Catalog, Fact, Kind};
@@ -106,6 +107,7 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         Kind::UserMapping => vec![foreign::create(fact)],
         Kind::Publication | Kind::PublicationTable | Kind::PublicationSchema => publications::create(fact),
         Kind::Partition | Kind::Inheritance => vec![inheritance::create(fact)],
+        Kind::TypedTable => vec![Piece::new(inheritance::of_type(fact))],
         Kind::Default => vec![Piece::new(relations::set_default(fact))],
         Kind::OwnedBy => vec![Piece::new(format!("alter sequence {path} owned by {}", fact.text("column")))],
         Kind::Constraint => keys::add_constraint(fact),
@@ -116,7 +118,7 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         }
         Kind::ClusteredOn => vec![Piece::new(keys::clustered_on(fact))],
         Kind::View => vec![Piece::new(routines::create_view(fact, false))],
-        Kind::MaterializedView => rules::create_materialized_view(fact),
+        Kind::MaterializedView => rules::create_materialized_view(fact, false),
         Kind::Rule => rules::create_rule(fact),
         Kind::Trigger => routines::create_trigger(fact),
         Kind::RowSecurity => relations::row_security(None, fact),
@@ -159,6 +161,7 @@ pub(crate) fn drop(fact: &Fact) -> Option<Piece> {
         Kind::ForeignTable => Piece::new(format!("drop foreign table {path}")),
         Kind::Publication | Kind::PublicationTable | Kind::PublicationSchema => publications::drop(fact),
         Kind::Partition | Kind::Inheritance => inheritance::drop(fact),
+        Kind::TypedTable => Piece::new(inheritance::not_of_type(fact)),
         Kind::Statistics => Piece::new(format!("drop statistics {path}")),
         Kind::MaterializedView => Piece::new(format!("drop materialized view {path}")),
         Kind::Rule => Piece::new(format!("drop rule {name} on {table}")),
@@ -211,7 +214,7 @@ pub(crate) fn alter(from: &Fact, to: &Fact, catalog: &Catalog) -> Change {
         Kind::ForeignDataWrapper | Kind::ForeignServer | Kind::UserMapping => foreign::alter(from, to),
         Kind::ForeignTable => foreign::alter_table(from, to),
         Kind::Publication | Kind::PublicationTable | Kind::PublicationSchema => publications::alter(from, to),
-        Kind::Partition | Kind::Inheritance => Change::Replace,
+        Kind::Partition | Kind::Inheritance | Kind::TypedTable => Change::Replace,
         Kind::InheritedColumn => Change::InPlace(Vec::new()),
         Kind::Constraint => keys::alter_constraint(from, to),
         Kind::Index => keys::alter_index(from, to),

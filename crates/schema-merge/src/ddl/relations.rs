@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::casting::{castable, made_again};
+use super::casting::{convertible, made_again};
 use super::{Change, Piece, foreign, owner};
 use crate::catalog::{Catalog, Fact, Identity, Kind};
 
@@ -148,8 +148,8 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
     let step = |clause: String| Piece::new(format!("alter table {table} alter column {name} {clause}"));
     let retyped = from.text("type") != to.text("type") || from.fields.get("collation") != to.fields.get("collation");
     let mut pieces = Vec::new();
-    let convertible = on_foreign_table(to) || castable(from.text("type"), to.text("type"), catalog);
-    if !convertible && made_again(from, to) {
+    let converts = on_foreign_table(to) || convertible(from, to, catalog);
+    if !converts && made_again(from, to) {
         return Change::Replace;
     }
     match (from.optional("generated"), to.optional("generated")) {
@@ -161,7 +161,7 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
         }
         _ => {}
     }
-    if !convertible {
+    if !converts {
         return Change::Impossible(
             "Postgres cannot convert its values to the new type: say how, or drop the column and add another",
         );
@@ -176,6 +176,9 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
     match (from.flag("not_null"), to.flag("not_null")) {
         (false, true) if identity(to).is_some() => pieces.push(step("set not null".to_owned())),
         (false, true) => pieces.push(Piece { after_data: true, ..step("set not null".to_owned()) }),
+        (true, false) if catalog.server_version >= 180_000 && in_primary_key(to, catalog) => {
+            return Change::Impossible("the null rule of a column of a primary key gets a name: rename it by hand");
+        }
         (true, false) => pieces.push(step("drop not null".to_owned())),
         _ => {}
     }
@@ -199,6 +202,15 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
     }
     pieces.extend(storage(Some(&before), to));
     Change::InPlace(pieces)
+}
+
+fn in_primary_key(column: &Fact, catalog: &Catalog) -> bool {
+    catalog.iter().any(|fact| {
+        fact.kind == Kind::Constraint
+            && fact.text("type") == "primary"
+            && fact.parent == column.parent
+            && fact.depends_on.contains(&column.identity)
+    })
 }
 
 enum IdentityChange {

@@ -66,7 +66,7 @@ fn target(fact: &Fact) -> Piece {
 }
 
 /// A materialized view, filled when the data it reads is there.
-pub(crate) fn create_materialized_view(fact: &Fact) -> Vec<Piece> {
+pub(crate) fn create_materialized_view(fact: &Fact, reads_others: bool) -> Vec<Piece> {
     let path = fact.identity.path();
     let definition = fact.text("definition").trim().trim_end_matches(';');
     let options = options_clause(&fact.list("options"));
@@ -77,17 +77,22 @@ pub(crate) fn create_materialized_view(fact: &Fact) -> Vec<Piece> {
         .filter(|needed| needed.kind_word() == "materialized_view")
         .map(|needed| format!("{}::pg_catalog.regclass", super::literal(needed.path())))
         .collect();
-    let mut pieces = match read.as_slice() {
-        [] => vec![Piece::after_data(create)],
-        // Nothing can be read from one that is not filled itself.
-        others => vec![
+    // Nothing can be read from one that is not filled itself, nor by an owner who may not.
+    let filled = match read.as_slice() {
+        [] => String::new(),
+        others => format!(
+            "if exists (select from pg_catalog.pg_class c where c.oid in ({}) and not c.relispopulated) then return; end if; ",
+            others.join(", ")
+        ),
+    };
+    let allowed = if reads_others { " exception when insufficient_privilege then null;" } else { "" };
+    let mut pieces = if filled.is_empty() && !reads_others {
+        vec![Piece::after_data(create)]
+    } else {
+        vec![
             Piece::after_data(format!("{create}\nwith no data")),
-            Piece::after_data(format!(
-                "do $body$ begin if not exists (select from pg_catalog.pg_class c where c.oid in ({}) and not c.relispopulated) \
-                 then refresh materialized view {path}; end if; end $body$",
-                others.join(", ")
-            )),
-        ],
+            Piece::after_data(format!("do $body$ begin {filled}refresh materialized view {path};{allowed} end $body$")),
+        ]
     };
     pieces.extend(columns(None, fact));
     pieces

@@ -28,7 +28,7 @@ fn held(gathering: &mut Gathering, class: i64, oid: i64, sub: i64, held: &[rows:
         return;
     }
     let on = match (target.kind, sub) {
-        (Kind::Column, 0) => GrantOn::IdentitySequence,
+        (Kind::Column | Kind::InheritedColumn, 0) => GrantOn::IdentitySequence,
         (Kind::Column | Kind::InheritedColumn, _) => GrantOn::Column,
         (Kind::View | Kind::MaterializedView, number) if number != 0 => {
             GrantOn::ViewColumn(view_column(&target.lineage, number))

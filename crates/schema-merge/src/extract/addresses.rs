@@ -21,6 +21,8 @@ pub(super) const EXTENSION: i64 = 3079;
 pub(super) struct Addresses {
     objects: HashMap<(i64, i64), Identity>,
     columns: HashMap<(i64, i64), Identity>,
+    /// Names of the columns of views.
+    view_columns: HashMap<(i64, i64), String>,
     aliases: HashMap<(i64, i64), (i64, i64)>,
     members: HashSet<(i64, i64)>,
     /// Columns that a child only inherits: they stand for their parent's when used, and need nothing themselves.
@@ -39,6 +41,10 @@ impl Addresses {
     pub(super) fn inherited_column(&mut self, relation: i64, number: i64, origin: &Identity) {
         self.column(relation, number, origin);
         self.inherited.insert((relation, number));
+    }
+
+    pub(super) fn view_column(&mut self, relation: i64, number: i64, name: &str) {
+        self.view_columns.insert((relation, number), name.to_owned());
     }
 
     pub(super) fn member(&mut self, class: i64, oid: i64, extension: &Identity) {
@@ -93,6 +99,7 @@ impl Addresses {
     /// Adds every dependency between two different facts to the dependent one.
     pub(super) fn connect(&self, catalog: &mut Catalog, edges: impl Iterator<Item = rows::Edge>) {
         let mut wanted: HashMap<&Identity, HashSet<&Identity>> = HashMap::new();
+        let mut used: HashMap<&Identity, Vec<(Identity, String)>> = HashMap::new();
         for (class, oid, sub, on_class, on_oid, on_sub) in edges {
             if class == RELATION && self.inherited.contains(&(oid, sub)) {
                 continue;
@@ -101,8 +108,21 @@ impl Addresses {
                 && from != to
                 && !owned(from, to)
                 && !(class == RELATION && on_class == RELATION && sub == 0 && on_sub == 0 && tables(from, to))
+                && !(class == RELATION && sub == 0 && typed(from, to))
             {
                 wanted.entry(from).or_default().insert(to);
+                if on_class == RELATION
+                    && let Some(column) = self.view_columns.get(&(on_oid, on_sub))
+                {
+                    used.entry(from).or_default().push((to.clone(), column.clone()));
+                }
+                // An inherited column is its parent's, but what uses it stands on the child all the same.
+                if on_class == RELATION
+                    && self.inherited.contains(&(on_oid, on_sub))
+                    && let Some(child) = self.objects.get(&(RELATION, on_oid)).filter(|child| *child != from)
+                {
+                    wanted.entry(from).or_default().insert(child);
+                }
             }
         }
         for (from, targets) in wanted {
@@ -113,6 +133,11 @@ impl Addresses {
                 fact.depends_on.extend(targets.into_iter().filter(|target| Some(target) != parent.as_ref()));
                 fact.depends_on.sort();
                 fact.depends_on.dedup();
+                if let Some(mut uses) = used.remove(from) {
+                    uses.sort();
+                    uses.dedup();
+                    fact.lineage.uses = uses;
+                }
                 catalog.insert(fact);
             }
         }
@@ -124,6 +149,11 @@ fn tables(from: &Identity, to: &Identity) -> bool {
     let table =
         |identity: &Identity| ["table:", "foreign_table:"].iter().any(|kind| identity.as_str().starts_with(kind));
     table(from) && table(to)
+}
+
+/// That a table is of a type is a fact of its own too.
+fn typed(from: &Identity, to: &Identity) -> bool {
+    from.as_str().starts_with("table:") && to.as_str().starts_with("composite:")
 }
 
 /// A sequence goes with the column that owns it but does not need it; that is a fact of its own.

@@ -108,6 +108,9 @@ fn inherited(gathering: &mut Gathering, row: &rows::Column, family: &Family<'_>)
     if let (Some(oid), true) = (row.expression_oid, said.get("default").is_some()) {
         gathering.addresses.object(DEFAULT, oid, &column.anchor);
     }
+    if let Some(sequence) = row.identity_oid {
+        gathering.addresses.object(super::addresses::RELATION, sequence, &column.anchor);
+    }
     if said.as_object().is_some_and(|fields| !fields.is_empty()) {
         anchor(gathering, &column, said);
     }

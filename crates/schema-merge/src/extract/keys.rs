@@ -98,6 +98,7 @@ fn constraint(
         "u" => "unique",
         "f" => "foreign",
         "c" => "check",
+        "n" => "not_null",
         _ => "exclusion",
     };
     let mut definition = row.definition.as_str();

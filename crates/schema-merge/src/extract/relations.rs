@@ -36,6 +36,7 @@ fn relation(gathering: &mut Gathering, row: &rows::Relation, name: &str) -> Iden
         }
         gathering.add(RELATION, row.oid, fact(identity.clone(), kind, None, fields, lineage));
         for column in columns {
+            gathering.addresses.view_column(row.oid, column.number, &column.name);
             if let (Some(default), Some(oid)) = (&column.default, column.default_oid) {
                 let at = Identity::new(Kind::Default, format!("{name}.{}", column.name));
                 let lineage = Lineage { position: column.number, role: Some(row.owner.clone()), ..Lineage::default() };
@@ -58,6 +59,15 @@ fn relation(gathering: &mut Gathering, row: &rows::Relation, name: &str) -> Iden
         fields["partition_key"] = key.clone().into();
     }
     gathering.add(RELATION, row.oid, fact(identity.clone(), Kind::Table, None, fields, lineage));
+    if let Some(of) = &row.of_type {
+        let lineage = Lineage { role: Some(row.owner.clone()), ..Lineage::default() };
+        let fields = json!({ "of": of });
+        let mut link =
+            fact(Identity::new(Kind::TypedTable, name), Kind::TypedTable, Some(identity.clone()), fields, lineage);
+        let composite = Identity::new(Kind::Composite, of);
+        link.depends_on.extend(Some(composite).filter(|composite| gathering.catalog.contains(composite)));
+        gathering.catalog.insert(link);
+    }
     identity
 }
 

@@ -83,6 +83,7 @@ pub(super) struct Relation {
     pub(super) force_row_security: bool,
     pub(super) replica_identity: String,
     pub(super) partition_key: Option<String>,
+    pub(super) of_type: Option<String>,
     pub(super) server: Option<String>,
     pub(super) server_options: Option<Vec<String>>,
     pub(super) view: Option<String>,

@@ -1,6 +1,6 @@
 //! Things of both sides that are right by themselves and cannot stand together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::facts::{Disagreement, Merged};
 use super::partitions;
@@ -14,7 +14,34 @@ pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     found.extend(bounds(aligned, merged));
     found.extend(keys_under_references(aligned, merged));
     found.extend(labels_in_use(aligned, merged));
+    found.extend(view_columns(aligned, merged));
     found.extend(super::key_types::mismatched(aligned, &merged.catalog));
+    found
+}
+
+/// Columns of views that one side took away and something of the other side uses.
+fn view_columns(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let mut found: Vec<Disagreement> = Vec::new();
+    for fact in merged.catalog.iter() {
+        for (view, column) in &fact.lineage.uses {
+            let Some(there) = merged.catalog.get(view) else { continue };
+            let named = |entry: &String| entry.strip_prefix(column.as_str()).is_some_and(|rest| rest.starts_with(' '));
+            if there.lineage.view_columns.iter().any(named) || found.iter().any(|known| known.identity == fact.identity)
+            {
+                continue;
+            }
+            let by_source = aligned.target.contains(&fact.identity);
+            let (changer, user) = if by_source { ("branch", "parent") } else { ("parent", "branch") };
+            let hint = format!(
+                "The {changer} took the column {column} from {view}, which {} on the {user} uses. Change both, or keep the column.",
+                fact.identity
+            );
+            let mut disagreement = Disagreement::about(&fact.identity, "C3", hint);
+            disagreement.roots = vec![fact.identity.clone(), view.clone()];
+            disagreement.source_roots.clone_from(&disagreement.roots);
+            found.push(disagreement);
+        }
+    }
     found
 }
 
@@ -59,10 +86,24 @@ fn name_collisions(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     }
     let mut found: Vec<Disagreement> = Vec::new();
     for (name, facts) in names.into_iter().filter(|(_, facts)| facts.len() > 1) {
-        let alone = [&aligned.target, &aligned.source]
+        // A name that only the other side gave was never tried on this one.
+        let alone = [(&aligned.target, &aligned.target_names), (&aligned.source, &aligned.source_names)]
             .into_iter()
-            .any(|side| facts.iter().all(|fact| side.contains(&fact.identity)));
-        let (ours, theirs) = by_side(aligned, &facts);
+            .any(|(side, renamed)| {
+                facts
+                    .iter()
+                    .all(|fact| side.contains(&fact.identity) && !renamed.values().any(|now| *now == fact.identity))
+            });
+        let (ours, theirs): (Vec<Identity>, Vec<Identity>) = {
+            // What the source renamed has its new name from there.
+            let of_target = |fact: &&&Fact| {
+                aligned.target.contains(&fact.identity)
+                    && !aligned.target_names.values().any(|now| *now == fact.identity)
+            };
+            let (theirs, ours): (Vec<&&Fact>, Vec<&&Fact>) = facts.iter().partition(of_target);
+            let names = |facts: Vec<&&Fact>| facts.into_iter().map(|fact| fact.identity.clone()).collect();
+            (names(ours), names(theirs))
+        };
         let known = found.iter().any(|known| known.identity == facts[0].identity);
         if alone || ours.is_empty() || known {
             continue;
@@ -83,6 +124,8 @@ fn name_collisions(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
 fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let mut primary: HashMap<&Identity, &Fact> = HashMap::new();
+    let named = |fact: &&Fact| fact.kind == Kind::Constraint && fact.text("type") == "not_null";
+    let not_null: HashSet<&Identity> = merged.catalog.iter().filter(named).flat_map(|fact| &fact.depends_on).collect();
     // What one side has alike was tried there.
     let tried = |facts: &[&Fact]| {
         [&aligned.target, &aligned.source].into_iter().any(|side| {
@@ -121,6 +164,7 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
             {
                 if column.parent.as_ref() == Some(table)
                     && !column.flag("not_null")
+                    && !not_null.contains(&column.identity)
                     && !settled(&column.identity)
                     && !tried(&[column, fact])
                 {

@@ -273,7 +273,7 @@ fn conflict_class(added: bool, sides: &Sides<'_>, target: &Fact, clashes: &[Stri
     let options =
         |side: &Option<&Fact>| side.is_some_and(|fact| fact.fields.get("identity").is_some_and(Value::is_object));
     match (added, target.kind.word()) {
-        (true, "replica_identity" | "clustered_on") => "S9",
+        (true, "replica_identity" | "clustered_on" | "typed_table") => "S9",
         (_, "column") if unit && [sides.base_of_target, sides.target, sides.source].iter().all(options) => "S24",
         (_, "function" | "aggregate" | "view" | "materialized_view" | "trigger" | "rule" | "event_trigger") => "S20",
         (_, "policy" | "row_security") => "S21",

@@ -172,7 +172,10 @@ fn fold_one(catalog: &mut Catalog, table: &Identity, parent: &Identity) {
     let own: Vec<Fact> = catalog
         .iter()
         .filter(|fact| fact.parent.as_ref() == Some(table))
-        .filter(|fact| fact.kind == Kind::Column || fact.kind == Kind::Constraint && fact.text("type") == "check")
+        .filter(|fact| {
+            fact.kind == Kind::Column
+                || fact.kind == Kind::Constraint && matches!(fact.text("type"), "check" | "not_null")
+        })
         .cloned()
         .collect();
     let mut without = catalog.clone();

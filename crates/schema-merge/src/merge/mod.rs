@@ -28,6 +28,7 @@ mod rewriting;
 mod security;
 mod segments;
 mod semantics;
+mod typed;
 mod undo;
 
 pub use options::{Base, Choice, Options, ResolutionError, Resolutions};
@@ -129,6 +130,7 @@ impl Inputs<'_> {
         let mut merged = loop {
             let mut merged = facts::merge(&aligned);
             merged.disagreements.extend(aligned.disagreements.iter().cloned());
+            typed::complete(&mut merged.catalog, &aligned.target);
             partitions::complete(&mut merged.catalog);
             semantics::check(&aligned, &mut merged);
             let mut decided = false;

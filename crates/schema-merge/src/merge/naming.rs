@@ -286,6 +286,7 @@ impl Texts<'_> {
         fact.identity = self.now(&old.identity);
         fact.parent = old.parent.as_ref().map(|parent| self.now(parent));
         fact.depends_on = old.depends_on.iter().map(|needed| self.now(needed)).collect();
+        fact.lineage.uses = old.lineage.uses.iter().map(|(view, column)| (self.now(view), column.clone())).collect();
         if old.kind.satellite() {
             return fact;
         }

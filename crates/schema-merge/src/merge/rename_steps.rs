@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::naming::{Renamed, Wanted};
 use super::renames::{follows, whole};
-use super::rewriting::aside;
+use super::rewriting::{aside, shares_names};
 use crate::catalog::{Catalog, Fact, Identity, Kind, function_name, split_path, unquote_identifier};
-use crate::ddl::literal;
+use crate::ddl::{literal, not_of_type, of_type};
 use crate::plan::Step;
 
 /// One rename, move or renamed label.
@@ -29,7 +29,7 @@ pub(super) fn steps(target: &Catalog, renamed: &Renamed, wanted: &Wanted) -> Vec
             _ => parts.push(rename),
         }
     }
-    let mut steps = Vec::new();
+    let (mut steps, tied) = untied(target, &parts, renamed);
     for rename in &wholes {
         steps.extend(labels(rename, wanted));
     }
@@ -53,7 +53,33 @@ pub(super) fn steps(target: &Catalog, renamed: &Renamed, wanted: &Wanted) -> Vec
         }
     }
     steps.extend(in_order(&schemas));
+    steps.extend(tied);
     steps
+}
+
+/// Postgres renames neither columns of a table that is of a type nor that type's attributes: the tie is undone first and made again
+/// at the end, under the final names.
+fn untied(target: &Catalog, parts: &[Rename<'_>], renamed: &Renamed) -> (Vec<Step>, Vec<Step>) {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for tie in target.iter().filter(|fact| fact.kind == Kind::TypedTable) {
+        let touched = parts.iter().any(|rename| match rename.fact.kind {
+            Kind::Column => rename.fact.identity.prefix() == tie.identity.path(),
+            Kind::Attribute => rename.fact.identity.prefix() == tie.text("of"),
+            _ => false,
+        });
+        let now = renamed.names.get(&tie.identity).unwrap_or(&tie.identity);
+        let Some(now) = renamed.catalog.get(now).filter(|_| touched) else { continue };
+        let step = |sql: String| Step {
+            sql,
+            role: tie.lineage.role.clone(),
+            subject: now.identity.clone(),
+            destructive: false,
+            data: false,
+        };
+        before.push(step(not_of_type(tie)));
+        after.push(step(of_type(now)));
+    }
+    (before, after)
 }
 
 /// The last part of a thing's name after its rename, with a function's arguments as they were.
@@ -64,29 +90,68 @@ fn moved_last(rename: &Rename<'_>) -> String {
 
 /// Renames among siblings: a name that another one still has waits for it, and a circle is opened by a name in between.
 fn in_order(renames: &[Rename<'_>]) -> Vec<Step> {
-    let mut waiting: Vec<(&Rename<'_>, String)> = renames
+    let mut waiting: Vec<Waiting<'_>> = renames
         .iter()
         .filter(|rename| function_name(rename.fact.identity.last()) != function_name(rename.now.last()))
-        .map(|rename| (rename, rename.fact.identity.last().to_owned()))
+        .map(|rename| Waiting { rename, last: rename.fact.identity.last().to_owned(), aside: false })
         .collect();
     let mut steps = Vec::new();
-    let place = |rename: &Rename<'_>, last: &str| format!("{}.{last}", rename.fact.identity.prefix());
     while !waiting.is_empty() {
-        let taken: HashSet<String> = waiting.iter().map(|(rename, last)| place(rename, last)).collect();
-        let free = waiting.iter().position(|(rename, last)| {
-            let wanted = place(rename, &moved_last(rename));
-            !taken.contains(&wanted) || wanted == place(rename, last)
-        });
-        if let Some(index) = free {
-            let (rename, last) = waiting.remove(index);
-            steps.push(step(rename, statement(rename.fact, &last, function_name(rename.now.last()))));
-        } else if let Some((rename, last)) = waiting.first_mut() {
-            let between = aside(&rename.fact.identity);
-            steps.push(step(rename, statement(rename.fact, last, &between)));
-            *last = format!("{between}{}", &last[function_name(last).len()..]);
+        let taken: HashSet<String> = waiting.iter().map(Waiting::place).collect();
+        let wanted: HashSet<String> = waiting.iter().map(Waiting::wanted).collect();
+        let free = |one: &Waiting<'_>| !taken.contains(&one.wanted()) || one.wanted() == one.place();
+        let in_the_way = |one: &Waiting<'_>| !one.aside && wanted.contains(&one.place());
+        if let Some(index) = waiting.iter().position(free) {
+            steps.push(waiting.remove(index).done());
+        } else if let Some(index) = waiting.iter().position(in_the_way) {
+            steps.push(waiting[index].step_aside());
+        } else {
+            // Two of them want one name, which only a forged catalog can hold.
+            steps.push(waiting.remove(0).done());
         }
     }
     steps
+}
+
+/// A rename that is not done yet.
+struct Waiting<'a> {
+    rename: &'a Rename<'a>,
+    /// The last part of its name at the moment.
+    last: String,
+    aside: bool,
+}
+
+impl Waiting<'_> {
+    fn place(&self) -> String {
+        self.at(&self.last)
+    }
+
+    fn wanted(&self) -> String {
+        self.at(&moved_last(self.rename))
+    }
+
+    /// A name among those it must differ from: a column may be called like a policy.
+    fn at(&self, last: &str) -> String {
+        let fact = self.rename.fact;
+        let names = match fact.kind.word() {
+            "function" | "aggregate" => "routine",
+            word if fact.identity.names().len() > 2 || !shares_names(fact.kind) => word,
+            _ => "relation",
+        };
+        format!("{names}:{}.{last}", fact.identity.prefix())
+    }
+
+    fn done(&self) -> Step {
+        step(self.rename, statement(self.rename.fact, &self.last, function_name(self.rename.now.last())))
+    }
+
+    fn step_aside(&mut self) -> Step {
+        let between = aside(&self.rename.fact.identity);
+        let done = step(self.rename, statement(self.rename.fact, &self.last, &between));
+        self.last = format!("{between}{}", &self.last[function_name(&self.last).len()..]);
+        self.aside = true;
+        done
+    }
 }
 
 fn labels(rename: &Rename<'_>, wanted: &Wanted) -> Vec<Step> {
@@ -162,4 +227,63 @@ pub(super) fn destinations(steps: &[Step]) -> Vec<String> {
         .filter_map(|step| step.sql.rsplit_once(" set schema ").map(|(_, schema)| schema.to_owned()))
         .filter(|schema| split_path(schema).len() == 1 && !unquote_identifier(schema).is_empty())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalog::Lineage;
+
+    fn renamed(pairs: &[(Kind, &str, &str)]) -> Vec<String> {
+        let fact = |kind: Kind, path: &str| Fact {
+            identity: Identity::new(kind, path),
+            kind,
+            parent: None,
+            fields: [("owner".to_owned(), json!("ann"))].into_iter().collect(),
+            depends_on: Vec::new(),
+            lineage: Lineage::default(),
+        };
+        let facts: Vec<Fact> = pairs.iter().map(|(kind, old, _)| fact(*kind, old)).collect();
+        let renames: Vec<Rename<'_>> = facts
+            .iter()
+            .zip(pairs)
+            .map(|(fact, (kind, _, new))| Rename { fact, now: Identity::new(*kind, new) })
+            .collect();
+        in_order(&renames).into_iter().map(|step| step.sql).collect()
+    }
+
+    #[test]
+    fn a_circle_is_opened_by_a_name_in_between() {
+        let swapped = renamed(&[(Kind::Column, "s.t.a", "s.t.b"), (Kind::Column, "s.t.b", "s.t.a")]);
+        let expected = [
+            "alter table s.t rename column a to a__aside",
+            "alter table s.t rename column b to a",
+            "alter table s.t rename column a__aside to b",
+        ];
+        assert_eq!(swapped, expected);
+    }
+
+    #[test]
+    fn it_ends_where_two_want_one_name() {
+        let steps = renamed(&[
+            (Kind::Column, "s.t.a", "s.t.b"),
+            (Kind::Column, "s.t.b", "s.t.c"),
+            (Kind::Column, "s.t.c", "s.t.d"),
+            (Kind::Column, "s.t.d", "s.t.c"),
+        ]);
+        assert!(steps.len() <= 8, "{steps:?}");
+    }
+
+    #[test]
+    fn what_shares_no_names_does_not_wait() {
+        let steps = renamed(&[
+            (Kind::Column, "public.t.a", "public.t.b"),
+            (Kind::Policy, "public.t.b", "public.t.c"),
+            (Kind::Column, "public.t.c", "public.t.b2"),
+            (Kind::Column, "public.t.b", "public.t.c"),
+        ]);
+        assert_eq!(steps.len(), 4, "nothing steps aside: {steps:?}");
+    }
 }

@@ -133,6 +133,7 @@ pub(super) fn renameable(kind: Kind) -> bool {
             | "user_mapping"
             | "partition"
             | "inheritance"
+            | "typed_table"
             | "inherited_column"
             | "publication_table"
             | "publication_schema"

@@ -13,6 +13,7 @@ use crate::report::Hazard;
 pub(super) fn check(aligned: &Aligned, merged: &mut Merged) {
     default_privileges(aligned, merged);
     duplicates(aligned, merged);
+    named_null_rules(&mut merged.catalog);
     missing(aligned, merged);
     let found = collisions::all(aligned, merged);
     for disagreement in &found {
@@ -159,7 +160,8 @@ fn part_of(catalog: &Catalog, identity: &Identity, whole: &Identity) -> bool {
 /// The same index or unique constraint, added on both sides under different names, is kept once.
 fn duplicates(aligned: &Aligned, merged: &mut Merged) {
     let equal = |fact: &Fact| -> Option<String> {
-        let unique = fact.kind == Kind::Index || fact.kind == Kind::Constraint && fact.text("type") == "unique";
+        let unique = fact.kind == Kind::Index
+            || fact.kind == Kind::Constraint && matches!(fact.text("type"), "unique" | "not_null");
         let name = fact.identity.last();
         let said: Vec<String> = fact
             .fields
@@ -191,6 +193,21 @@ fn duplicates(aligned: &Aligned, merged: &mut Merged) {
     }
     for identity in dropped {
         merged.catalog.remove(&identity);
+    }
+}
+
+/// A column has one null rule: one that has a name is not said of the column again.
+fn named_null_rules(catalog: &mut Catalog) {
+    let columns: Vec<Identity> = catalog
+        .iter()
+        .filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "not_null")
+        .flat_map(|rule| rule.depends_on.iter().filter(|needed| needed.kind_word() == "column").cloned())
+        .collect();
+    for identity in columns {
+        if let Some(mut column) = catalog.get(&identity).filter(|column| column.flag("not_null")).cloned() {
+            column.fields.insert("not_null".to_owned(), false.into());
+            catalog.insert(column);
+        }
     }
 }
 

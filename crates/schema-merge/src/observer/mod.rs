@@ -9,7 +9,7 @@ mod dump;
 use std::collections::{HashMap, HashSet};
 
 use self::dump::{Anchor, Entry, entries};
-use crate::catalog::{Catalog, Fact, Kind, function_name};
+use crate::catalog::{Catalog, Fact, Identity, Kind, function_name};
 
 /// What an entry or a fact says of its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,9 +191,16 @@ fn anchors(catalog: &Catalog, fact: &Fact) -> Vec<Object> {
                 | Kind::Partition
                 | Kind::Inheritance
                 | Kind::OwnedBy
+                | Kind::TypedTable
                 | Kind::Index
         ) {
             found.extend(fact.depends_on.iter().filter_map(|on| catalog.get(on)).flat_map(own_anchors));
+        }
+        // The columns of a table of a type show in the entry of the type.
+        if fact.kind == Kind::Table
+            && let Some(tie) = catalog.get(&Identity::new(Kind::TypedTable, fact.identity.path()))
+        {
+            found.extend(own_anchors(tie));
         }
         next = fact.parent.as_ref().and_then(|parent| catalog.get(parent));
     }
@@ -233,7 +240,7 @@ fn own_anchors(fact: &Fact) -> Vec<Object> {
         // The index of a key has the key's name.
         Kind::Constraint => found.extend(names.get(2).map(|key| ((*schema).to_owned(), (*key).to_owned()))),
         // The sequence of an identity is no fact of its own.
-        Kind::Column => {
+        Kind::Column | Kind::InheritedColumn => {
             let sequence = fact.fields.get("identity").and_then(|identity| identity.get("sequence")?.as_str());
             found.extend(sequence.map(|sequence| within(schema, sequence)));
         }

@@ -19,7 +19,9 @@ impl<'a> Builder<'a> {
         }
         let whole = families::whole(fact, self.from)?;
         let table_goes = fact.parent.as_ref().is_some_and(|table| self.closure.gone.contains(table));
-        (!table_goes && self.families.stays_attached(fact, self.from))
+        // When the whole's table goes, its partitions leave it first, and keep what was a part.
+        let whole_table_goes = whole.parent.as_ref().is_some_and(|table| self.closure.gone.contains(table));
+        (!table_goes && !whole_table_goes && self.families.stays_attached(fact, self.from))
             .then(|| self.dropping.get(&whole.identity).copied())
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::families::{self, Families};
+use super::typed;
 use super::{Step, Unsupported};
 use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind};
 use crate::ddl::{self, Change};
@@ -68,6 +69,10 @@ impl Search<'_> {
                 self.found.unsupported.push(Unsupported::about(&old.identity, reason));
                 continue;
             }
+            if old.kind == Kind::TypedTable && typed::reshaped(old, from, to) {
+                self.go(&old.identity);
+                continue;
+            }
             let expected = self.families.expected(old, new, from, to);
             if expected.as_ref().unwrap_or(old).says_the_same(new) || old.kind == Kind::Grant {
                 continue;
@@ -122,6 +127,11 @@ impl Search<'_> {
             if let Some(holder) = holder {
                 let reason =
                     format!("its multirange type has the name of that of {}, which columns use", holder.identity);
+                self.found.unsupported.push(Unsupported::about(&new.identity, reason));
+            }
+        }
+        for new in to.iter().filter(|new| !from.contains(&new.identity)) {
+            if let Some(reason) = self.families.refusal_of_new(new, from, to) {
                 self.found.unsupported.push(Unsupported::about(&new.identity, reason));
             }
         }

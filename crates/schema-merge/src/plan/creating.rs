@@ -1,6 +1,6 @@
 //! Nodes that make something: tables with their columns, columns, and everything else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::families;
 use super::nodes::{BUILD, Builder, LATE};
@@ -81,7 +81,17 @@ impl<'a> Builder<'a> {
 
     pub(super) fn create(&mut self, fact: &Fact) {
         let on_new_table = fact.parent.as_ref().is_some_and(|parent| self.is_created(parent));
-        let mut pieces = self.made_by_owner(fact, ddl::create(fact));
+        let mut valid = fact.clone();
+        if on_new_table && fact.lineage.inherited == Inherited::Only && fact.kind == Kind::Constraint {
+            // A table without rows has none that break it.
+            valid.fields.insert("validated".to_owned(), true.into());
+        }
+        let fact = &valid;
+        let made = match fact.kind {
+            Kind::MaterializedView => ddl::create_materialized_view(fact, self.reads_others(fact)),
+            _ => ddl::create(fact),
+        };
+        let mut pieces = self.made_by_owner(fact, made);
         if pieces.is_empty() {
             return;
         }
@@ -94,6 +104,26 @@ impl<'a> Builder<'a> {
         let node = self.push(fact, if late { LATE } else { BUILD }, fact.lineage.role.clone(), pieces, false);
         self.creating.insert(fact.identity.clone(), node);
         self.drop_replaced(fact);
+    }
+
+    /// True when something that a view reads, directly or through other views, belongs to another role, who may not let it.
+    fn reads_others(&self, view: &Fact) -> bool {
+        let (mut queue, mut seen) = (vec![view], HashSet::new());
+        while let Some(fact) = queue.pop() {
+            for needed in &fact.depends_on {
+                let found = self.to.get(needed);
+                let whole = found.and_then(|part| part.parent.as_ref()).and_then(|whole| self.to.get(whole)).or(found);
+                let Some(read) = whole.filter(|read| seen.insert(&read.identity)) else { continue };
+                if read.kind != Kind::Schema && read.optional("owner").is_some_and(|owner| owner != view.text("owner"))
+                {
+                    return true;
+                }
+                if matches!(read.kind, Kind::View | Kind::MaterializedView | Kind::Function) {
+                    queue.push(read);
+                }
+            }
+        }
+        false
     }
 
     fn default_of(&self, column: &Fact) -> Option<&'a Fact> {
@@ -114,6 +144,14 @@ impl<'a> Builder<'a> {
         if filled_by_data {
             first.fields.insert("not_null".to_owned(), false.into());
         }
+        // A column that children take over begins to be identity when it is there.
+        let partitioned =
+            |table: &Identity| self.to.get(table).is_some_and(|table| table.optional("partition_key").is_some());
+        let identity_later =
+            column.lineage.has_children && !no_identity(column) && !column.parent.as_ref().is_some_and(partitioned);
+        if identity_later {
+            first.fields.insert("identity".to_owned(), serde_json::Value::Null);
+        }
         let mut pieces =
             vec![Piece::new(format!("alter table {table} add column {}", ddl::column_definition(&first, default)))];
         let mut bare = column.clone();
@@ -129,6 +167,9 @@ impl<'a> Builder<'a> {
             bare.fields.insert(field.to_owned(), empty);
         }
         bare.fields.shift_remove("foreign_options");
+        if identity_later {
+            bare.fields.insert("identity".to_owned(), serde_json::Value::Null);
+        }
         if let Change::InPlace(storage) = ddl::alter(&bare, column, self.to) {
             pieces.extend(storage);
         }
@@ -148,7 +189,12 @@ impl<'a> Builder<'a> {
     /// Makes an object as its owner, or as the session's role where the owner may not create there.
     pub(super) fn made_by_owner(&mut self, fact: &Fact, mut pieces: Vec<Piece>) -> Vec<Piece> {
         let Some(word) = ddl::owner_word(fact.kind).filter(|word| *word != "schema") else { return pieces };
-        if pieces.is_empty() || self.may_create(fact) && !ddl::privileged(fact) {
+        if pieces.is_empty()
+            || self.may_create(fact)
+                && !ddl::privileged(fact)
+                && !self.inherits_from_others(fact)
+                && !self.of_others_table(fact)
+        {
             return pieces;
         }
         for piece in &mut pieces {
@@ -158,6 +204,24 @@ impl<'a> Builder<'a> {
         pieces.extend(ddl::strip_statement(fact, &self.defaults.grantees()).map(Piece::new));
         self.handed_over.insert(fact.identity.clone());
         pieces
+    }
+
+    /// Statistics may belong to another role than their table, whose owner alone may make them.
+    fn of_others_table(&self, fact: &Fact) -> bool {
+        fact.kind == Kind::Statistics
+            && fact
+                .parent
+                .as_ref()
+                .and_then(|table| self.to.get(table))
+                .is_some_and(|table| table.text("owner") != fact.text("owner"))
+    }
+
+    /// True when a table above belongs to another role: only its owner may let others inherit.
+    fn inherits_from_others(&self, table: &Fact) -> bool {
+        families::inheritance_of(self.to, &table.identity)
+            .iter()
+            .flat_map(|link| &link.depends_on)
+            .any(|above| self.to.get(above).is_some_and(|above| above.text("owner") != table.text("owner")))
     }
 
     fn may_create(&self, fact: &Fact) -> bool {

@@ -151,6 +151,17 @@ impl Families {
         }
     }
 
+    /// Why Postgres cannot give a table that is there an inherited column or check that it lacks.
+    pub(super) fn refusal_of_new(&self, new: &Fact, from: &Catalog, to: &Catalog) -> Option<&'static str> {
+        let stays = new.parent.as_ref().is_some_and(|table| table.kind_word() == "table" && from.contains(table));
+        (matches!(new.kind, Kind::Column | Kind::Constraint)
+            && new.lineage.inherited == Inherited::Only
+            && stays
+            && self.followed(new, to).is_none()
+            && !self.is_partition(new, to))
+        .then_some("its table is there without it and shall only inherit it: Postgres keeps it as declared by the table itself")
+    }
+
     /// True when some link of the part's table is the same in both catalogs.
     fn link_stays(&self, part: &Fact) -> bool {
         let Some(table) = &part.parent else { return false };
@@ -269,7 +280,9 @@ pub(crate) fn spelled_out(catalog: &Catalog) -> Cow<'_, Catalog> {
 
 fn heritable(fact: &Fact) -> bool {
     fact.kind == Kind::Column
-        || fact.kind == Kind::Constraint && fact.text("type") == "check" && !fact.flag("no_inherit")
+        || fact.kind == Kind::Constraint
+            && matches!(fact.text("type"), "check" | "not_null")
+            && !fact.flag("no_inherit")
 }
 
 /// Gives a child its parent's column or check, or marks its own.

@@ -30,7 +30,14 @@ pub(super) fn plan(builder: &mut Builder<'_>) {
             held.insert(fact.identity.clone(), fact.clone());
         }
     }
-    for object in to.iter().filter(|object| builder.is_created(&object.identity)) {
+    // A column that becomes identity gets a new sequence.
+    let numbered = |column: &Fact| column.fields.get("identity").is_some_and(|identity| !identity.is_null());
+    let gains_sequence = |object: &Fact| {
+        object.kind == Kind::Column
+            && numbered(object)
+            && from.get(&object.identity).is_some_and(|before| !numbered(before))
+    };
+    for object in to.iter().filter(|object| builder.is_created(&object.identity) || gains_sequence(object)) {
         let with_defaults = !builder.handed_over.contains(&object.identity);
         for fact in builder.defaults.initial_grants(object, with_defaults) {
             held.insert(fact.identity.clone(), fact);

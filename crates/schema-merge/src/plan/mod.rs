@@ -4,6 +4,7 @@
 //! statements ([`nodes`], [`grants`]), and one graph orders them ([`graph`]): tear-down follows the dependencies of the old state,
 //! building those of the new one. Nothing cascades; dependents come back with owner, grants and comments because those are facts.
 
+mod adopting;
 mod attaching;
 mod closure;
 mod conversion;
@@ -17,6 +18,7 @@ mod keeping;
 mod moved;
 mod nodes;
 mod sequences;
+mod typed;
 mod types;
 
 use serde::{Deserialize, Serialize};
@@ -95,12 +97,15 @@ pub fn with_data(from: &Catalog, to: &Catalog, data: &[Step]) -> Plan {
     builder.drops();
     builder.creates();
     builder.alters();
+    builder.adopt_indexes();
+    builder.leave_owned_sequences();
     builder.raise_sequences();
     builder.attach_indexes();
     builder.carry_generators();
     grants::plan(&mut builder);
     builder.edges();
     builder.link_edges();
+    builder.typed_edges();
     builder.break_circles();
     builder.data(data);
     builder.finish()

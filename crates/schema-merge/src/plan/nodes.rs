@@ -317,9 +317,26 @@ impl<'a> Builder<'a> {
         shown
     }
 
+    /// Where a node comes when dependencies leave a choice: by name, but columns and attributes in the order they had where they were made.
+    fn place(&self, node: &Node) -> (u8, Kind, String, i64, Identity) {
+        let subject = node.subject.clone();
+        match (node.kind, self.to.get(&subject)) {
+            (Kind::Column | Kind::Attribute, Some(part)) => {
+                (node.phase, node.kind, subject.prefix().to_owned(), part.lineage.position, subject)
+            }
+            // A key would make a null rule of its own where none is yet.
+            (Kind::Constraint, Some(rule)) if rule.text("type") == "not_null" => {
+                (node.phase, Kind::Default, subject.path().to_owned(), 0, subject)
+            }
+            // What is made by the plan gets the privileges that are the default before it.
+            _ if node.kind == Kind::DefaultPrivilege => (LATE, node.kind, subject.path().to_owned(), 0, subject),
+            _ => (node.phase, node.kind, subject.path().to_owned(), 0, subject),
+        }
+    }
+
     /// Sorts the nodes and takes their statements.
     pub(super) fn finish(mut self) -> Plan {
-        let keys: Vec<_> = self.nodes.iter().map(|node| (node.phase, node.kind, node.subject.clone())).collect();
+        let keys: Vec<_> = self.nodes.iter().map(|node| self.place(node)).collect();
         let (order, stuck) = graph::sort(&keys, &self.edges);
         for index in stuck {
             self.unsupported

@@ -7,6 +7,22 @@ use crate::catalog::{Fact, Kind};
 use crate::ddl::{self, Piece};
 
 impl Builder<'_> {
+    /// A sequence that a column owns changes hands with the column's table, and not by itself; what else changes on it does so before.
+    pub(super) fn leave_owned_sequences(&mut self) {
+        let (from, to) = (self.from, self.to);
+        let links =
+            from.iter().filter(|link| link.kind == Kind::OwnedBy && !self.closure.gone.contains(&link.identity));
+        for link in links.filter(|link| to.contains(&link.identity)) {
+            let Some(sequence) = link.parent.as_ref().and_then(|sequence| self.altering.get(sequence)).copied() else {
+                continue;
+            };
+            let table = link.depends_on.iter().filter_map(|needed| from.get(needed)?.parent.as_ref()).next();
+            let Some(table) = table.and_then(|table| self.altering.get(table)).copied() else { continue };
+            self.nodes[sequence].pieces.retain(|piece| !(piece.session && piece.sql.contains(" owner to ")));
+            self.edges.push((sequence, table));
+        }
+    }
+
     /// New generators of old columns: identities that were added, and new sequences that a column owns.
     pub(super) fn raise_sequences(&mut self) {
         let (from, to) = (self.from, self.to);

@@ -1,14 +1,51 @@
-//! Real applications evolved on both sides and merged.
+//! Applications evolved on both sides and merged: one of our own, and real ones where their scripts are at hand.
 
-use std::path::Path;
+use std::io::Write;
+use std::path::PathBuf;
 
 use schema_merge::{Migration, merge, render};
 
 use crate::cluster::Cluster;
 use crate::database::{apply, catalog, connect, copy, prepare, run, run_as_developer, snapshot_of};
 
-/// Where the applications' scripts are, when the checkout has them beside it.
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures/apps");
+/// An application whose script is in the repository, so that no run is without one.
+pub(crate) const HELPDESK: &str = include_str!("applications/helpdesk.sql");
+
+/// Real applications, whose scripts are not ours to keep.
+pub(crate) const REAL: [&str; 3] = ["todo.sql", "crm.sql", "e-commerce.sql"];
+
+/// Where those are, when the checkout has them beside it and `HEARTH_FIXTURES` names no other place.
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures");
+
+const HELPDESK_SOURCE: &str = "
+alter type ticket_state add value 'merged' before 'closed';
+alter table tickets add column merged_into bigint references tickets on delete set null, add column channel text not null default 'mail';
+alter table tags alter column colour type text;
+alter table customers add column vip boolean not null default false;
+alter table agents rename column display_name to name;
+create table macros (id bigint generated always as identity primary key, team_id bigint references teams on delete cascade, title text not null, body text not null, unique (team_id, title));
+alter table macros enable row level security;
+create policy agents_use_macros on macros for all to authenticated using (is_agent());
+create index tickets_channel on tickets (channel) where merged_into is null;
+drop view overdue_tickets;
+create view late_tickets with (security_invoker = true) as select t.id, t.due, a.name from tickets t left join agents a on a.id = t.agent_id where t.due < current_date;
+create or replace function open_tickets(of_team bigint) returns setof tickets language sql stable as
+$$ select t.* from public.tickets t join public.agents a on a.id = t.agent_id where a.team_id = of_team and t.state in ('open', 'waiting') $$;
+alter table messages add constraint messages_said_something check (body <> '') not valid;
+comment on table macros is 'Answers that come up again';
+";
+
+const HELPDESK_TARGET: &str = "
+alter table tickets add column source_url text;
+alter type urgency add value 'urgent';
+alter table teams add column manager uuid references agents;
+create index customers_company on customers (company);
+alter policy customers_see_theirs on tickets using (exists (select from customers c where c.id = customer_id and c.user_id = auth.uid()) and state <> 'closed');
+alter table messages alter column internal set default true;
+create trigger messages_audit after insert on messages for each row execute function note_change();
+create view busy_agents as select id, display_name from agents where active;
+grant select on teams to anon;
+";
 
 const CRM_SOURCE: &str = "
 alter table leads add column region text not null default 'EU', add column lost_reason text;
@@ -56,19 +93,25 @@ alter table reviews_placeholder rename to review_requests;
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_helpdesk_evolved_on_both_sides_merges() {
+    evolve(HELPDESK, "", HELPDESK_SOURCE, HELPDESK_TARGET).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crm_evolved_on_both_sides_merges() {
-    evolve("crm.sql", "", CRM_SOURCE, CRM_TARGET).await;
+    let Some(script) = real("crm.sql") else { return };
+    evolve(&script, "", CRM_SOURCE, CRM_TARGET).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_evolved_on_both_sides_merges() {
-    evolve("e-commerce.sql", "create table reviews_placeholder (id int primary key);", SHOP_SOURCE, SHOP_TARGET).await;
+    let Some(script) = real("e-commerce.sql") else { return };
+    evolve(&script, "create table reviews_placeholder (id int primary key);", SHOP_SOURCE, SHOP_TARGET).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_whole_application_built_on_a_branch_merges_into_an_empty_parent() {
-    for name in ["todo.sql", "crm.sql", "e-commerce.sql"] {
-        let Some(script) = script(name) else { return };
+    for (name, script) in all() {
         let cluster = Cluster::start().await;
         prepare(&cluster, "base").await;
         run(&cluster, "base", "grant insert, update on storage.buckets to project_admin").await;
@@ -94,16 +137,20 @@ async fn a_whole_application_built_on_a_branch_merges_into_an_empty_parent() {
         transaction.commit().await.expect("the merge commits");
         let reached = catalog(&client).await;
         assert_eq!(reached.hash(), plan.predicted_hash, "{name}: {:#?}", plan.predicted.differences(&reached));
-        if name == "e-commerce.sql" {
-            let seen: i64 =
-                client.query_one("select count(*) from public.categories", &[]).await.expect("a count").get(0);
+        let filled = match name {
+            "helpdesk.sql" => Some("public.ticket_tags"),
+            "e-commerce.sql" => Some("public.categories"),
+            _ => None,
+        };
+        if let Some(table) = filled {
+            let query = format!("select count(*) from {table}");
+            let seen: i64 = client.query_one(&query, &[]).await.expect("a count").get(0);
             assert!(seen > 0, "the rows that the migration inserts are there");
         }
     }
 }
 
-async fn evolve(name: &str, extra: &str, source_script: &str, target_script: &str) {
-    let Some(script) = script(name) else { return };
+async fn evolve(script: &str, extra: &str, source_script: &str, target_script: &str) {
     let cluster = Cluster::start().await;
     prepare(&cluster, "base").await;
     run_as_developer(&cluster, "base", &format!("{script}\n;{extra}")).await;
@@ -147,11 +194,20 @@ fn statements(script: &str) -> Vec<String> {
     found
 }
 
-pub(crate) fn script(name: &str) -> Option<String> {
-    let path = Path::new(FIXTURES).join(name);
+/// Every application there is, by the name of its script.
+pub(crate) fn all() -> Vec<(&'static str, String)> {
+    let real = REAL.into_iter().filter_map(|name| Some((name, real(name)?)));
+    std::iter::once(("helpdesk.sql", HELPDESK.to_owned())).chain(real).collect()
+}
+
+/// The script of a real application; `None`, said loudly, where it is not at hand.
+fn real(name: &str) -> Option<String> {
+    let folder = std::env::var_os("HEARTH_FIXTURES").map_or_else(|| PathBuf::from(FIXTURES), PathBuf::from);
+    let path = folder.join("apps").join(name);
     let text = std::fs::read_to_string(&path).ok();
     if text.is_none() {
-        println!("skipped: {} is not there", path.display());
+        // Not `eprintln`, which shows nothing of a test that passes.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {} is not there; set HEARTH_FIXTURES", path.display());
     }
     text
 }

@@ -18,7 +18,7 @@ const NOBODY: u32 = 65534;
 const ROOM: u64 = 3 << 30;
 
 /// Nothing here needs to outlive a crash.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "listen_addresses=",
     "fsync=off",
     "full_page_writes=off",
@@ -29,6 +29,8 @@ const SETTINGS: [&str; 10] = [
     "max_connections=60",
     "autovacuum=off",
     "jit=off",
+    // Nothing that a test runs takes so long: what waits for ever fails.
+    "statement_timeout=120s",
 ];
 
 pub(crate) struct Cluster {
@@ -123,6 +125,12 @@ impl Cluster {
         }
     }
 
+    /// What ends it from a thread that does not own it.
+    #[allow(dead_code, reason = "the benchmark does not need it")]
+    pub(crate) fn ender(&self) -> Ender {
+        Ender { process: self.process.id(), folder: self.folder.path().to_owned() }
+    }
+
     /// Where its socket is.
     #[allow(dead_code, reason = "only the benchmark's peers need it")]
     pub(crate) fn folder(&self) -> &Path {
@@ -133,6 +141,23 @@ impl Cluster {
         let mut config = tokio_postgres::Config::new();
         config.host_path(self.folder.path()).user(SUPERUSER).dbname(database);
         config
+    }
+}
+
+/// Ends a cluster when the whole test has to end at once.
+pub(crate) struct Ender {
+    process: u32,
+    folder: PathBuf,
+}
+
+#[allow(dead_code, reason = "the benchmark does not need it")]
+impl Ender {
+    pub(crate) fn end(&self) {
+        let process = i32::try_from(self.process).ok().and_then(rustix::process::Pid::from_raw);
+        if let Some(process) = process {
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

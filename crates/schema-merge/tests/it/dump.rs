@@ -46,7 +46,8 @@ fn noise(line: &str) -> bool {
 fn entry(mut lines: Vec<&str>) -> String {
     let Some(header) = lines.first().copied() else { return String::new() };
     let is = |kind: &str| header.contains(&format!("; Type: {kind};"));
-    if is("TABLE") || is("FOREIGN TABLE") {
+    let composite = is("TYPE") && lines.iter().any(|line| line.ends_with(" AS ("));
+    if is("TABLE") || is("FOREIGN TABLE") || composite {
         // Columns are in another order after a merge, so the comma moves too.
         if let (Some(first), Some(last)) =
             (lines.iter().position(|line| line.ends_with('(')), lines.iter().rposition(|line| line.starts_with(')')))
@@ -79,10 +80,12 @@ fn entry(mut lines: Vec<&str>) -> String {
 /// From 18 on a column's `not null` has a name, which is no fact: what it is called by itself depends on whether the column or its
 /// table's parent had it first.
 fn unnamed_not_null(line: &str) -> String {
-    match line.split_once(" CONSTRAINT ") {
-        Some((before, rest)) if rest.ends_with("_not_null NOT NULL") => format!("{before} NOT NULL"),
-        _ => line.to_owned(),
-    }
+    let parts = || {
+        let (before, rest) = line.split_once(" CONSTRAINT ")?;
+        let (name, after) = rest.split_once(" NOT NULL")?;
+        name.trim_matches('"').ends_with("_not_null").then(|| format!("{before} NOT NULL{after}"))
+    };
+    parts().unwrap_or_else(|| line.to_owned())
 }
 
 /// Nor have the columns of statistics.

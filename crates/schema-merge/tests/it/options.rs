@@ -118,6 +118,39 @@ async fn conflicts_are_resolved_by_decisions_that_are_bound_to_the_plan() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sql_by_hand_settles_a_conflict_and_fails_with_the_whole_merge() {
+    let cluster = Cluster::start().await;
+    let base = "create table orders (id int primary key, total int); insert into orders values (1, 5);";
+    let source = "alter table orders alter total type numeric; create table extra (id int primary key);";
+    let [base, target, source] = sides(&cluster, base, "alter table orders alter total type bigint;", source).await;
+    let plan = merge(&base, &target, &source);
+    assert!(plan.blocked() && plan.conflicts.len() == 1, "{:#?}", plan.conflicts);
+    let base = Base::one(base);
+    let by_hand = |sql: &str| {
+        let choice = (plan.conflicts[0].id.clone(), Choice::CustomSql { sql: sql.to_owned() });
+        merge_with(&base, &target, &source, &decided(&plan, [choice])).expect("the conflict is known")
+    };
+    let wrong = by_hand("update public.orders set total = total + 1; select 1 / 0;");
+    let right =
+        by_hand("alter table public.orders alter total type text; update public.orders set total = total || ' EUR';");
+    assert_ne!(wrong.plan_hash, right.plan_hash, "the SQL is part of what is approved");
+    assert!(right.hazards.iter().any(|hazard| hazard.class == "data_statement"), "{:#?}", right.hazards);
+
+    let mut client = connect(&cluster, "target").await;
+    let transaction = client.transaction().await.expect("a transaction can begin");
+    let statements = wrong.statements.iter().map(|statement| (statement.sql.clone(), statement.role_hint.clone()));
+    let refused = apply(&transaction, statements).await.expect_err("one cannot divide by zero");
+    assert!(refused.contains("22012"), "{refused}");
+    transaction.rollback().await.expect("a transaction can be taken back");
+    assert_eq!(catalog(&client).await.hash(), target.catalog.hash(), "nothing of the merge stays");
+    assert_eq!(text(&cluster, "target", "select total::text from public.orders").await, "5");
+
+    run_plan(&cluster, "target", &right).await;
+    assert_eq!(text(&cluster, "target", "select total from public.orders").await, "5 EUR");
+    assert_eq!(text(&cluster, "target", "select count(*)::text from public.extra").await, "0", "the rest is there too");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn access_that_neither_side_tried_waits_for_approval() {
     let cluster = Cluster::start().await;
     let base = "create table docs (id int primary key, owner text); alter table docs enable row level security;

@@ -4,7 +4,7 @@ select coalesce(json_agg(json_build_object(
          'collation', case when a.attcollation <> t.typcollation
                            then (select quote_ident(cn.nspname) || '.' || quote_ident(k.collname)
                                  from pg_collation k join pg_namespace cn on cn.oid = k.collnamespace where k.oid = a.attcollation) end,
-         'not_null', a.attnotnull,
+         'not_null', a.attnotnull and named.oid is null,
          'storage', case when a.attstorage <> t.typstorage then a.attstorage end,
          'type_storage', t.typstorage,
          'compression', nullif(a.attcompression, ''),
@@ -24,6 +24,8 @@ select coalesce(json_agg(json_build_object(
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid
 join pg_type t on t.oid = a.atttypid
+left join pg_constraint named on named.conrelid = a.attrelid and named.contype = 'n' and named.conkey[1] = a.attnum
+  and named.conname !~ '_not_null\d*$' and a.attidentity = ''
 left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 left join (
   select p.refobjid, p.refobjsubid, s.oid, quote_ident(sn.nspname) || '.' || quote_ident(s.relname) as sequence,

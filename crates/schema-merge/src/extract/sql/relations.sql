@@ -2,8 +2,9 @@ select coalesce(json_agg(json_build_object(
          'oid', c.oid::bigint, 'schema', quote_ident(n.nspname), 'name', quote_ident(c.relname),
          'owner', quote_ident(pg_get_userbyid(c.relowner)), 'relkind', c.relkind,
          'open', c.relnamespace not in ({user_schemas}),
-         'plain', c.relkind in ('v', 'f', 'p') and c.reloftype = 0 and c.reltablespace = 0
-                  or c.relkind in ('r', 'm') and c.reloftype = 0 and am.amname = 'heap' and c.reltablespace = 0,
+         'plain', c.relkind in ('v', 'f', 'p') and c.reltablespace = 0
+                  or c.relkind in ('r', 'm') and am.amname = 'heap' and c.reltablespace = 0,
+         'of_type', case when c.reloftype <> 0 then format_type(c.reloftype, null) end,
          'unlogged', c.relpersistence = 'u',
          'options', case when c.reloptions is not null or t.reloptions is not null then (
                      select json_agg(o.option order by o.option)

@@ -1,6 +1,6 @@
 with found as (
   select 'relation' as kind, c.oid, 1259 as class,
-         case when c.reloftype <> 0 then 'typed_table' when c.reltablespace <> 0 then 'relation_in_tablespace' else 'relation_of_access_method' end as word,
+         case when c.reltablespace <> 0 then 'relation_in_tablespace' else 'relation_of_access_method' end as word,
          quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
          concat_ws('|', c.relkind, c.reltablespace, c.reloftype, am.amname, c.reloptions::text, c.relacl::text, c.relowner, c.relrowsecurity, c.relforcerowsecurity,
            case when c.relkind = 'm' then pg_get_viewdef(c.oid) end,
@@ -20,7 +20,7 @@ with found as (
   join pg_namespace n on n.oid = c.relnamespace
   left join pg_am am on am.oid = c.relam
   where c.relnamespace in ({user_schemas})
-    and c.relkind in ('r', 'm', 'p') and (c.reloftype <> 0 or c.reltablespace <> 0 or am.amname <> 'heap')
+    and c.relkind in ('r', 'm', 'p') and (c.reltablespace <> 0 or am.amname <> 'heap')
   union all
   select 'index', i.oid, 1259, 'invalid_index', quote_ident(n.nspname) || '.' || quote_ident(i.relname), pg_get_indexdef(i.oid)
   from pg_index x join pg_class i on i.oid = x.indexrelid join pg_namespace n on n.oid = i.relnamespace

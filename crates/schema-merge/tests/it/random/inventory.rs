@@ -1,7 +1,7 @@
 //! What a database holds at the moment, for edits to choose from.
 
 use serde::Deserialize;
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, SimpleQueryMessage};
 
 use crate::database::describe;
 
@@ -81,8 +81,19 @@ const QUERY: &str = include_str!("inventory.sql");
 
 impl Inventory {
     pub(super) async fn read(client: &impl GenericClient) -> Self {
-        let row = client.query_one(QUERY, &[]).await.unwrap_or_else(|error| panic!("inventory: {}", describe(&error)));
-        serde_json::from_value(row.get(0)).expect("the inventory has its shape")
+        // Planned once for a connection, like the extraction.
+        let prepared = "select exists (select from pg_prepared_statements where name = 'inventory')";
+        if !client.query_one(prepared, &[]).await.expect("a lookup").get::<_, bool>(0) {
+            let prepare = format!("prepare inventory as {QUERY}");
+            client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("inventory: {}", describe(&error)));
+        }
+        let messages = client.simple_query("execute inventory").await;
+        let messages = messages.unwrap_or_else(|error| panic!("inventory: {}", describe(&error)));
+        let text = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        serde_json::from_str(text.expect("the inventory has one row")).expect("the inventory has its shape")
     }
 
     /// Relations of these kinds.

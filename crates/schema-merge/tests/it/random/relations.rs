@@ -250,6 +250,14 @@ pub(super) fn part(edit: &mut Editor<'_>) -> Option<String> {
             "alter table {of} add constraint {new} unique ({one}){}",
             edit.word(&["", " deferrable", " include (id)"])
         ),
+        2 if edit.chance(3) => {
+            let index = edit.relation("i")?.name;
+            let word = edit.word(&["primary key", "unique"]);
+            format!(
+                "alter table {of} add constraint {new} {word} using index {}",
+                schema_merge::catalog::split_path(&index).last()?
+            )
+        }
         2 => format!("alter table {of} add constraint {new} primary key ({one})"),
         3..5 => format!(
             "alter table {of} add constraint {new} check ({one} is not null{}){}",

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use super::number;
 use super::run::{Pair, check};
 use crate::cluster::Cluster;
 
-/// Smaller is nicer, but only for so long.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Smaller is nicer, but only for so many seconds; `HEARTH_SHRINK` says another number.
+const PATIENCE: u64 = 90;
 
 /// The three scripts of the smallest pair found, for a person.
 pub(super) async fn shrink(cluster: &Cluster, worker: usize, pair: Pair, problem: &str) -> String {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + Duration::from_secs(number("HEARTH_SHRINK", PATIENCE));
     let kind = class(problem);
     let mut pair = pair;
     let mut shown = problem.to_owned();
@@ -36,12 +37,9 @@ pub(super) async fn shrink(cluster: &Cluster, worker: usize, pair: Pair, problem
         }
         size = if smaller && size == 1 { 1 } else { size / 2 };
     }
-    let script = |edits: &[String]| edits.iter().map(|edit| format!("    {edit};")).collect::<Vec<_>>().join("\n");
     format!(
-        "  made small: {shown}\n  base:\n{}\n  source:\n{}\n  target:\n{}",
-        script(&pair.base),
-        script(&pair.source),
-        script(&pair.target)
+        "  made small: {shown}
+{pair}"
     )
 }
 

@@ -13,7 +13,7 @@ fn own(edit: &mut Editor<'_>, kinds: &str) -> Option<Type> {
 
 pub(super) fn edit(edit: &mut Editor<'_>) -> Option<String> {
     let new = edit.qualified();
-    Some(match edit.rng.random_range(0..24) {
+    Some(match edit.rng.random_range(0..25) {
         0..3 => format!(
             "create type {new} as enum ({})",
             edit.word(&["'a', 'b'", "'low', 'mid', 'high'", "'it''s', 'ü', ''"])
@@ -69,9 +69,18 @@ pub(super) fn edit(edit: &mut Editor<'_>) -> Option<String> {
                 2 => format!("rename attribute {attribute} to {}", edit.name()),
                 _ => format!("alter attribute {attribute} type {}", edit.word(&["bigint", "text"])),
             };
-            format!("alter type {} {change}", known.name)
+            // Tables of the type follow.
+            format!("alter type {} {change} cascade", known.name)
         }
         14 => format!("create type {new} as range (subtype = {})", edit.word(&["float8", "text", "interval"])),
+        24 => {
+            let known = own(edit, "c")?.name;
+            match edit.rng.random_range(0..4) {
+                0 => format!("alter table {} not of", edit.relation("r")?.name),
+                1 => format!("alter table {} of {known}", edit.relation("r")?.name),
+                _ => format!("create table {new} of {known}"),
+            }
+        }
         15 => {
             let known = own(edit, "edcr")?;
             let words = if known.kind == 'd' { "domain" } else { "type" };

@@ -1,0 +1,1 @@
+alter table notes add constraint notes_pk primary key using index notes_id;

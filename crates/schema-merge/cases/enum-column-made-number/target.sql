@@ -1,0 +1,1 @@
+create index notes_feeling on notes (id) where id > 1;

@@ -1,0 +1,1 @@
+create table letters (postage int) inherits (notes);

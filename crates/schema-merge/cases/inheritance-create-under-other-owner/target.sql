@@ -1,0 +1,1 @@
+reset role; alter table notes owner to tester;

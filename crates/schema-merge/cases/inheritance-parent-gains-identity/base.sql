@@ -1,0 +1,2 @@
+create table notes (title text);
+create table letters (postage int) inherits (notes);

@@ -1,0 +1,1 @@
+create view letters as select id from notes;

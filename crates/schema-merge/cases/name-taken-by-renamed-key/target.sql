@@ -1,0 +1,1 @@
+alter index notes_pkey rename to letters;

@@ -1,0 +1,1 @@
+create table people of person (name primary key);

@@ -1,0 +1,1 @@
+create index people_by_name on people (name);

@@ -1,0 +1,1 @@
+alter type person add attribute email text cascade;

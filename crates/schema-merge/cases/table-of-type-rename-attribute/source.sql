@@ -1,0 +1,1 @@
+alter type person rename attribute name to full_name cascade;

@@ -1,0 +1,2 @@
+alter type person rename to human;
+alter table people rename to folk;

@@ -1,0 +1,1 @@
+comment on table people is 'All of them';

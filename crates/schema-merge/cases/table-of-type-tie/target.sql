@@ -1,0 +1,1 @@
+alter table tied alter name set default 'nobody';

@@ -1,0 +1,1 @@
+drop view texts; create view texts as select id, title from notes;

@@ -1,0 +1,1 @@
+create view bodies as select body from texts;
