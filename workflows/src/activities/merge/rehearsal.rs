@@ -6,7 +6,7 @@ use saga::{
     operations::{BranchMergeInput, MergeDirection},
 };
 
-use super::{MergeState, mispredicted, planning, wake, write};
+use super::{MergeState, mispredicted, planning, write};
 use crate::{
     World,
     activities::{Outcome, data_plane, database, schema},
@@ -31,7 +31,6 @@ pub async fn prepare(context: StepContext, world: &World, input: &BranchMergeInp
 }
 
 async fn ensure_clone(world: &World, input: &BranchMergeInput) -> Outcome {
-    wake(world, input.target_id()).await?;
     database::ensure_throw_away_clone(world, input.rehearsal_id, input.target_id()).await?;
     data_plane::ensure_rehearsal(world, input.rehearsal_id, input.target_id()).await.map(drop)
 }
