@@ -36,9 +36,23 @@ fn alarms_in(files: Vec<PathBuf>) -> Vec<String> {
 pub fn tail(log_folder: &Path, lines: usize) -> String {
     let mut files = files_below(log_folder, 1);
     files.sort();
-    let text: String = files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect();
+    tail_of(&files, lines)
+}
+
+fn tail_of(files: &[PathBuf], lines: usize) -> String {
+    let text: String = files.iter().map(|file| String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned()).collect();
     let all: Vec<String> = text.lines().map(|line| line.chars().take(LINE_LENGTH).collect()).collect();
     all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// The last lines of every log that a project has, its cluster's among them, to be shown with a failure.
+#[must_use]
+pub fn tails_of_projects(projects: &Path, lines: usize) -> String {
+    let mut files = files_below(projects, 4);
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    files.sort();
+    let shown = files.iter().map(|file| format!("{}:\n{}\n", file.display(), tail_of(std::slice::from_ref(file), lines)));
+    shown.collect()
 }
 
 /// Postgres has its own word "ERROR", for clients' mistakes; its logs are not looked at.

@@ -108,6 +108,18 @@ pub async fn release(
     Ok(released.is_some())
 }
 
+/// Ends every lease, for who knows that no worker is left: what they held is due now, and their tokens grow old with the next claim. Returns
+/// how many there were.
+pub async fn end_all(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let ended = sqlx::query!(
+        "update operations set lease_expires_at = null
+         where state in ('queued', 'running', 'unwinding', 'stuck') and lease_expires_at > now()",
+    )
+    .execute(conn)
+    .await?;
+    Ok(ended.rows_affected())
+}
+
 /// Sets the deadline of an operation that was recorded without one. False when the lease is stale.
 pub async fn set_deadline(
     conn: &mut PgConnection,

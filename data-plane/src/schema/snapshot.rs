@@ -3,26 +3,23 @@
 use futures::future::try_join_all;
 use schema_merge::{Catalog, Snapshot, extract, rows};
 use serde_json::{Value, value::RawValue};
-use tokio_postgres::{Client, types::Json};
+use tokio_postgres::{Client, IsolationLevel, types::Json};
 
 use crate::{
     http::{Error, Result},
     state::App,
 };
 
-/// Everything of one moment.
+/// Everything of one moment. Whoever asks may go away at any time; the transaction then ends before its connection is used again.
 pub(super) async fn read(app: &App) -> Result<Snapshot> {
-    let client = app.pools.internal().await?;
-    let begin = format!("begin isolation level repeatable read, read only; {}", extract::SETTINGS);
-    client.batch_execute(&begin).await?;
-    let snapshot = in_transaction(&client).await;
-    client.batch_execute("commit").await?;
-    snapshot
-}
-
-async fn in_transaction(client: &Client) -> Result<Snapshot> {
-    let catalog = catalog(client).await?;
-    with_rows(client, catalog).await
+    let mut connection = app.pools.internal().await?;
+    let transaction =
+        connection.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
+    transaction.batch_execute(extract::SETTINGS).await?;
+    let catalog = catalog(transaction.client()).await?;
+    let snapshot = with_rows(transaction.client(), catalog).await?;
+    transaction.commit().await?;
+    Ok(snapshot)
 }
 
 /// Adds the rows as the transaction sees them.

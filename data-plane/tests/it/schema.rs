@@ -1,5 +1,7 @@
 //! Schema snapshots and merge plans, as the platform asks for them.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -223,6 +225,19 @@ async fn what_is_kept_is_forgotten_all_or_nothing_and_any_number_of_times() {
     ask(&project, "forget", right.clone()).await.expect(200);
     assert!(!kept().await);
     ask(&project, "forget", right).await.expect(200);
+}
+
+/// A control plane that is killed while it reads leaves no connection in the middle of its read-only transaction.
+#[tokio::test]
+async fn a_snapshot_that_nobody_waits_for_leaves_nothing_behind() {
+    let project = Project::with_schema("create table a (id int)").await;
+    for milliseconds in (1..60).step_by(3) {
+        let asked = project.call(Method::GET, "/_hearth/v1/schema", PLATFORM_TOKEN, None, &[]);
+        // Answered or not, it is the interruption that matters.
+        drop(tokio::time::timeout(Duration::from_millis(milliseconds), asked).await);
+        let audited = format!("insert into a values ({milliseconds})");
+        project.sql(&audited).await.expect(200);
+    }
 }
 
 #[tokio::test]

@@ -85,6 +85,7 @@ impl Parts {
         progress.step("starting the control plane and the worker");
         let outbound = calls_to_tenants(settings)?;
         self.start_api(settings, home, &pool, Arc::clone(&outbound), listener).await?;
+        take_over(&pool).await?;
         self.start_worker(settings, home, &pool, outbound, &node)?;
         self.start_supervision(node);
         self.announce(settings, home, &pool).await
@@ -274,6 +275,18 @@ impl Parts {
         }
         outcome
     }
+}
+
+/// Goes on at once with what an earlier process was doing: whoever holds the home holds its control database, so no worker but that dead one
+/// can have a lease.
+async fn take_over(pool: &PgPool) -> Result<(), Failure> {
+    let failed = |cause| Failure::caused("Could not take over the operations of an earlier start", cause);
+    let mut connection = pool.acquire().await.map_err(failed)?;
+    let ended = store::operation_leases::end_all(&mut connection).await.map_err(failed)?;
+    if ended > 0 {
+        tracing::info!(operations = ended, "operations that an earlier process was carrying out go on");
+    }
+    Ok(())
 }
 
 /// Makes calls to addresses that tenants chose: the public internet, and what the operator allows besides.
