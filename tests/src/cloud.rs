@@ -331,7 +331,10 @@ impl Drop for Cloud {
     fn drop(&mut self) {
         if !self.finished {
             eprintln!("--- end of the cloud's log ---\n{}\n---", logs::tail(&self.log_folder(), 25));
-            eprintln!("--- ends of its projects' logs ---\n{}---", logs::tails_of_projects(&self.projects_folder(), 15));
+            eprintln!(
+                "--- ends of its projects' logs ---\n{}---",
+                logs::tails_of_projects(&self.projects_folder(), 15)
+            );
         }
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

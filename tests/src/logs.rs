@@ -40,7 +40,8 @@ pub fn tail(log_folder: &Path, lines: usize) -> String {
 }
 
 fn tail_of(files: &[PathBuf], lines: usize) -> String {
-    let text: String = files.iter().map(|file| String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned()).collect();
+    let text: String =
+        files.iter().map(|file| String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned()).collect();
     let all: Vec<String> = text.lines().map(|line| line.chars().take(LINE_LENGTH).collect()).collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }
@@ -51,7 +52,8 @@ pub fn tails_of_projects(projects: &Path, lines: usize) -> String {
     let mut files = files_below(projects, 4);
     files.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
     files.sort();
-    let shown = files.iter().map(|file| format!("{}:\n{}\n", file.display(), tail_of(std::slice::from_ref(file), lines)));
+    let shown =
+        files.iter().map(|file| format!("{}:\n{}\n", file.display(), tail_of(std::slice::from_ref(file), lines)));
     shown.collect()
 }
 

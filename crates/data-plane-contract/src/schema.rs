@@ -15,11 +15,19 @@ pub struct SchemaSnapshot {
     pub snapshot: Box<RawValue>,
     /// Hash of the catalog in it.
     pub catalog_hash: String,
+    /// Tables, as `schema.table` with quotes where Postgres needs them, of [`LARGE_TABLE_BYTES`] or more.
+    #[serde(default)]
+    pub large_tables: Vec<String>,
 }
 
-/// Runs a plan, one transaction for each segment: lock, compare the catalog with the hash the segment starts from, run, compare with the hash
+/// From this size on, in bytes without indexes, a table's writers do not wait while an index is built. Half a core builds one over this
+/// much in about a tenth of a second.
+pub const LARGE_TABLE_BYTES: i64 = 8 << 20;
+
+/// Runs a plan, one transaction for each segment that is not concurrent: lock, compare the catalog with the hash the segment starts from, run, compare with the hash
 /// it leads to, record, commit. Idempotent by `operation_id` and `plan_hash`: segments that were committed are not run again, and a plan
-/// whose last segment was committed is reported as applied.
+/// whose last segment was committed is reported as applied. A plan that is refused before its first transaction was committed leaves no
+/// index that it built concurrently.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApplyPlan {
     /// The merge operation.

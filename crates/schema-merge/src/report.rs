@@ -310,7 +310,7 @@ pub struct Statement {
     pub lock: Option<String>,
 }
 
-/// Statements that run in one transaction; the next segment begins when it is committed.
+/// Statements that run in one transaction, or one that runs outside any; the next segment begins when it is committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     /// Counted from zero.
@@ -319,6 +319,9 @@ pub struct Segment {
     pub expected_hash: String,
     /// Catalog hash it leads to.
     pub predicted_hash: String,
+    /// It is one `create index concurrently`, which Postgres lets run in no transaction.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub concurrent: bool,
 }
 
 /// How the catalog after the merge is known.

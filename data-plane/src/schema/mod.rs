@@ -1,6 +1,7 @@
 //! Schema snapshots and plans for merges: what the platform asks of a project's data plane.
 
 mod apply;
+mod concurrent;
 mod confinement;
 mod meter;
 mod observer;
@@ -43,9 +44,10 @@ pub fn router() -> Router<Arc<App>> {
 /// `GET /_hearth/v1/schema`
 async fn read_schema(State(app): State<Arc<App>>, _platform: RequirePlatform) -> Result<Json<SchemaSnapshot>> {
     let snapshot = snapshot::read(&app).await?;
+    let large_tables = snapshot::large_tables(&app).await?;
     let catalog_hash = snapshot.catalog.hash();
     let snapshot = to_raw_value(&snapshot).map_err(|error| Error::internal("write a schema snapshot", &error))?;
-    Ok(Json(SchemaSnapshot { snapshot, catalog_hash }))
+    Ok(Json(SchemaSnapshot { snapshot, catalog_hash, large_tables }))
 }
 
 /// `POST /_hearth/v1/schema/apply`

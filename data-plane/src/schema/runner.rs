@@ -1,4 +1,5 @@
-//! Runs a plan segment by segment: one transaction each, bound to the catalog it starts from and to the one it must lead to.
+//! Runs a plan segment by segment: one transaction each, bound to the catalog it starts from and to the one it must lead to; or one index
+//! that is built while writers go on ([`concurrent`]).
 
 use std::time::{Duration, Instant};
 
@@ -61,11 +62,11 @@ pub(super) struct Onlooker<'a> {
 
 /// A plan in the form it is run in.
 pub(super) struct Runner<'a> {
-    plan: &'a ApplyPlan,
-    statements: Vec<Statement>,
-    segments: Vec<Segment>,
+    pub(super) plan: &'a ApplyPlan,
+    pub(super) statements: Vec<Statement>,
+    pub(super) segments: Vec<Segment>,
     /// Whether the foretold hashes must be reached.
-    exact: bool,
+    pub(super) exact: bool,
 }
 
 impl<'a> Runner<'a> {
@@ -77,9 +78,14 @@ impl<'a> Runner<'a> {
             serde_json::from_value(plan.segments.clone()).map_err(|error| unreadable("segments", error))?;
         let segments = segments.filter(|segments| !segments.is_empty()).unwrap_or_else(|| {
             let (expected_hash, predicted_hash) = (plan.expected_hash.clone(), plan.predicted_hash.clone());
-            vec![Segment { number: 0, expected_hash, predicted_hash }]
+            vec![Segment { number: 0, expected_hash, predicted_hash, concurrent: false }]
         });
         Ok(Self { plan, statements, segments, exact })
+    }
+
+    /// The first segment that is a transaction. Once it is committed the merge is not given up.
+    pub(super) fn main(&self) -> usize {
+        self.segments.iter().position(|segment| !segment.concurrent).unwrap_or(self.segments.len())
     }
 
     /// How many statements there are.
@@ -89,11 +95,7 @@ impl<'a> Runner<'a> {
 
     /// Runs what is not committed yet. The connection is not to be used for anything else afterwards: statements may have left anything in
     /// the session, and an unfinished transaction ends with it.
-    pub(super) async fn run(
-        &self,
-        client: &ClientWrapper,
-        mut onlooker: Option<&mut Onlooker<'_>>,
-    ) -> Result<Completed> {
+    pub(super) async fn run(&self, client: &ClientWrapper, onlooker: Option<&mut Onlooker<'_>>) -> Result<Completed> {
         let mut completed = Completed {
             before: None,
             after: None,
@@ -101,23 +103,42 @@ impl<'a> Runner<'a> {
             segments: Vec::new(),
             blocked: Duration::ZERO,
         };
+        let rehearsed = onlooker.is_some();
+        let outcome = self.run_segments(client, &mut completed, onlooker).await;
+        if let (Err(Failure::Refused(_)), false) = (&outcome, rehearsed) {
+            self.give_up(client).await?;
+        }
+        outcome.map(|()| completed)
+    }
+
+    async fn run_segments(
+        &self,
+        client: &ClientWrapper,
+        completed: &mut Completed,
+        mut onlooker: Option<&mut Onlooker<'_>>,
+    ) -> Result<()> {
         for position in 0..self.segments.len() {
             begin(client, self.plan.lock_timeout_ms).await?;
             if let Some(catalog_hash) = self.committed(client).await? {
                 client.batch_execute("rollback").await?;
-                return Ok(Completed { catalog_hash, before: None, after: None, ..completed });
+                (completed.catalog_hash, completed.before, completed.after) = (catalog_hash, None, None);
+                return Ok(());
             }
             match self.journaled(client, position).await? {
                 Some(predicted_hash) => {
                     client.batch_execute("rollback").await?;
                     completed.segments.push(Segment { predicted_hash, ..self.segments[position].clone() });
                 }
+                None if self.segments[position].concurrent => {
+                    client.batch_execute("rollback").await?;
+                    self.concurrent(client, position, completed, onlooker.as_deref_mut()).await?;
+                }
                 None => {
-                    self.segment(client, position, &mut completed, onlooker.as_deref_mut()).await?;
+                    self.segment(client, position, completed, onlooker.as_deref_mut()).await?;
                 }
             }
         }
-        Ok(completed)
+        Ok(())
     }
 
     async fn segment(
@@ -135,7 +156,7 @@ impl<'a> Runner<'a> {
             None => &segment.expected_hash,
         };
         let catalog_hash = before.hash();
-        if catalog_hash != *expected || (position == 0 && !self.rows_stand(client).await?) {
+        if catalog_hash != *expected || (position == self.main() && !self.rows_stand(client).await?) {
             return Err(Failure::Refused(ApplyRefused::TargetChanged { catalog_hash }));
         }
         if let Some(onlooker) = onlooker.as_deref_mut() {
@@ -146,7 +167,7 @@ impl<'a> Runner<'a> {
             onlooker.meter.segment_begins(client).await?;
         }
         let started = Instant::now();
-        if position == 0 {
+        if position == self.main() {
             for sql in &self.plan.forget {
                 client.batch_execute(sql).await.map_err(|error| self.refused(position, 0, &error))?;
             }
@@ -200,7 +221,7 @@ impl<'a> Runner<'a> {
     }
 
     /// Whether configuration, edge functions and migrations are what the plan was made for.
-    async fn rows_stand(&self, client: &ClientWrapper) -> Result<bool> {
+    pub(super) async fn rows_stand(&self, client: &ClientWrapper) -> Result<bool> {
         let Some(expected) = &self.plan.rows_hash else { return Ok(true) };
         Ok(snapshot::with_rows(client, Catalog::default()).await?.rows_hash() == *expected)
     }
@@ -228,47 +249,56 @@ impl<'a> Runner<'a> {
         budget.saturating_sub(started.elapsed()).max(LEAST_LOCK_TIMEOUT)
     }
 
-    async fn committed(&self, client: &ClientWrapper) -> Result<Option<String>> {
+    pub(super) async fn committed(&self, client: &ClientWrapper) -> Result<Option<String>> {
         let sql = "select catalog_hash from system.branch_merges where operation_id = $1";
         let row = client.query_opt(sql, &[&self.plan.operation_id.as_uuid()]).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    async fn journaled(&self, client: &ClientWrapper, position: usize) -> Result<Option<String>> {
+    pub(super) async fn journaled(&self, client: &ClientWrapper, position: usize) -> Result<Option<String>> {
         if self.segments.len() == 1 {
             return Ok(None);
         }
-        let sql = "select catalog_hash from system.merge_segments where operation_id = $1 and plan_hash = $2 and segment = $3";
+        let sql = "select catalog_hash from system.merge_segments where operation_id = $1 and plan_hash = $2 and segment = $3 and catalog_hash <> ''";
         let row = client
             .query_opt(sql, &[&self.plan.operation_id.as_uuid(), &self.plan.plan_hash, &self.number(position)])
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    async fn record(&self, client: &ClientWrapper, position: usize, catalog_hash: &str) -> Result<()> {
+    pub(super) async fn record(&self, client: &ClientWrapper, position: usize, catalog_hash: &str) -> Result<()> {
         let operation_id = self.plan.operation_id.as_uuid();
         if position + 1 == self.segments.len() {
             let sql = "insert into system.branch_merges (operation_id, catalog_hash) values ($1, $2)";
             client.execute(sql, &[&operation_id, &catalog_hash]).await?;
         } else {
-            let sql = "insert into system.merge_segments (operation_id, plan_hash, segment, catalog_hash) values ($1, $2, $3, $4)";
-            client.execute(sql, &[&operation_id, &self.plan.plan_hash, &self.number(position), &catalog_hash]).await?;
+            self.note(client, position, catalog_hash).await?;
         }
         Ok(())
     }
 
-    fn number(&self, position: usize) -> i32 {
+    /// Writes down how far a segment is.
+    pub(super) async fn note(&self, client: &ClientWrapper, position: usize, catalog_hash: &str) -> Result<()> {
+        let sql =
+            "insert into system.merge_segments (operation_id, plan_hash, segment, catalog_hash) values ($1, $2, $3, $4)
+            on conflict (operation_id, plan_hash, segment) do update set catalog_hash = excluded.catalog_hash";
+        let key = (self.plan.operation_id.as_uuid(), self.number(position));
+        client.execute(sql, &[&key.0, &self.plan.plan_hash, &key.1, &catalog_hash]).await?;
+        Ok(())
+    }
+
+    pub(super) fn number(&self, position: usize) -> i32 {
         i32::try_from(self.segments[position].number).unwrap_or(i32::MAX)
     }
 
-    fn mispredicted(&self, position: usize, before: &Catalog, after: &Catalog) -> ApplyRefused {
+    pub(super) fn mispredicted(&self, position: usize, before: &Catalog, after: &Catalog) -> ApplyRefused {
         let predicted = &self.segments[position].predicted_hash;
         let mut differences = vec![format!("the plan leads to {} instead of {predicted}", after.hash())];
         differences.extend(before.differences(after).into_iter().take(MOST_DIFFERENCES - 1));
         ApplyRefused::PredictionFailed { differences, committed_segments: count(position) }
     }
 
-    fn refused(&self, position: usize, index: usize, error: &tokio_postgres::Error) -> Failure {
+    pub(super) fn refused(&self, position: usize, index: usize, error: &tokio_postgres::Error) -> Failure {
         refused(count(position), index, error)
     }
 }

@@ -1,5 +1,6 @@
 //! Reads catalog, configuration rows, edge functions and migrations.
 
+use data_plane_contract::schema::LARGE_TABLE_BYTES;
 use futures::future::try_join_all;
 use schema_merge::{Catalog, Snapshot, extract, rows};
 use serde_json::{Value, value::RawValue};
@@ -20,6 +21,26 @@ pub(super) async fn read(app: &App) -> Result<Snapshot> {
     let snapshot = with_rows(transaction.client(), catalog).await?;
     transaction.commit().await?;
     Ok(snapshot)
+}
+
+/// Hash of the catalog as it is now, on a connection that is in no transaction.
+pub(super) async fn read_hash(client: &Client) -> Result<String> {
+    let begin = format!("begin isolation level repeatable read, read only; {}", extract::SETTINGS);
+    client.batch_execute(&begin).await?;
+    let read = catalog(client).await?;
+    client.batch_execute("commit").await?;
+    Ok(read.hash())
+}
+
+/// Tables with so many rows that writers do not wait while an index is built.
+pub(super) async fn large_tables(app: &App) -> Result<Vec<String>> {
+    let sql = "select pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
+        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'm') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+          and pg_catalog.pg_relation_size(c.oid) >= $1
+        order by 1";
+    let rows = app.pools.internal().await?.query(sql, &[&LARGE_TABLE_BYTES]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 /// Adds the rows as the transaction sees them.

@@ -6,6 +6,7 @@ mod agents;
 mod backups;
 mod bulk;
 mod clients;
+mod concurrent_indexes;
 mod confinement;
 mod data_api;
 mod database;

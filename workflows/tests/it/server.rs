@@ -184,7 +184,8 @@ async fn schema(State(outside): Shared, headers: HeaderMap) -> Response {
     let Some(id) = outside.project(&headers).await else { return StatusCode::UNAUTHORIZED.into_response() };
     let snapshot = snapshot(&outside.provider().marks(id).unwrap_or_default());
     let catalog_hash = snapshot.catalog.hash();
-    Json(SchemaSnapshot { snapshot: to_raw_value(&snapshot).expect("plain data"), catalog_hash }).into_response()
+    Json(SchemaSnapshot { snapshot: to_raw_value(&snapshot).expect("plain data"), catalog_hash, large_tables: vec![] })
+        .into_response()
 }
 
 async fn apply(State(outside): Shared, headers: HeaderMap, Json(plan): Json<ApplyPlan>) -> Response {

@@ -4,7 +4,7 @@
 pub(super) fn lock_of(sql: &str) -> Option<&'static str> {
     let text = sql.trim_start().to_lowercase();
     let starts = |word: &str| text.starts_with(word);
-    if starts("create index concurrently") || starts("drop index concurrently") {
+    if concurrent(&text) {
         return Some("share update exclusive");
     }
     if starts("create index") || starts("create unique index") {
@@ -49,6 +49,11 @@ pub(super) fn lock_of(sql: &str) -> Option<&'static str> {
     (starts("lock table")).then_some("share")
 }
 
+/// Writers go on meanwhile.
+fn concurrent(lower: &str) -> bool {
+    ["create index concurrently", "create unique index concurrently"].iter().any(|word| lower.starts_with(word))
+}
+
 fn alter_table(text: &str) -> &'static str {
     let has = |word: &str| text.contains(word);
     if has(" foreign key ") && has(" add constraint ") || has(" enable trigger") || has(" disable trigger") {
@@ -82,6 +87,9 @@ pub(super) enum Work {
 pub(super) fn work_of(sql: &str) -> Option<Work> {
     let text = sql.trim_start().to_lowercase();
     let has = |word: &str| text.contains(word);
+    if concurrent(&text) {
+        return None;
+    }
     if text.starts_with("create index") || text.starts_with("create unique index") {
         return Some(Work::Index);
     }
@@ -129,6 +137,7 @@ mod tests {
     fn locks_are_those_of_postgres() {
         for (sql, lock) in [
             ("create index i on t (a)", Some("share")),
+            ("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)", Some("share update exclusive")),
             ("alter table t add constraint f foreign key (a) references u (b)", Some("share row exclusive")),
             ("alter table t validate constraint f", Some("share update exclusive")),
             ("alter table t add column a int", Some("access exclusive")),
@@ -145,6 +154,7 @@ mod tests {
             ("alter table t alter column a type bigint using a::bigint", Some(Work::Rewrite)),
             ("alter table t alter column a type text using a::text", None),
             ("alter table t add constraint p primary key (a)", Some(Work::Index)),
+            ("CREATE INDEX CONCURRENTLY i ON t (a)", None),
             ("alter table t add constraint c check (a > 0)", Some(Work::Scan)),
             ("alter table t add constraint c check (a > 0) not valid", None),
             ("alter table t add column a int default 1", None),

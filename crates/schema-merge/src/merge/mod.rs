@@ -5,6 +5,7 @@
 //! between (see [`crate::rows`]), because rows are what a catalog cannot show. The rehearsal decides whether both fit together.
 
 mod collisions;
+mod concurrent;
 mod describing;
 mod drops;
 mod facts;

@@ -86,6 +86,9 @@ pub struct Options {
     pub strict: bool,
     /// Use a second transaction where Postgres needs one; otherwise an enum whose new labels are used at once is made anew.
     pub segments: bool,
+    /// Tables of the target, as `schema.table` with quotes where Postgres needs them, that are too large for their writers to wait for an
+    /// index; with `segments`, new indexes of theirs are built concurrently where that can be taken back or cannot fail.
+    pub large_tables: Vec<String>,
     /// Name of the schema into which is moved what would be dropped; see [`crate::shadow`].
     pub keep_in: Option<String>,
 }

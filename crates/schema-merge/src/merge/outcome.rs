@@ -13,19 +13,20 @@ use super::objects::{is_whole, object_of};
 use super::options::Options;
 use super::patch::Tree;
 use super::renames::Aligned;
-use super::segments;
+use super::segments::{Cut, Phases};
 use super::undo::Restoring;
 use crate::catalog::{Catalog, Fact, Identity, Kind};
 use crate::extract::INTERNAL_SCHEMAS;
 use crate::plan::{self, Step};
 use crate::report::{
-    Action, Change, Conflict, FactChange, Hazard, MergePlan, Object, ObjectType, Origin, Prediction, Segment, Severity,
-    Side, Statement, Summary,
+    Action, Change, Conflict, FactChange, Hazard, MergePlan, Object, ObjectType, Origin, Prediction, Severity, Side,
+    Statement, Summary,
 };
 use crate::rows::{DEVELOPER_ROLE, RowsMerged};
 use crate::snapshot::Snapshot;
 
 /// What the plan is made for.
+#[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) options: &'a Options,
     /// It takes an earlier merge back.
@@ -42,12 +43,11 @@ pub(super) fn put_together(
 ) -> MergePlan {
     let options = asked.options;
     let data: Vec<Step> = rows.data.iter().map(|(step, _)| step.clone()).collect();
-    let first =
-        if options.segments { segments::first(&target.catalog, &aligned, &merged.catalog, &data) } else { None };
-    let from = first.as_ref().map_or(&aligned.target, |first| &first.aligned);
+    let cut = Cut::make(target, &aligned, &merged.catalog, &data, asked);
+    let from = &cut.from;
     let restored = asked.restoring.map(|restoring| restoring.begin(&aligned, from, &mut merged.catalog));
     let mut planned = match &restored {
-        None => plan::keeping(from, &merged.catalog, &data, options.keep_in.as_deref()),
+        None => plan::keeping(from, &cut.to(&merged.catalog), &data, options.keep_in.as_deref()),
         Some(restored) => {
             let mut planned = plan::keeping(&restored.from, &restored.to, &data, options.keep_in.as_deref());
             planned.steps =
@@ -66,9 +66,13 @@ pub(super) fn put_together(
         let object = if step.data { data_objects.next() } else { None };
         (step.clone(), object.unwrap_or_else(|| object_of(&step.subject, &catalogs)))
     };
-    let early: Vec<(Step, Object)> = first.iter().flat_map(|first| &first.steps).map(&mut named).collect();
-    let steps: Vec<(Step, Object)> = aligned.steps.iter().chain(&planned.steps).map(&mut named).collect();
-    let all: Vec<(Step, Object)> = early.iter().chain(&steps).cloned().collect();
+    let phases = Phases {
+        early: cut.early().map(|step| named(&step)).collect(),
+        labels: cut.labels.iter().map(&mut named).collect(),
+        main: aligned.steps.iter().chain(&planned.steps).map(&mut named).collect(),
+        late: cut.late().map(|step| named(&step)).collect(),
+    };
+    let all = phases.all();
 
     let mut changes = changes(&aligned, &merged.catalog, &all, &catalogs);
     changes.extend(rows.changes);
@@ -76,13 +80,7 @@ pub(super) fn put_together(
     found.extend(aligned.hazards.iter().cloned());
     found.extend(hazards::of_steps(&aligned, &all, planned.shadow.as_ref()));
     found.extend(rows.hazards);
-    if !early.is_empty() {
-        let labels: Vec<&str> = early.iter().map(|(step, _)| step.sql.as_str()).collect();
-        found.push(
-            Hazard::new("non_transactional", "segment 0", format!("committed before the rest: {}", labels.join("; ")))
-                .rule("C10"),
-        );
-    }
+    found.extend(phases.hazards());
     for sql in &custom {
         let detail = "SQL given by hand runs with the merge; only the rehearsal tells what it leads to";
         found.push(Hazard::new("data_statement", format!("conflict {}", sql.id), detail));
@@ -101,7 +99,7 @@ pub(super) fn put_together(
             unsupported.push(entry);
         }
     }
-    let statements = statements(&aligned, early, steps, rows.statements, &custom);
+    let statements = statements(&aligned, phases, rows.statements, &custom);
     let count = |action: Action| changes.iter().filter(|change| change.action == action).count();
     let summary = Summary {
         added: count(Action::Add),
@@ -118,7 +116,7 @@ pub(super) fn put_together(
         conflicts,
         unsupported,
         hazards: found,
-        segments: segment_list(&statements, &target_hash, &predicted_hash, first.map(|first| first.catalog.hash())),
+        segments: if statements.is_empty() { Vec::new() } else { cut.segments(&target_hash, &merged.catalog) },
         statements,
         summary,
         plan_hash,
@@ -134,19 +132,6 @@ pub(super) fn put_together(
 
 pub(crate) fn qualified(object: &Object) -> String {
     if object.schema.is_empty() { object.object.clone() } else { format!("{}.{}", object.schema, object.object) }
-}
-
-fn segment_list(statements: &[Statement], from: &str, to: &str, between: Option<String>) -> Vec<Segment> {
-    let segment = |number: u32, from: &str, to: &str| Segment {
-        number,
-        expected_hash: from.to_owned(),
-        predicted_hash: to.to_owned(),
-    };
-    match between {
-        _ if statements.is_empty() => Vec::new(),
-        Some(between) => vec![segment(0, from, &between), segment(1, &between, to)],
-        None => vec![segment(0, from, to)],
-    }
 }
 
 fn differs(left: Option<&Fact>, right: Option<&Fact>) -> bool {
@@ -308,16 +293,11 @@ fn statement(sql: &str, origin: Origin, segment: u32) -> Statement {
     Statement { sql: sql.to_owned(), role_hint: None, origin, object: None, segment, lock: None }
 }
 
-fn statements(
-    aligned: &Aligned,
-    early: Vec<(Step, Object)>,
-    steps: Vec<(Step, Object)>,
-    rows: Vec<Statement>,
-    custom: &[CustomSql],
-) -> Vec<Statement> {
-    if early.is_empty() && steps.is_empty() && rows.is_empty() && custom.is_empty() {
+fn statements(aligned: &Aligned, phases: Phases, rows: Vec<Statement>, custom: &[CustomSql]) -> Vec<Statement> {
+    if phases.is_empty() && rows.is_empty() && custom.is_empty() {
         return Vec::new();
     }
+    let Phases { early, labels, main, late } = phases;
     let settings = |out: &mut Vec<Statement>, segment: u32| {
         out.push(statement("set local check_function_bodies to off", Origin::Session, segment));
         out.push(statement("set local search_path to ''", Origin::Session, segment));
@@ -331,9 +311,13 @@ fn statements(
         let lock = lock_of(&step.sql).filter(|_| exists && !step.data).map(str::to_owned);
         Statement { sql: step.sql, role_hint: step.role, origin, object: Some(object), segment, lock }
     };
-    if !early.is_empty() {
+    for (step, object) in early {
+        out.push(of(step, object, segment));
+        segment += 1;
+    }
+    if !labels.is_empty() {
         settings(&mut out, segment);
-        out.extend(early.into_iter().map(|(step, object)| of(step, object, segment)));
+        out.extend(labels.into_iter().map(|(step, object)| of(step, object, segment)));
         segment += 1;
     }
     settings(&mut out, segment);
@@ -342,7 +326,7 @@ fn statements(
         let sql = if to_data { "set local search_path to public" } else { "set local search_path to ''" };
         out.push(statement(sql, Origin::Session, segment));
     };
-    for (step, object) in steps {
+    for (step, object) in main {
         if step.data != in_data {
             switch(&mut out, step.data);
             in_data = step.data;
@@ -369,6 +353,10 @@ fn statements(
     out.extend(migrations);
     out.extend(others);
     out.push(statement("notify pgrst, 'reload schema'", Origin::Session, segment));
+    for (step, object) in late {
+        segment += 1;
+        out.push(of(step, object, segment));
+    }
     out
 }
 

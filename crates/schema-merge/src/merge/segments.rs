@@ -1,29 +1,146 @@
-//! Statements that must be committed before others can run.
+//! Cutting a plan into what is committed apart.
 //!
-//! Postgres does not let a transaction use an enum label that it added. Such labels are added in a first segment of their own, under
-//! the names that the target has; everything else follows in the second. Either may be repeated: each starts from a known catalog.
+//! Postgres does not let a transaction use an enum label that it added. Such labels are added in a segment of their own, under the names
+//! that the target has; everything else follows in another, but for indexes that are built while writers go on ([`concurrent`]). Any may
+//! be repeated: each starts from a known catalog.
 
 use serde_json::Value;
 
+use super::concurrent::{self, Concurrent};
+use super::outcome::Asked;
 use super::renames::Aligned;
 use crate::catalog::{Catalog, Fact, Identity, Kind};
 use crate::ddl;
 use crate::plan::Step;
+use crate::report::{Hazard, Object, Segment};
+use crate::snapshot::Snapshot;
 
-/// The labels to be added first, and the catalog they lead to.
-pub(super) struct First {
-    pub(super) steps: Vec<Step>,
-    /// The target with them, under its own names.
-    pub(super) catalog: Catalog,
-    /// The target with them, under final names.
-    pub(super) aligned: Catalog,
+/// How a plan is cut.
+pub(super) struct Cut {
+    concurrent: Concurrent,
+    /// Steps that add labels.
+    pub(super) labels: Vec<Step>,
+    /// What the main segment starts from, under final names.
+    pub(super) from: Catalog,
+    /// Hashes that the segments before the main one lead to.
+    reached: Vec<String>,
 }
 
-pub(super) fn first(target: &Catalog, aligned: &Aligned, merged: &Catalog, data: &[Step]) -> Option<First> {
-    let used = used_at_once(&aligned.target, merged, data);
-    let mut first = First { steps: Vec::new(), catalog: target.clone(), aligned: aligned.target.clone() };
+impl Cut {
+    pub(super) fn make(
+        target: &Snapshot,
+        aligned: &Aligned,
+        merged: &Catalog,
+        data: &[Step],
+        asked: &Asked<'_>,
+    ) -> Self {
+        let (mut own, mut from) = (target.catalog.clone(), aligned.target.clone());
+        let mut cut =
+            Self { concurrent: Concurrent::default(), labels: Vec::new(), from: from.clone(), reached: Vec::new() };
+        if !asked.options.segments {
+            return cut;
+        }
+        if asked.restoring.is_none() {
+            cut.concurrent = Concurrent::choose(&own, aligned, merged, &asked.options.large_tables);
+        }
+        for index in &cut.concurrent.early {
+            own.insert(index.clone());
+            from.insert(index.clone());
+            cut.reached.push(own.hash());
+        }
+        if let Some(first) = first(&own, &from, aligned, merged, data) {
+            cut.reached.push(first.catalog.hash());
+            (cut.labels, from) = (first.steps, first.aligned);
+        }
+        Self { from, ..cut }
+    }
+
+    /// What is built concurrently before the rest.
+    pub(super) fn early(&self) -> impl Iterator<Item = Step> {
+        self.concurrent.early.iter().map(concurrent::step)
+    }
+
+    /// What is built concurrently after the rest.
+    pub(super) fn late(&self) -> impl Iterator<Item = Step> {
+        self.concurrent.late.iter().map(concurrent::step)
+    }
+
+    /// What the main segment leads to.
+    pub(super) fn to(&self, merged: &Catalog) -> Catalog {
+        let mut to = merged.clone();
+        for index in &self.concurrent.late {
+            to.remove(&index.identity);
+        }
+        to
+    }
+
+    pub(super) fn segments(&self, target_hash: &str, merged: &Catalog) -> Vec<Segment> {
+        let mut reached: Vec<(String, bool)> = Vec::new();
+        for (position, hash) in self.reached.iter().enumerate() {
+            reached.push((hash.clone(), position < self.concurrent.early.len()));
+        }
+        let mut catalog = self.to(merged);
+        reached.push((catalog.hash(), false));
+        for index in &self.concurrent.late {
+            catalog.insert(index.clone());
+            reached.push((catalog.hash(), true));
+        }
+        let mut expected_hash = target_hash.to_owned();
+        let segment = |(number, (predicted_hash, concurrent)): (u32, (String, bool))| {
+            let expected_hash = std::mem::replace(&mut expected_hash, predicted_hash.clone());
+            Segment { number, expected_hash, predicted_hash, concurrent }
+        };
+        (0..).zip(reached).map(segment).collect()
+    }
+}
+
+/// The steps of a plan with what each is shown under, in the order in which they run.
+pub(super) struct Phases {
+    pub(super) early: Vec<(Step, Object)>,
+    pub(super) labels: Vec<(Step, Object)>,
+    pub(super) main: Vec<(Step, Object)>,
+    pub(super) late: Vec<(Step, Object)>,
+}
+
+impl Phases {
+    pub(super) fn all(&self) -> Vec<(Step, Object)> {
+        [&self.early, &self.labels, &self.main, &self.late].into_iter().flatten().cloned().collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        [&self.early, &self.labels, &self.main, &self.late].into_iter().all(Vec::is_empty)
+    }
+
+    /// What is committed apart from the rest.
+    pub(super) fn hazards(&self) -> Vec<Hazard> {
+        let texts =
+            |steps: &[(Step, Object)]| steps.iter().map(|(step, _)| step.sql.clone()).collect::<Vec<_>>().join("; ");
+        let hazard = |object: &str, when: &str, steps: &[(Step, Object)]| {
+            (!steps.is_empty()).then(|| Hazard::new("non_transactional", object, format!("{when}: {}", texts(steps))))
+        };
+        let mut found = Vec::new();
+        found.extend(hazard("indexes before", "built before the rest, while writers go on", &self.early));
+        found.extend(hazard("segment 0", "committed before the rest", &self.labels).map(|hazard| hazard.rule("C10")));
+        found.extend(hazard("indexes after", "built after the rest, while writers go on", &self.late));
+        found
+    }
+}
+
+/// The labels to be added first, and the catalog they lead to.
+struct First {
+    steps: Vec<Step>,
+    /// The target with them, under its own names.
+    catalog: Catalog,
+    /// The target with them, under final names.
+    aligned: Catalog,
+}
+
+/// `target` and `from` are the same catalog, under its own names and under final ones.
+fn first(target: &Catalog, from: &Catalog, aligned: &Aligned, merged: &Catalog, data: &[Step]) -> Option<First> {
+    let used = used_at_once(from, merged, data);
+    let mut first = First { steps: Vec::new(), catalog: target.clone(), aligned: from.clone() };
     for identity in used {
-        let (Some(old), Some(new)) = (aligned.target.get(&identity), merged.get(&identity)) else { continue };
+        let (Some(old), Some(new)) = (from.get(&identity), merged.get(&identity)) else { continue };
         let original = original(aligned, &identity);
         let Some(own) = target.get(&original).filter(|own| own.kind == Kind::Enum) else { continue };
         // Where labels are renamed too, positions are named by labels that do not exist yet.
@@ -77,7 +194,7 @@ fn used_at_once(from: &Catalog, to: &Catalog, data: &[Step]) -> Vec<Identity> {
     found
 }
 
-fn original(aligned: &Aligned, identity: &Identity) -> Identity {
+pub(super) fn original(aligned: &Aligned, identity: &Identity) -> Identity {
     aligned
         .target_names
         .iter()

@@ -10,20 +10,36 @@ pub use terminal::terminal;
 use crate::merge::qualified;
 use crate::report::{Action, Conflict, DiffResult, MergePlan, Object, ObjectType, Origin, Statement};
 
+/// Heading of what runs outside the transaction.
+const CONCURRENT: &str = "CONCURRENT";
+
 /// The plan as one SQL script. `generated_at` is printed as it is.
 pub fn rendered_sql(plan: &MergePlan, generated_at: &str) -> String {
     let mut out = format!("-- Generated {generated_at}\n");
     if plan.blocked() {
         out += &banner(plan);
     }
+    let (within, early, late) = apart(plan);
+    section(plan, &early, CONCURRENT, &mut out);
     out += "BEGIN;\n";
     migrations(plan, &mut out);
     let (data, structure): (Vec<_>, Vec<_>) =
-        plan.statements.iter().partition(|statement| statement.origin == Origin::Rows);
+        within.into_iter().partition(|statement| statement.origin == Origin::Rows);
     section(plan, &structure, "DDL", &mut out);
     section(plan, &data, "DATA", &mut out);
     out += "\nCOMMIT;\n";
+    section(plan, &late, CONCURRENT, &mut out);
     out
+}
+
+/// What runs in transactions, and what runs outside any before and after that.
+fn apart(plan: &MergePlan) -> (Vec<&Statement>, Vec<&Statement>, Vec<&Statement>) {
+    let concurrent = |number: u32| plan.segments.iter().any(|segment| segment.number == number && segment.concurrent);
+    let (outside, within): (Vec<_>, Vec<_>) =
+        plan.statements.iter().partition(|statement| concurrent(statement.segment));
+    let first = within.first().map_or(0, |statement| statement.segment);
+    let (early, late) = outside.into_iter().partition(|statement| statement.segment < first);
+    (within, early, late)
 }
 
 /// The contract's result of a merge or a dry run.
@@ -111,6 +127,7 @@ fn section(plan: &MergePlan, statements: &[&Statement], lead: &str, out: &mut St
     }
     *out += &format!("\n-- ===== {lead} =====\n");
     let (mut last, mut role): (Option<&Object>, Option<&str>) = (None, None);
+    let set = if lead == CONCURRENT { "set role" } else { "set local role" };
     for statement in statements {
         if let Some(object) = statement.object.as_ref().filter(|object| last != Some(*object)) {
             let tag = if object.object_type == ObjectType::Migration { "MIGRATION" } else { lead };
@@ -120,7 +137,7 @@ fn section(plan: &MergePlan, statements: &[&Statement], lead: &str, out: &mut St
         }
         if statement.role_hint.as_deref() != role {
             role = statement.role_hint.as_deref();
-            *out += &role.map_or_else(|| "reset role;\n".to_owned(), |role| format!("set local role {role};\n"));
+            *out += &role.map_or_else(|| "reset role;\n".to_owned(), |role| format!("{set} {role};\n"));
         }
         *out += &format!("{};\n", crate::catalog::masked(&statement.sql));
     }

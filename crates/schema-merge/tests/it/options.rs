@@ -28,6 +28,14 @@ async fn run_plan(cluster: &Cluster, database: &str, plan: &MergePlan) {
         assert_eq!(catalog(&client).await.hash(), segment.expected_hash, "segment {} starts elsewhere", segment.number);
         let transaction = client.transaction().await.expect("a transaction can begin");
         let own = plan.statements.iter().filter(|statement| statement.segment == segment.number);
+        if segment.concurrent {
+            transaction.rollback().await.expect("nothing was done");
+            for statement in own {
+                client.batch_execute(&statement.sql).await.unwrap_or_else(|error| panic!("{error:?}"));
+            }
+            assert_eq!(catalog(&client).await.hash(), segment.predicted_hash);
+            continue;
+        }
         let statements = own.map(|statement| (statement.sql.clone(), statement.role_hint.clone()));
         apply(&transaction, statements).await.unwrap_or_else(|error| panic!("{error}"));
         transaction.commit().await.expect("the segment commits");
@@ -199,6 +207,61 @@ alter table tasks alter state set default 'late'; create index on tasks (id) whe
     run_plan(&cluster, "target", &plan).await;
     run(&cluster, "target", "insert into public.jobs (id) values (2)").await;
     assert_eq!(text(&cluster, "target", "select state::text from public.jobs where id = 2").await, "late");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn indexes_of_large_tables_are_built_while_writers_go_on() {
+    let cluster = Cluster::start().await;
+    let base = "create table \"Order\" (id int primary key, sku text, note text); create table small (id int);
+        create table renamed (id int, a int); create table parted (id int) partition by range (id);
+        create function twice(int) returns int language sql immutable as 'select $1 * 2';
+        insert into \"Order\" select n, 's' || n from generate_series(1, 10) n;";
+    let source = "create unique index by_sku on \"Order\" (sku); alter table \"Order\" add column state text;
+        create index by_state on \"Order\" (state) where state <> 'done'; create unique index by_both on \"Order\" (state, id);
+        create index on small (id); create index on parted (id); create index by_a on other (a);
+        create index by_twice on \"Order\" (twice(id)); comment on index by_twice is 'a comment';
+        alter table \"Order\" replica identity using index by_key;";
+    let target = "insert into small values (1);";
+    let key = "alter table renamed rename to other; create unique index by_key on \"Order\" (id);";
+    let [base, target, source] = sides(&cluster, base, target, &format!("{key} {source}")).await;
+    let large_tables = ["public.\"Order\"", "public.renamed", "public.parted"].map(str::to_owned).to_vec();
+    let options = Options { segments: true, large_tables, ..Options::default() };
+    let base = Base::one(base);
+    let plan = merge_with(&base, &target, &source, &options).expect("nothing is resolved");
+    assert!(!plan.blocked(), "{:#?}", plan.hazards);
+    let cut: Vec<Vec<&str>> = plan
+        .segments
+        .iter()
+        .map(|segment| {
+            let own = plan.statements.iter().filter(|statement| statement.segment == segment.number);
+            own.map(|statement| statement.sql.as_str()).filter(|sql| sql.contains(" INDEX ")).collect()
+        })
+        .collect();
+    let within = plan.segments.iter().position(|segment| !segment.concurrent).expect("a transaction");
+    assert_eq!(
+        cut[..within].concat(),
+        [
+            "CREATE UNIQUE INDEX CONCURRENTLY by_key ON public.\"Order\" USING btree (id)",
+            "CREATE UNIQUE INDEX CONCURRENTLY by_sku ON public.\"Order\" USING btree (sku)",
+            "CREATE INDEX CONCURRENTLY by_twice ON public.\"Order\" USING btree (public.twice(id))",
+        ],
+        "what stands before the merge"
+    );
+    assert!(cut[within].iter().all(|sql| !sql.contains("CONCURRENTLY")) && cut[within].len() == 3, "{cut:#?}");
+    let late = cut[within + 1..].concat();
+    assert_eq!(late.len(), 2, "{late:?}");
+    assert!(
+        late.iter().any(|sql| sql.contains("by_state")) && late.iter().any(|sql| sql.contains("by_a ON public.other"))
+    );
+    let one = merge_with(&base, &target, &source, &Options::default()).expect("nothing is resolved");
+    assert_eq!((one.segments.len(), &one.plan_hash), (1, &plan.plan_hash), "how it is cut is no part of a plan");
+    run_plan(&cluster, "target", &plan).await;
+    assert_eq!(catalog(&connect(&cluster, "target").await).await.hash(), plan.predicted_hash);
+    let script = schema_merge::render::rendered_sql(&plan, "now");
+    let (begin, commit) = (script.find("BEGIN;").expect("begin"), script.find("COMMIT;").expect("commit"));
+    for (at, _) in script.match_indices("CONCURRENTLY") {
+        assert!(at < begin || at > commit, "{script}");
+    }
 }
 
 /// What one side was and the other has received, as the receiving side knows it.

@@ -62,9 +62,7 @@ pub async fn apply(
 fn changed(committed_segments: u32) -> String {
     match committed_segments {
         0 => "Nothing was changed.".to_owned(),
-        count => format!(
-            "{count} earlier parts of it, which add labels to types, were applied before and stay; another merge goes on from there."
-        ),
+        count => format!("{count} earlier parts of it were applied before and stay; another merge goes on from there."),
     }
 }
 

@@ -80,17 +80,17 @@ async fn material(world: &World, input: &BranchMergeInput, relaxed: bool) -> Out
             if !world.merge_undo.is_zero() {
                 options.keep_in = Some(shadow_name("hearth_undo", input.branch_id, &base));
             }
-            let (target, source) = both(world, input.parent_id, input.branch_id).await?;
+            let (target, source) = both(world, input.parent_id, input.branch_id, &mut options).await?;
             (base, target, source, Shadow::default())
         }
         MergeDirection::IntoBranch => {
-            let (target, source) = both(world, input.branch_id, input.parent_id).await?;
+            let (target, source) = both(world, input.branch_id, input.parent_id, &mut options).await?;
             (base.swapped(), target, source, Shadow::default())
         }
         MergeDirection::Undo => {
             let (before, after, shadow) = undone(world, input).await?;
             options.keep_in = Some(shadow_name("hearth_redo", input.branch_id, &base));
-            (Base::one(after), snapshot(world, input.parent_id).await?, before, shadow)
+            (Base::one(after), snapshot(world, input.parent_id).await?.0, before, shadow)
         }
     };
     let forget = forgettable(world, input).await?;
@@ -98,12 +98,22 @@ async fn material(world: &World, input: &BranchMergeInput, relaxed: bool) -> Out
     Ok(Material { direction: input.direction, base, target, source, options, shadow, forget, relaxed, generated_at })
 }
 
-async fn both(world: &World, target_id: ProjectId, source_id: ProjectId) -> Outcome<(Snapshot, Snapshot)> {
-    tokio::try_join!(snapshot(world, target_id), snapshot(world, source_id))
+/// Target and source; the target's large tables are noted.
+async fn both(
+    world: &World,
+    target_id: ProjectId,
+    source_id: ProjectId,
+    options: &mut Options,
+) -> Outcome<(Snapshot, Snapshot)> {
+    let (target, source) = tokio::try_join!(snapshot(world, target_id), snapshot(world, source_id))?;
+    options.large_tables = target.1;
+    Ok((target.0, source.0))
 }
 
-async fn snapshot(world: &World, project_id: ProjectId) -> Outcome<Snapshot> {
-    read_text("project", &schema::snapshot(world, project_id).await?.snapshot)
+/// What a project is, and its large tables.
+async fn snapshot(world: &World, project_id: ProjectId) -> Outcome<(Snapshot, Vec<String>)> {
+    let answer = schema::snapshot(world, project_id).await?;
+    Ok((read_text("project", &answer.snapshot)?, answer.large_tables))
 }
 
 /// What both sides of a branch's merges started from, parent first.
