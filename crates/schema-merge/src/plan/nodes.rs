@@ -10,6 +10,7 @@ use super::{Plan, Step, Unsupported};
 use crate::access::DefaultPrivileges;
 use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind, MAX_DEPTH, quote_identifier, unquote_identifier};
 use crate::ddl::{self, Change, Piece};
+use crate::rows::refreshes;
 
 /// One unit of work; its pieces run together.
 pub(super) struct Node {
@@ -275,22 +276,38 @@ impl<'a> Builder<'a> {
     }
 
     /// Puts data statements, in their order, before everything late and after everything that does not follow from late work.
+    /// Data statements run between; but to refresh materialized views last of all is done last, since the plan may make them only when
+    /// all rows are there.
     pub(super) fn data(&mut self, data: &[Step]) {
+        let refreshes = data.iter().rev().take_while(|step| refreshes(&step.sql)).count();
+        let (between, last) = data.split_at(data.len() - refreshes);
+        self.data_between(between);
+        for step in last {
+            let everything = 0..self.nodes.len();
+            let node = self.data_node(step);
+            self.edges.extend(everything.map(|index| (index, node)));
+        }
+    }
+
+    fn data_node(&mut self, step: &Step) -> usize {
+        self.nodes.push(Node {
+            subject: step.subject.clone(),
+            phase: DATA,
+            kind: Kind::Unmodelled,
+            pieces: Vec::new(),
+            role: step.role.clone(),
+            destructive: step.destructive,
+            data: Some(step.clone()),
+        });
+        self.nodes.len() - 1
+    }
+
+    fn data_between(&mut self, data: &[Step]) {
         let mut previous: Option<usize> = None;
         let late: Vec<usize> = (0..self.nodes.len()).filter(|index| self.nodes[*index].phase == LATE).collect();
         let after = graph::reachable(self.nodes.len(), &self.edges, &late);
         for step in data {
-            let kind = Kind::Unmodelled;
-            self.nodes.push(Node {
-                subject: step.subject.clone(),
-                phase: DATA,
-                kind,
-                pieces: Vec::new(),
-                role: step.role.clone(),
-                destructive: step.destructive,
-                data: Some(step.clone()),
-            });
-            let node = self.nodes.len() - 1;
+            let node = self.data_node(step);
             if let Some(before) = previous {
                 self.edges.push((before, node));
             } else {

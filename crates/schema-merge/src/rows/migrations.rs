@@ -189,6 +189,11 @@ fn classify(statement: &str) -> Class {
     }
 }
 
+/// Whether it computes a materialized view anew.
+pub(crate) fn refreshes(statement: &str) -> bool {
+    leading_words(statement, 3) == ["refresh", "materialized", "view"]
+}
+
 fn fills_a_table(words: &[String]) -> bool {
     let table = words.iter().take(4).any(|word| word == "table");
     let as_at = words.iter().position(|word| word == "as");
@@ -254,6 +259,7 @@ mod tests {
         assert_eq!(classify("with x as (select 1) insert into t select * from x"), Class::Data);
         assert_eq!(classify("CREATE TABLE t (a int default (1))"), Class::Structure);
         assert!(matches!(classify("create table t as select 1"), Class::Refused(_)));
+        assert!(refreshes("/* now */ refresh materialized view concurrently v") && !refreshes("refresh"));
         assert_eq!(classify("create view v as select 1"), Class::Structure);
         assert_eq!(classify("alter table t add column a int generated always as (1) stored"), Class::Structure);
     }

@@ -12,6 +12,7 @@ mod migrations;
 mod reading;
 
 pub use configuration::{CONFIGURATION, ConfigurationTable};
+pub(crate) use migrations::refreshes;
 pub use reading::{ReadRowsError, RowQuery, assemble, queries};
 
 use std::collections::{BTreeSet, HashMap};
