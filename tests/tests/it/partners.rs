@@ -41,6 +41,23 @@ async fn partners_of_both_kinds_run_projects_under_their_own_brand() {
     cloud.finish().await;
 }
 
+/// The documentation is not ours to keep here; its examples are taken from it when it is at hand.
+#[tokio::test]
+#[ignore = "needs the documentation's text: HEARTH_PARTNER_DOCUMENT names the file"]
+async fn the_examples_that_partners_are_given_run_unchanged() {
+    let document = std::env::var("HEARTH_PARTNER_DOCUMENT").expect("HEARTH_PARTNER_DOCUMENT names the file");
+    let cloud = Cloud::start().await;
+    let mut partners = BTreeMap::new();
+    for model in ["co-branded", "white-label"] {
+        partners.insert(model, command(&cloud, &["create", "--name", "Builder", "--kind", model]));
+    }
+    let input = json!({ "apiUrl": cloud.announcement().api_url, "partners": partners, "document": document });
+    let ran = node::run("partner-documented.mjs", &cloud.home().join("ca/ca.pem"), &input).await;
+    assert_eq!(ran["endpoints"].as_array().map(Vec::len), Some(11), "{ran:#}");
+    cloud.api().wait_gone(ran["id"].as_str().expect("an id")).await;
+    cloud.finish().await;
+}
+
 #[tokio::test]
 async fn a_disabled_partner_and_an_old_secret_are_refused() {
     let cloud = Cloud::start().await;
