@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use ids::{OrganizationId, ProjectId};
 use model::{
     Error,
@@ -59,23 +59,28 @@ pub(crate) async fn of_organization(
     if !membership.role.may_administer() {
         return Err(Error::forbidden("Only administrators may see what the organization pays").into());
     }
-    preview(&mut conn, Scope::Organization(id), membership.organization.plan, period, by_project).await
+    preview(&mut conn, Scope::Organization(id), id, period, by_project).await
 }
 
 /// What the projects that were made through the partner cost by the partner's plan.
 pub(crate) async fn of_partner(state: &State, ctx: &Ctx, period: Period, by_project: bool) -> Result<Preview, Failure> {
     let partner = partner(ctx)?;
     let mut conn = state.snapshot().await?;
-    preview(&mut conn, Scope::Partner(partner.id), partner.plan, period, by_project).await
+    preview(&mut conn, Scope::Partner(partner.id), partner.organization_id, period, by_project).await
 }
 
+/// A cycle is billed by the plan that the payer has at its end, so what is over does not change any more.
 async fn preview(
     conn: &mut PgConnection,
     scope: Scope,
-    plan: Plan,
+    payer: OrganizationId,
     period: Period,
     by_project: bool,
 ) -> Result<Preview, Failure> {
+    let end = (period.end + Days::new(1)).and_time(NaiveTime::MIN).and_utc();
+    let plan = store::organizations::plan_before(conn, payer, end)
+        .await?
+        .ok_or_else(|| Error::not_found("organization.not_found", "Organization"))?;
     let edition = edition(plan, period.start)
         .ok_or_else(|| Error::invalid("cycle", format!("There are no prices for {}", period.start.format("%Y-%m"))))?;
     let (total, peaks) = usage_totals::used(conn, scope, period).await?;

@@ -95,7 +95,7 @@ pub(crate) async fn update(state: &State, ctx: &Ctx, id: OrganizationId, changes
     let audit_id = audit::open(&mut tx, state, ctx, "organization.set_quotas", subject).await?;
     let plan = changes.plan.unwrap_or(membership.organization.plan);
     if changes.plan.is_some() {
-        store::organizations::set_plan(&mut tx, id, plan).await?;
+        store::organizations::set_plan(&mut tx, id, plan, now).await?;
     }
     for (subject, allowed) in changes.caps {
         check_cap(plan, subject, allowed, operator, now)?;

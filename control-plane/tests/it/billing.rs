@@ -113,6 +113,28 @@ async fn an_invoice_is_its_lines_and_a_line_its_projects() {
     assert_eq!(rows(&prices, "plans").len(), Plan::ALL.len());
 }
 
+#[tokio::test]
+async fn a_cycle_is_billed_by_the_plan_at_its_end_and_stays_as_it_was() {
+    let app = App::start().await;
+    mid_month(&app);
+    let user = app.user("payer", Plan::Pro).await;
+    let path = format!("/billing/v1/{}/invoice-preview", user.organization);
+    let quotas = format!("/organizations/v1/{}/quotas", user.organization);
+    let bill = async |cycle: &str| {
+        let invoice = user.get(&format!("{path}?cycle={cycle}")).await.expect(200);
+        (invoice["plan"].as_str().expect("a plan").to_owned(), number(&invoice["total_micros"]))
+    };
+    let (starter, pro, team) = (("starter", 10_000_000), ("pro", 25_000_000), ("team", 599_000_000));
+    let owned = |(plan, total): (&str, i64)| (plan.to_owned(), total);
+    assert_eq!((bill("current").await, bill("previous").await), (owned(pro), owned(pro)));
+    app.clock.advance(Duration::hours(1));
+    app.admin.put(&quotas, json!({ "plan": "team" })).await.expect(200);
+    assert_eq!(bill("current").await, owned(team), "one cycle, one plan: the last one");
+    app.clock.advance(Duration::days(31));
+    app.admin.put(&quotas, json!({ "plan": "starter" })).await.expect(200);
+    assert_eq!((bill("current").await, bill("previous").await), (owned(starter), owned(team)));
+}
+
 /// For every day: what projects and `unattributed` sum to, and the total.
 #[track_caller]
 fn assert_conserved(report: &Value) -> BTreeMap<String, Value> {

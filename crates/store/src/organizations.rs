@@ -74,6 +74,19 @@ pub async fn insert(conn: &mut PgConnection, organization: &Organization) -> sql
         organization.created_at,
         organization.updated_at
     )
+    .execute(&mut *conn)
+    .await?;
+    note_plan(conn, organization.id, organization.plan, organization.created_at).await
+}
+
+async fn note_plan(conn: &mut PgConnection, id: OrganizationId, plan: Plan, at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into organization_plans (organization_id, since, plan) values ($1, $2, $3)
+         on conflict (organization_id, since) do update set plan = excluded.plan",
+        id.as_uuid(),
+        at,
+        plan.as_str()
+    )
     .execute(conn)
     .await?;
     Ok(())
@@ -123,6 +136,26 @@ pub async fn plan(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<O
     plan.map(|plan| parse(&plan)).transpose()
 }
 
+/// The plan that an organization, deleted or not, had just before a moment; its first one, when it was made later.
+pub async fn plan_before(
+    conn: &mut PgConnection,
+    id: OrganizationId,
+    moment: DateTime<Utc>,
+) -> sqlx::Result<Option<Plan>> {
+    let plan = sqlx::query_scalar!(
+        r#"select coalesce(
+               (select h.plan from organization_plans h where h.organization_id = o.id and h.since < $2 order by h.since desc limit 1),
+               (select h.plan from organization_plans h where h.organization_id = o.id order by h.since limit 1),
+               o.plan) as "plan!"
+           from organizations o where o.id = $1"#,
+        id.as_uuid(),
+        moment
+    )
+    .fetch_optional(conn)
+    .await?;
+    plan.map(|plan| parse(&plan)).transpose()
+}
+
 /// Locks an organization's row until the transaction ends, so that its quotas are checked by one caller at a time.
 /// False when it is gone.
 pub async fn lock(conn: &mut PgConnection, id: OrganizationId) -> sqlx::Result<bool> {
@@ -155,12 +188,12 @@ pub async fn update(
     Ok(())
 }
 
-/// Changes the plan. For operators and, later, for billing.
-pub async fn set_plan(conn: &mut PgConnection, id: OrganizationId, plan: Plan) -> sqlx::Result<()> {
-    sqlx::query!("update organizations set plan = $2, updated_at = now() where id = $1", id.as_uuid(), plan.as_str())
-        .execute(conn)
+/// Changes the plan, from this moment on.
+pub async fn set_plan(conn: &mut PgConnection, id: OrganizationId, plan: Plan, at: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("update organizations set plan = $2, updated_at = $3 where id = $1", id.as_uuid(), plan.as_str(), at)
+        .execute(&mut *conn)
         .await?;
-    Ok(())
+    note_plan(conn, id, plan, at).await
 }
 
 /// Marks an organization as deleted. Its row stays, because usage and audit refer to it.

@@ -153,7 +153,7 @@ async fn what_adds_up_is_the_organizations_and_begins_anew_with_each_period() {
 async fn a_spend_cap_holds_what_usage_costs_and_not_the_plan() {
     let stage = Stage::set().await;
     let mut conn = stage.cloud.pool().acquire().await.expect("a connection");
-    store::organizations::set_plan(&mut conn, stage.organization_id, Plan::Pro).await.expect("set");
+    store::organizations::set_plan(&mut conn, stage.organization_id, Plan::Pro, chrono::Utc::now()).await.expect("set");
     stage.set_cap(QuotaSubject::Spend, Some(9_000_000)).await;
     assert_eq!(stage.restraint(), None, "the plan's own price does not count");
     // 250 GB are included; each of those beyond costs 0.09.

@@ -135,7 +135,7 @@ pub async fn update(
     }
     if let Some(plan) = changes.plan {
         partner.plan = plan;
-        store::organizations::set_plan(conn, partner.organization_id, plan).await?;
+        store::organizations::set_plan(conn, partner.organization_id, plan, now).await?;
         quotas::limits_changed(conn, partner.organization_id, now).await.map_err(Refused)?;
     }
     store::partners::update(conn, id, &partner.name, &partner.allowances, now).await?;
