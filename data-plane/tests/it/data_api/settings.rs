@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
@@ -99,6 +100,24 @@ async fn roles_and_functions_settings_hold_as_they_do_in_postgrest() {
     assert_eq!(ours.code(), "57014", "{ours:?}");
     let ours = twin.ask(&setting("transaction_isolation", subject)).await.0;
     assert_eq!(ours.body, json!("serializable"));
+}
+
+#[tokio::test]
+async fn developers_give_settings_that_the_next_request_has() {
+    let stage = Stage::start().await;
+    stage
+        .project
+        .migrate(
+            "1",
+            "create function slow() returns text language sql stable as 'select pg_catalog.pg_sleep(1)::text'",
+        )
+        .await;
+    // A role may choose for itself; the top level of raw SQL manages no roles.
+    let query = "do $$ begin set local role anon; alter role anon set statement_timeout = '100ms'; end $$";
+    stage.project.admin(Method::POST, "/api/database/advance/rawsql", Some(json!({"query": query}))).await.expect(200);
+    let refused = stage.ask(&called("slow", "anon")).await;
+    assert_eq!((refused.status, refused.code()), (500, "57014"), "{refused:?}");
+    assert_eq!(stage.ask(&Case::new("GET /rpc/slow")).await.status, 200);
 }
 
 #[tokio::test]
