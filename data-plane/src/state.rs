@@ -43,6 +43,8 @@ pub struct App {
     pub activity: Activity,
     /// The log that administrators read.
     pub logs: crate::logs::Logs,
+    /// Counts of large tables.
+    pub(crate) row_counts: crate::metadata::RowCounts,
     /// Events for dashboards.
     pub events: Events,
     /// Outgoing requests to the platform.
@@ -76,6 +78,7 @@ impl App {
             database: crate::database::Database::default(),
             activity: Activity::default(),
             logs: crate::logs::Logs::default(),
+            row_counts: crate::metadata::RowCounts::default(),
             events: Events::default(),
             http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(1).build()?,
             outbound: outbound(&config)?,

@@ -23,7 +23,7 @@ mod transfer;
 pub(crate) mod wire;
 
 pub(crate) use data_api::DataApiRequest;
-pub(crate) use quoting::identifier as quoted_identifier;
+pub(crate) use quoting::{identifier as quoted_identifier, qualified as qualified_name};
 pub(crate) use transfer::describe_table;
 
 use crate::state::App;

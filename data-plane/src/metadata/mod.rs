@@ -20,7 +20,10 @@ use crate::{
 };
 
 mod markdown;
+mod row_counts;
 mod slices;
+
+pub(crate) use row_counts::RowCounts;
 
 /// Routes of this area.
 pub(crate) fn router() -> Router<Arc<App>> {
@@ -47,7 +50,7 @@ async fn get_metadata(State(app): State<Arc<App>>, _admin: RequireAdmin, query: 
     let client = app.pools.internal().await?;
     let metadata = json!({
         "auth": slices::auth(&client, app.clock.now()).await?,
-        "database": slices::database(&client).await?,
+        "database": slices::database(&app, &client).await?,
         "storage": slices::storage(&client).await?,
         "functions": slices::functions(&client).await?,
         "realtime": slices::realtime(&client).await?,
@@ -67,7 +70,7 @@ async fn get_auth(State(app): State<Arc<App>>, _admin: RequireAdmin) -> Result<J
 
 async fn get_database(State(app): State<Arc<App>>, _admin: RequireAdmin) -> Result<Json<Value>> {
     let client = app.pools.internal().await?;
-    Ok(Json(slices::database(&client).await?))
+    Ok(Json(slices::database(&app, &client).await?))
 }
 
 async fn get_storage(State(app): State<Arc<App>>, _admin: RequireAdmin) -> Result<Json<Value>> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use deadpool_postgres::ClientWrapper;
 use serde_json::{Value, json};
 
-use crate::{auth, http::Result};
+use crate::{auth, database::qualified_name, http::Result, state::App};
 
 const HINT: &str =
     "To retrieve detailed schema information for a specific table, call the get-table-schema tool with the table name.";
@@ -47,29 +47,33 @@ async fn smtp(client: &ClientWrapper) -> Result<Value> {
     }))
 }
 
-/// Public tables with exact row counts, and the database's size.
-pub(super) async fn database(client: &ClientWrapper) -> Result<Value> {
-    let names: Vec<String> = client
+/// Public tables with exact row counts, those of large ones up to a minute old, and the database's size.
+pub(super) async fn database(app: &App, client: &ClientWrapper) -> Result<Value> {
+    let rows = client
         .query(
-            "select c.relname from pg_class c
+            "select c.oid, c.relname from pg_class c
              where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
                 and not exists (select from pg_depend d
                     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
              order by c.relname",
             &[],
         )
-        .await?
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
-    let mut tables = Vec::with_capacity(names.len());
-    for name in names {
-        let quoted = name.replace('"', "\"\"");
-        let counted = client.query_one(&format!("select count(*) from public.\"{quoted}\""), &[]).await;
-        // A table that was dropped meanwhile is not part of the answer.
-        if let Ok(row) = counted {
-            tables.push(json!({"tableName": name, "recordCount": row.get::<_, i64>(0)}));
-        }
+        .await?;
+    let now = app.clock.now();
+    let mut tables = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (table, name): (u32, String) = (row.get(0), row.get(1));
+        let count = match app.row_counts.known(table, now) {
+            Some(count) => count,
+            None => {
+                let sql = format!("select count(*) from {}", qualified_name("public", &name));
+                // A table that was dropped meanwhile is not part of the answer.
+                let Ok(counted) = client.query_one(&sql, &[]).await else { continue };
+                app.row_counts.counted(table, counted.get(0), now);
+                counted.get(0)
+            }
+        };
+        tables.push(json!({"tableName": name, "recordCount": count}));
     }
     let size: i64 = client.query_one("select pg_database_size(current_database())", &[]).await?.get(0);
     Ok(json!({"tables": tables, "totalSizeInGB": size as f64 / GIB, "hint": HINT}))

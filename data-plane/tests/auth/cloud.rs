@@ -188,12 +188,13 @@ async fn a_project_of_a_cloud_uses_its_mail_and_its_sign_ins() {
     let payload =
         STANDARD.encode(json!({"providerId": "g1", "email": "grace@example.org", "name": "Grace"}).to_string());
     let encoded: String = url_encoded(&payload);
-    let callback = async |plane: &Plane, query: String| -> String {
-        let path = format!("/api/auth/oauth/shared/callback/{}?{query}", state(plane).await);
+    let callback = async |plane: &Plane, query: String| -> String { returned(plane, &state(plane).await, query).await };
+    async fn returned(plane: &Plane, state: &str, query: String) -> String {
+        let path = format!("/api/auth/oauth/shared/callback/{state}?{query}");
         let back = plane.get(&path, "").await;
         assert_eq!(back.status, 302, "{}", back.text);
         back.header("location").to_owned()
-    };
+    }
     assert_eq!(callback(&plane, "success=false&error=no".to_owned()).await, "https://app.example/cb?error=no");
     let unsigned = format!("success=true&payload={encoded}");
     assert!(callback(&plane, unsigned.clone()).await.starts_with("https://app.example/cb?insforge_code="));
@@ -209,8 +210,18 @@ async fn a_project_of_a_cloud_uses_its_mail_and_its_sign_ins() {
 
     plane.restart_with(&[("HEARTH_SHARED_OAUTH_SIGNED", "1")]).await;
     assert_eq!(callback(&plane, unsigned.clone()).await, "https://app.example/cb?error=Authentication+failed");
-    let signed = format!("{unsigned}&sig={}", sign(json!({"payload": digest, "exp": 4_000_000_000_u64})));
-    assert!(callback(&plane, signed).await.starts_with("https://app.example/cb?insforge_code="));
+    let signed = |back: Option<&str>| {
+        format!("{unsigned}&sig={}", sign(json!({"payload": digest, "redirect_uri": back, "exp": 4_000_000_000_u64})))
+    };
+    let base = plane.base.clone();
+    let address = |state: &str| format!("{base}/api/auth/oauth/shared/callback/{state}");
+    for other in [None, Some(address(&state(&plane).await))] {
+        let refused = callback(&plane, signed(other.as_deref())).await;
+        assert_eq!(refused, "https://app.example/cb?error=Authentication+failed");
+    }
+    let own = state(&plane).await;
+    let signed = signed(Some(&address(&own)));
+    assert!(returned(&plane, &own, signed).await.starts_with("https://app.example/cb?insforge_code="));
 }
 
 fn url_encoded(text: &str) -> String {

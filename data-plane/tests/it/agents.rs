@@ -7,6 +7,21 @@ use serde_json::{Value, json};
 use crate::database_harness::{ANON_KEY, API_KEY, Project, eventually, user_token};
 
 #[tokio::test]
+async fn counts_of_large_tables_are_kept_and_those_of_small_ones_are_not() {
+    let project = Project::with_schema(
+        "create table large (id int); insert into large select generate_series(1, 10000); create table small (id int)",
+    )
+    .await;
+    let counts = async || project.get("/api/metadata/database").await.expect(200)["tables"].clone();
+    let told = |large: i64, small: i64| json!([{"tableName": "large", "recordCount": large}, {"tableName": "small", "recordCount": small}]);
+    assert_eq!(counts().await, told(10_000, 0));
+    project.migrate("2", "insert into large values (0); insert into small values (0)").await;
+    assert_eq!(counts().await, told(10_000, 1));
+    project.migrate("3", "drop table large; create table large (id int); insert into large values (1)").await;
+    assert_eq!(counts().await, told(1, 1));
+}
+
+#[tokio::test]
 async fn metadata_is_told_as_json_and_as_a_document() {
     let project = Project::with_schema(
         "create table films (id int primary key); insert into films values (1), (2); create table \"a|b\" (id int)",

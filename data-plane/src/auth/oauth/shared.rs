@@ -1,7 +1,7 @@
 //! Sign-ins through the cloud's own clients: the cloud talks to the provider and passes on who it was.
 //!
-//! What the cloud passes on travels through the browser. A signature of the cloud (`sig`, a token with the payload's SHA-256) is checked
-//! when it is there, and demanded where the operator says so.
+//! What the cloud passes on travels through the browser. A signature of the cloud (`sig`, a token with the payload's SHA-256 and the address
+//! it is for) is checked when it is there, and demanded where the operator says so.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,12 +33,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Where the browser goes, as the cloud says.
 pub(super) async fn authorization_url(app: &App, provider: Provider, state: &str) -> Result<Url> {
     let cloud = app.config.cloud_api_host.trim_end_matches('/');
-    let own = app.config.api_base_url.trim_end_matches('/');
     let path = match provider {
         Provider::X => "oauth/twitter".to_owned(),
         other => format!("auth/v1/shared/{}", other.as_str()),
     };
-    let back = format!("{own}/api/auth/oauth/shared/callback/{state}");
+    let back = return_address(app, state);
     let failed = || {
         let message = format!("Failed to get the shared {} OAuth URL", provider.as_str());
         Error::new(StatusCode::INTERNAL_SERVER_ERROR, "AUTH_OAUTH_CONFIG_ERROR", message)
@@ -62,6 +61,11 @@ pub(super) async fn authorization_url(app: &App, provider: Provider, state: &str
     Url::parse(url).map_err(|_| failed())
 }
 
+/// Where the cloud sends the browser back to.
+fn return_address(app: &App, state: &str) -> String {
+    format!("{}/api/auth/oauth/shared/callback/{state}", app.config.api_base_url.trim_end_matches('/'))
+}
+
 /// `GET /oauth/shared/callback/:state`.
 pub(super) async fn shared_callback(
     State(app): State<Arc<App>>,
@@ -72,7 +76,7 @@ pub(super) async fn shared_callback(
     if query.get("success") != Some("true") {
         return Ok(exchange::redirect_with_error(&flow, query.get("error").unwrap_or(FAILED)));
     }
-    match identity(&app, &flow.provider, &query).await {
+    match identity(&app, &flow.provider, &state, &query).await {
         Ok(identity) => finish(&app, &flow, &identity).await,
         Err(reason) => {
             tracing::warn!(oauth.provider = flow.provider, reason, "a shared sign-in is refused");
@@ -81,7 +85,7 @@ pub(super) async fn shared_callback(
     }
 }
 
-async fn identity(app: &App, provider: &str, query: &Query) -> Result<Identity, &'static str> {
+async fn identity(app: &App, provider: &str, state: &str, query: &Query) -> Result<Identity, &'static str> {
     let provider = Provider::parse(provider).ok_or("not a shared provider")?;
     let shared = {
         let client = app.pools.internal().await.map_err(|_| "Postgres does not answer")?;
@@ -92,7 +96,7 @@ async fn identity(app: &App, provider: &str, query: &Query) -> Result<Identity, 
         return Err("the provider is not shared");
     }
     let payload = query.get("payload").ok_or("no payload")?;
-    check_signature(app, payload, query.get("sig")).await?;
+    check_signature(app, state, payload, query.get("sig")).await?;
     let bytes = STANDARD.decode(payload).map_err(|_| "the payload is not base64")?;
     let profile: Value = serde_json::from_slice(&bytes).map_err(|_| "the payload is not JSON")?;
     if !profile.is_object() || identities::text(&profile, "providerId").is_none() {
@@ -101,7 +105,8 @@ async fn identity(app: &App, provider: &str, query: &Query) -> Result<Identity, 
     identities::from_profile(provider, profile).map_err(|_| "the payload names nobody")
 }
 
-async fn check_signature(app: &App, payload: &str, signature: Option<&str>) -> Result<(), &'static str> {
+/// The signature is for one payload and one sign-in: what another project was told, or this one at another time, says nothing here.
+async fn check_signature(app: &App, state: &str, payload: &str, signature: Option<&str>) -> Result<(), &'static str> {
     let Some(signature) = signature else {
         return match app.config.outgoing.shared_oauth_signed.as_deref() {
             Some("1") => Err("the payload is not signed"),
@@ -109,8 +114,11 @@ async fn check_signature(app: &App, payload: &str, signature: Option<&str>) -> R
         };
     };
     let claims = verify_cloud_signature(app, signature).await?;
-    match claims["payload"].as_str() == Some(&hashed(payload)) {
+    if claims["payload"].as_str() != Some(&hashed(payload)) {
+        return Err("the signature is of another payload");
+    }
+    match claims["redirect_uri"].as_str() == Some(&return_address(app, state)) {
         true => Ok(()),
-        false => Err("the signature is of another payload"),
+        false => Err("the signature is for another sign-in"),
     }
 }

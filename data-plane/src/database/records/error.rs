@@ -12,6 +12,8 @@ use crate::database::wire::Failure;
 pub(crate) struct Error {
     status: StatusCode,
     body: Body,
+    /// Whether it is told in the form of the other routes.
+    common_form: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -26,7 +28,8 @@ impl Error {
     /// An error with this status, code and message.
     pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, body: Body { code: code.to_owned(), message: message.into(), details: None, hint: None } }
+        let body = Body { code: code.to_owned(), message: message.into(), details: None, hint: None };
+        Self { status, body, common_form: false }
     }
 
     /// Adds details.
@@ -84,7 +87,7 @@ impl Error {
 
     /// The statement took longer than the route allows.
     pub(crate) fn timed_out() -> Self {
-        Self::new(500, "57014", "canceling statement due to statement timeout")
+        Self { common_form: true, ..Self::new(500, "INTERNAL_ERROR", "timeout of 10000ms exceeded") }
     }
 
     /// Postgres cannot be reached.
@@ -168,6 +171,9 @@ pub(crate) fn status(state: &str, anonymous: bool) -> u16 {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
+        if self.common_form {
+            return crate::http::Error::new(self.status, self.body.code, self.body.message).into_response();
+        }
         let body = serde_json::to_vec(&self.body).expect("an error body is plain data");
         let mut response = (self.status, body).into_response();
         response
@@ -205,6 +211,16 @@ mod tests {
             assert_eq!(status(state, false), expected, "{state}");
         }
         assert_eq!(status("42501", true), 401);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_is_told_as_other_routes_tell_it() {
+        let response = Error::timed_out().into_response();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(response.into_body(), 1024).await.expect("a body in memory");
+        let expected =
+            serde_json::json!({"error": "INTERNAL_ERROR", "message": "timeout of 10000ms exceeded", "statusCode": 500});
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&body).expect("JSON"), expected);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! second one where what happened is looked at before it is committed.
 
 use std::{
+    borrow::Cow,
+    fmt::Write as _,
     ops::{Deref, DerefMut},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -13,7 +15,8 @@ use deadpool::managed::Object;
 
 use super::{error::Error, sql::Statement};
 use crate::database::{
-    quoting::identifier,
+    quoting::{identifier, literal},
+    schema_cache::{Isolation, Settings},
     wire::{self, Connection, Failure, Pool, PoolError, Reuse, Row},
 };
 
@@ -49,6 +52,18 @@ pub(super) struct Scope {
     pub(super) read_only: bool,
     /// Generation of the schema cache the statement was made from.
     pub(super) generation: u64,
+    /// What the role has been given.
+    pub(super) role_settings: Option<Arc<Settings>>,
+    /// What the called function has been given.
+    pub(super) call_settings: Option<Arc<Settings>>,
+}
+
+impl Scope {
+    /// A function's isolation level counts more than its caller's.
+    fn isolation(&self) -> Option<Isolation> {
+        let both = [&self.call_settings, &self.role_settings];
+        both.into_iter().flatten().find_map(|settings| settings.isolation)
+    }
 }
 
 /// What a statement answered.
@@ -142,9 +157,8 @@ impl Run<'_> {
     }
 
     async fn transact(&self, connection: &mut Connection) -> Result<Outcome, Failed> {
-        let held = self.approve.is_some();
         let reuse = Reuse { role: self.scope.role, generation: self.scope.generation, at_once: false };
-        let exchanged = match self.send(connection, reuse, held) {
+        let exchanged = match self.send(connection, reuse) {
             Ok(()) => connection.exchange().await,
             Err(error) => Err(Failure::Broken(error, None)),
         };
@@ -155,14 +169,14 @@ impl Run<'_> {
                     if refusal.state.starts_with("42") || refusal.state == "0A000" {
                         connection.forget(reuse, &self.statement.sql);
                     }
-                    if held {
+                    if self.begun() {
                         connection.command("rollback").await.map_err(|failure| self.failed(failure))?;
                     }
                 }
                 return Err(self.failed(failure));
             }
         };
-        let outcome = outcome(rows, held, self.planned.is_some());
+        let outcome = outcome(rows, self.begun(), self.planned.is_some());
         if let Some(approve) = self.approve {
             if let Err(refusal) = approve(&outcome) {
                 connection.command("rollback").await.map_err(|failure| self.failed(failure))?;
@@ -173,13 +187,12 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    /// Statements sent together are one transaction of their own, unless it is to be held open.
-    fn send(&self, connection: &mut Connection, reuse: Reuse, held: bool) -> std::io::Result<()> {
+    fn send(&self, connection: &mut Connection, reuse: Reuse) -> std::io::Result<()> {
         let ours = Reuse { role: "", generation: 0, at_once: true };
-        if held {
-            connection.add(ours, "begin", std::iter::empty())?;
-        }
         let scope = self.scope;
+        if let Some(begin) = self.beginning() {
+            connection.add(ours, begin, std::iter::empty())?;
+        }
         let search_path = search_path(&scope.schema);
         let values = [
             search_path.as_str(),
@@ -192,12 +205,30 @@ impl Run<'_> {
             scope.timezone.as_deref().unwrap_or_default(),
         ];
         let count = values.len() - usize::from(scope.timezone.is_none());
-        connection.add(ours, settings(scope), values.iter().take(count).map(|value| value.as_bytes()))?;
+        connection.add(ours, &settings(scope), values.iter().take(count).map(|value| value.as_bytes()))?;
         connection.add(reuse, &self.statement.sql, self.statement.parameters.iter().map(String::as_bytes))?;
         if let Some(planned) = self.planned {
             connection.add(reuse, &planned.sql, planned.parameters.iter().map(String::as_bytes))?;
         }
+        if self.begun() && self.approve.is_none() {
+            connection.add(ours, "commit", std::iter::empty())?;
+        }
         Ok(())
+    }
+
+    /// Whether the transaction is begun and ended by statements of its own.
+    fn begun(&self) -> bool {
+        self.beginning().is_some()
+    }
+
+    /// Statements sent together are one transaction anyway, which begins with words only when it is to be held or isolated: the level
+    /// cannot be chosen by a query.
+    fn beginning(&self) -> Option<&'static str> {
+        match self.scope.isolation() {
+            Some(Isolation::Serializable) => Some("begin isolation level serializable"),
+            Some(Isolation::RepeatableRead) => Some("begin isolation level repeatable read"),
+            None => self.approve.map(|_| "begin"),
+        }
     }
 
     fn failed(&self, failure: Failure) -> Failed {
@@ -261,12 +292,34 @@ impl Drop for Lease {
 }
 
 /// Sets what SQL sees of the request, role last so that nothing after it runs with other rights. One text for each of: writing,
-/// reading, and either with the time zone that the client prefers.
-fn settings(scope: &Scope) -> &'static str {
+/// reading, and either with the time zone that the client prefers; and one more for each role that has settings of its own.
+fn settings(scope: &Scope) -> Cow<'static, str> {
+    let text = common_settings(scope);
+    if scope.role_settings.is_none() && scope.call_settings.is_none() {
+        return Cow::Borrowed(text);
+    }
+    // A role's time zone gives way to the request's, and its search path comes after the request's so that it counts.
+    let (search_path, others) = text.split_once(SEARCH_PATH).expect("the path is in each text");
+    let mut own = format!("{search_path}{SEARCH_PATH}");
+    push_settings(&mut own, scope.role_settings.as_deref());
+    own.push_str(others);
+    push_settings(&mut own, scope.call_settings.as_deref());
+    Cow::Owned(own)
+}
+
+fn push_settings(sql: &mut String, settings: Option<&Settings>) {
+    for (name, value) in settings.iter().flat_map(|settings| &settings.values) {
+        let _infallible = write!(sql, ", set_config({}, {}, true)", literal(name), literal(value));
+    }
+}
+
+const SEARCH_PATH: &str = "set_config('search_path', $1, true)";
+
+fn common_settings(scope: &Scope) -> &'static str {
     static TEXTS: LazyLock<[String; 4]> = LazyLock::new(|| {
         [(false, false), (false, true), (true, false), (true, true)].map(|(read_only, timezone)| {
             format!(
-                "select {}set_config('search_path', $1, true), set_config('request.jwt.claims', $2, true), \
+                "select {}{SEARCH_PATH}, set_config('request.jwt.claims', $2, true), \
                  set_config('request.method', $3, true), set_config('request.path', $4, true), \
                  set_config('request.headers', $5, true), set_config('request.cookies', $6, true), \
                  {}set_config('role', $7, true)",
@@ -282,9 +335,9 @@ fn search_path(schema: &str) -> String {
     format!("{}, \"public\"", identifier(schema))
 }
 
-fn outcome(rows: Vec<Option<Row>>, held: bool, planned: bool) -> Outcome {
-    // The settings come first, and before them the beginning of a transaction that is held.
-    let mut rows = rows.into_iter().skip(1 + usize::from(held));
+fn outcome(rows: Vec<Option<Row>>, begun: bool, planned: bool) -> Outcome {
+    // The settings come first, and before them the beginning.
+    let mut rows = rows.into_iter().skip(1 + usize::from(begun));
     let row = rows.next().flatten().expect("an aggregate without grouping yields one row");
     let planned = if planned { rows.next().flatten() } else { None };
     Outcome {

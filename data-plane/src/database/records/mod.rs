@@ -94,7 +94,7 @@ impl Request {
         path: String,
         preferences: &Preferences,
         read_only: bool,
-        generation: u64,
+        cache: &SchemaCache,
     ) -> Scope {
         Scope {
             role: caller.role,
@@ -107,7 +107,9 @@ impl Request {
             timezone: preferences.timezone.clone(),
             strict: preferences.strict == Some(true),
             read_only,
-            generation,
+            generation: cache.generation,
+            role_settings: cache.role_settings(caller.role).cloned(),
+            call_settings: None,
         }
     }
 }

@@ -48,7 +48,8 @@ pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request)
     let statement = sql::call(cache, &node, &call, form, preferences.count.is_some())?;
     let read_only = request.reads() || function.reads_only;
     let path = format!("/rpc/{}", request.name);
-    let scope = request.scope(caller, schema.clone(), path, &preferences, read_only, cache.generation);
+    let mut scope = request.scope(caller, schema.clone(), path, &preferences, read_only, cache);
+    scope.call_settings.clone_from(&function.settings);
     let approve = |outcome: &Outcome| approve(outcome, media, function, &preferences);
     let checked = media.singular() || preferences.enforced_max_affected().is_some();
     let approve: Option<execute::Approval<'_>> = if checked { Some(&approve) } else { None };

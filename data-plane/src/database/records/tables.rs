@@ -252,7 +252,7 @@ impl Resolved<'_> {
             path,
             &self.preferences,
             self.request.reads(),
-            self.cache.generation,
+            self.cache,
         );
         // A check before the commit costs a round trip, so it is made only where it can fail.
         let checked = self.media.singular()

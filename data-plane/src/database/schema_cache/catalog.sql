@@ -1,5 +1,5 @@
 -- Everything the data API has to know about the exposed schemas, as one JSON document.
--- $1: names of the platform's own schemas. Run with an empty search_path so that type names come out qualified.
+-- $1: names of the platform's own schemas, $2: the roles requests run under, $3: the session user of those requests. Run with an empty search_path so that type names come out qualified.
 with recursive exposed as (
     select n.oid, n.nspname
     from pg_catalog.pg_namespace n
@@ -80,7 +80,8 @@ functions as (
     select p.oid, e.nspname, p.proname, p.provolatile, p.proretset, p.prorows, p.prorettype, p.provariadic, p.pronargs, p.pronargdefaults,
            coalesce(p.proallargtypes, p.proargtypes::oid[]) as types,
            coalesce(p.proargnames, '{}') as names,
-           p.proargmodes::text[] as modes
+           p.proargmodes::text[] as modes,
+           p.proconfig
     from pg_catalog.pg_proc p
     join exposed e on e.oid = p.pronamespace
     where p.prokind = 'f'
@@ -88,6 +89,20 @@ functions as (
       and not exists (
           select from pg_catalog.pg_depend d
           where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e' and e.nspname <> 'public')
+),
+-- Of the settings given to a role everywhere and in this database the latter count; those that the session user may not choose do not.
+role_settings as (
+    select distinct on (given.role, given.name) given.role, given.name, given.value
+    from (
+        select r.rolname as role, d.setdatabase, split_part(c.setting, '=', 1) as name, substr(c.setting, strpos(c.setting, '=') + 1) as value
+        from pg_catalog.pg_db_role_setting d
+        join pg_catalog.pg_roles r on r.oid = d.setrole and r.rolname = any ($2::text[])
+        cross join unnest(d.setconfig) as c (setting)
+        where d.setdatabase in (0, (select oid from pg_catalog.pg_database where datname = current_database()))
+    ) given
+    join pg_catalog.pg_settings p on p.name = given.name
+        and (p.context = 'user' or pg_catalog.has_parameter_privilege($3, p.name, 'set'))
+    order by given.role, given.name, given.setdatabase desc
 )
 select json_build_object(
     'schemas', (select coalesce(json_agg(nspname order by nspname <> 'public', nspname), '[]') from exposed),
@@ -147,7 +162,8 @@ select json_build_object(
             'members', (
                 select coalesce(json_agg(m.attname order by m.attnum), '[]')
                 from pg_catalog.pg_attribute m
-                where m.attrelid = t.typrelid and t.typrelid <> 0 and m.attnum > 0 and not m.attisdropped)
+                where m.attrelid = t.typrelid and t.typrelid <> 0 and m.attnum > 0 and not m.attisdropped),
+            'settings', coalesce(f.proconfig, '{}')
         ) order by f.nspname, f.proname, f.oid), '[]')
         from functions f
         join pg_catalog.pg_type t on t.oid = f.prorettype),
@@ -155,5 +171,8 @@ select json_build_object(
         select coalesce(json_agg(json_build_object('schema', n.nspname, 'name', y.typname)), '[]')
         from pg_catalog.pg_type y
         join pg_catalog.pg_namespace n on n.oid = y.typnamespace
-        where y.typtype in ('d', 'e', 'b', 'r') and y.typcategory <> 'A' and n.nspname in (select nspname from exposed))
+        where y.typtype in ('d', 'e', 'b', 'r') and y.typcategory <> 'A' and n.nspname in (select nspname from exposed)),
+    'role_settings', (
+        select coalesce(json_agg(json_build_object('role', s.role, 'name', s.name, 'value', s.value)), '[]')
+        from role_settings s)
 )::text as catalog

@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::Deserialize;
 
-use super::{Argument, Column, Function, Relation, Returns, SchemaCache, relationships, view_columns};
+use super::{
+    Argument, Column, Function, Relation, Returns, SchemaCache, Settings, relationships, settings::RoleSettingRow,
+    view_columns,
+};
 
 /// The query that yields the document.
 pub(super) const QUERY: &str = include_str!("catalog.sql");
@@ -16,6 +19,7 @@ pub(super) struct Document {
     pub(super) foreign_keys: Vec<ForeignKeyRow>,
     pub(super) functions: Vec<FunctionRow>,
     types: Vec<TypeRow>,
+    role_settings: Vec<RoleSettingRow>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +68,7 @@ pub(super) struct FunctionRow {
     composite: bool,
     pub(super) relation: Option<i64>,
     members: Vec<String>,
+    settings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,7 +121,8 @@ impl Document {
             .map(|row| (row.oid, (row.schema.clone(), row.name.clone())))
             .collect();
         let relationships = relationships::build(&self, &shown);
-        let mut cache = SchemaCache { schemas: self.schemas, relationships, ..SchemaCache::default() };
+        let role_settings = Settings::of_roles(&self.role_settings);
+        let mut cache = SchemaCache { schemas: self.schemas, relationships, role_settings, ..SchemaCache::default() };
         for row in self.functions {
             let function = function(row, &names);
             let overloads =
@@ -196,5 +202,6 @@ fn function(row: FunctionRow, names: &HashMap<i64, (String, String)>) -> Functio
         returns,
         set: row.set,
         reads_only: row.volatility != "v",
+        settings: Settings::of_function(&row.settings),
     }
 }

@@ -6,7 +6,10 @@ use tokio::sync::Mutex;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{INTERNAL_SCHEMAS, SchemaCache, document};
-use crate::state::App;
+use crate::{authentication::Role, pools::TENANT_USER, state::App};
+
+/// The roles whose settings count.
+const ROLES: [Role; 3] = [Role::Anon, Role::Authenticated, Role::ProjectAdmin];
 
 /// Why the catalog could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +58,9 @@ impl SchemaCaches {
     async fn read(&self, app: &App, generation: u64) -> Result<Arc<SchemaCache>, ReloadError> {
         let client = app.pools.internal().await?;
         let schemas = INTERNAL_SCHEMAS.as_slice();
-        let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&schemas, Type::TEXT_ARRAY)];
+        let roles = ROLES.map(Role::as_str);
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&schemas, Type::TEXT_ARRAY), (&roles.as_slice(), Type::TEXT_ARRAY), (&TENANT_USER, Type::NAME)];
         // Sent as one batch: the setting must hold for the query and for nothing after it.
         let (begun, rows, ended) = futures::join!(
             client.batch_execute("begin read only; set local search_path = ''"),

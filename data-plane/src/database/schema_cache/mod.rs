@@ -6,6 +6,7 @@
 mod document;
 mod holder;
 mod relationships;
+mod settings;
 mod view_columns;
 
 use std::{collections::HashMap, sync::Arc};
@@ -16,6 +17,7 @@ pub(crate) use holder::{ReloadError, SchemaCaches};
 pub(crate) use relationships::{Link, Relationship};
 /// Never exposed to the data API.
 pub(crate) use schema_merge::extract::INTERNAL_SCHEMAS;
+pub(crate) use settings::{Isolation, Settings};
 
 /// One picture of the exposed schemas.
 #[derive(Debug, Default)]
@@ -28,6 +30,7 @@ pub(crate) struct SchemaCache {
     relationships: HashMap<(String, String), Vec<Relationship>>,
     functions: HashMap<String, HashMap<String, Vec<Arc<Function>>>>,
     types: HashMap<String, Vec<String>>,
+    role_settings: HashMap<String, Arc<Settings>>,
 }
 
 /// A table, view, materialised view, partitioned or foreign table.
@@ -84,6 +87,8 @@ pub(crate) struct Function {
     pub(crate) set: bool,
     /// True for `stable` and `immutable`.
     pub(crate) reads_only: bool,
+    /// Settings of its own that its transaction begins with.
+    pub(crate) settings: Option<Arc<Settings>>,
 }
 
 /// An input argument.
@@ -141,6 +146,11 @@ impl SchemaCache {
     /// Names of the relations of a schema from which relationships start, in no order.
     pub(crate) fn related(&self, schema: &str) -> impl Iterator<Item = &str> {
         self.relationships.keys().filter(move |(known, _)| known == schema).map(|(_, name)| name.as_str())
+    }
+
+    /// What `alter role … set` gives to transactions under a role.
+    pub(crate) fn role_settings(&self, role: &str) -> Option<&Arc<Settings>> {
+        self.role_settings.get(role)
     }
 
     /// All overloads of a function.

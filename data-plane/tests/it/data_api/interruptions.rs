@@ -27,6 +27,8 @@ const SHARE_OF_MEASURING: u32 = 10;
 const LOAD: f64 = 0.7;
 const WORKERS: u32 = 8;
 const RECOVERY_LIMIT: Duration = Duration::from_secs(2);
+/// How long before and after a restart's end a request counts as one around it.
+const AROUND: Duration = Duration::from_secs(5);
 
 /// What the workers share.
 struct Load {
@@ -35,7 +37,8 @@ struct Load {
     next: AtomicI64,
     rounds: AtomicU64,
     refused: AtomicU64,
-    succeeded: Mutex<Vec<Instant>>,
+    /// When each request that succeeded began, and how long it took.
+    succeeded: Mutex<Vec<(Instant, Duration)>>,
     written: Mutex<Vec<i64>>,
 }
 
@@ -58,22 +61,31 @@ impl Load {
 
     /// A read and a write. Either is answered rightly, or not at all.
     async fn round(&self) {
+        let began = Instant::now();
         let read = self.stage.ask(&Case::new("GET /films?select=id,title&id=eq.2")).await;
         match read.status {
             200 => {
                 assert_eq!(read.body, serde_json::json!([{"id": 2, "title": "Parasite"}]));
-                self.succeeded.lock().expect("no holder panics").push(Instant::now());
+                self.succeed(began);
             }
             status => self.refuse(status, &read),
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut insert = Case::new("POST /plain");
         insert.body = Some(format!("{{\"id\": {id}}}"));
+        let began = Instant::now();
         let inserted = self.stage.ask(&insert).await;
         match inserted.status {
-            201 => self.written.lock().expect("no holder panics").push(id),
+            201 => {
+                self.succeed(began);
+                self.written.lock().expect("no holder panics").push(id);
+            }
             status => self.refuse(status, &inserted),
         }
+    }
+
+    fn succeed(&self, began: Instant) {
+        self.succeeded.lock().expect("no holder panics").push((began, began.elapsed()));
     }
 
     fn refuse(&self, status: u16, answer: &Answer) {
@@ -126,10 +138,19 @@ async fn restarts_of_postgres_lose_nothing_and_last_no_longer_than_they_must() {
     let (rate, restarted) = put_under_load(&load, Some(interval), restarts).await;
     let succeeded = load.succeeded.lock().expect("no holder panics").clone();
     for at in restarted {
-        let first = succeeded.iter().filter(|success| **success > at).min().expect("it recovers");
-        let recovered = first.duration_since(at);
+        let ends = succeeded.iter().map(|(began, took)| *began + *took).filter(|end| *end > at);
+        let recovered = ends.min().expect("it recovers").duration_since(at);
         println!("recovered {recovered:?} after Postgres answered again");
         assert!(recovered < RECOVERY_LIMIT, "recovery took {recovered:?}");
+    }
+    let near = |began: Instant| restarted.iter().any(|at| began + AROUND > *at && began < *at + AROUND);
+    let (around, elsewhere): (Vec<_>, Vec<_>) = succeeded.iter().partition(|(began, _)| near(*began));
+    for (name, requests) in [("around the restarts", around), ("elsewhere", elsewhere)] {
+        let mut took: Vec<Duration> = requests.into_iter().map(|(_, took)| took).collect();
+        took.sort_unstable();
+        let share =
+            |percent: usize| took.get((took.len().saturating_sub(1)) * percent / 100).copied().unwrap_or_default();
+        println!("{name}: {} answered, p50 {:?}, p99 {:?}, longest {:?}", took.len(), share(50), share(99), share(100));
     }
     let written = load.written.lock().expect("no holder panics").clone();
     println!(

@@ -8,4 +8,5 @@ mod interruptions;
 mod isolation;
 mod properties;
 mod reload;
+mod settings;
 mod twin;

@@ -79,6 +79,12 @@ impl Twin {
         there.expect("the rows fit the schema");
     }
 
+    /// Runs SQL in both databases; what concerns the whole cluster is done twice.
+    pub(crate) async fn both(&self, sql: &str) {
+        let (here, there) = tokio::join!(self.stage.rows.batch_execute(sql), self.rows.batch_execute(sql));
+        here.and(there).expect("Postgres runs it");
+    }
+
     /// What both answer; the reference as the wire contract passes it on.
     pub(crate) async fn ask(&self, case: &Case) -> (Answer, Answer) {
         tokio::join!(self.stage.ask(case), self.ask_reference(case))
@@ -117,7 +123,7 @@ impl Reference {
             ("PGRST_DB_SCHEMAS", "public, extra".to_owned()),
             ("PGRST_DB_ANON_ROLE", "anon".to_owned()),
             ("PGRST_DB_CHANNEL", "pgrst".to_owned()),
-            ("PGRST_DB_CONFIG", "false".to_owned()),
+            ("PGRST_DB_CONFIG", "true".to_owned()),
             ("PGRST_JWT_SECRET", JWT_SECRET.to_owned()),
             ("PGRST_LOG_LEVEL", "crit".to_owned()),
             ("PGRST_SERVER_HOST", "127.0.0.1".to_owned()),
