@@ -159,12 +159,39 @@ fn release(catalog: &mut Catalog) {
             let own = anchor.fields.iter().filter(|(name, _)| column.fields.contains_key(*name));
             let own: Vec<_> = own.map(|(name, value)| (name.clone(), value.clone())).collect();
             column.fields.extend(own);
+            release_default(catalog, &anchor, &column.identity);
             catalog.insert(column);
         }
         if let Some(table) = &anchor.parent {
             readdress(catalog, table, "inherited_column:", "column:");
         }
         catalog.remove(&anchor.identity);
+    }
+}
+
+/// A column's default is a fact of its own, an inherited column's is part of what is said of it.
+fn release_default(catalog: &mut Catalog, anchor: &Fact, column: &Identity) {
+    let identity = Identity::new(Kind::Default, column.path());
+    match anchor.fields.get("default") {
+        None => {}
+        Some(Value::String(expression)) => {
+            let needs = anchor.depends_on.iter().filter(|needed| !needed.as_str().starts_with("column:"));
+            catalog.insert(Fact {
+                identity,
+                kind: Kind::Default,
+                parent: Some(column.clone()),
+                fields: [("expression".to_owned(), json!(expression))].into_iter().collect(),
+                depends_on: needs.cloned().collect(),
+                lineage: Lineage {
+                    role: anchor.lineage.role.clone(),
+                    secrets: anchor.lineage.secrets.clone(),
+                    ..Lineage::default()
+                },
+            });
+        }
+        Some(_) => {
+            catalog.remove(&identity);
+        }
     }
 }
 

@@ -264,6 +264,22 @@ async fn indexes_of_large_tables_are_built_while_writers_go_on() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defaults_given_to_inherited_columns_outlive_the_partition() {
+    let cluster = Cluster::start().await;
+    let base = "create table parts (a int not null, b text default 'above', c text, d text default 'above') partition by range (a);
+        create table parts_1 partition of parts for values from (0) to (10);";
+    let target = "alter table parts_1 alter b set default 'own', alter c set default 'own', alter d drop default;";
+    let source = "alter table parts detach partition parts_1;";
+    let [base, target, source] = sides(&cluster, base, target, source).await;
+    let plan = merge(&base, &target, &source);
+    assert!(!plan.blocked(), "{:#?}", plan.conflicts);
+    run_plan(&cluster, "target", &plan).await;
+    run(&cluster, "target", "insert into public.parts_1 (a) values (1)").await;
+    let row = "select concat_ws(',', b, c, coalesce(d, 'none')) from public.parts_1";
+    assert_eq!(text(&cluster, "target", row).await, "own,own,none");
+}
+
 /// What one side was and the other has received, as the receiving side knows it.
 fn received(giver: &Snapshot, receiver: &Snapshot) -> Snapshot {
     let mut found = giver.clone();
