@@ -2,7 +2,7 @@
 // The documentation is a text without line breaks of its own, so comments are taken out by what follows them.
 
 import { readFileSync } from 'node:fs';
-import { equal, input, output } from './session.mjs';
+import { equal, input, output, until } from './session.mjs';
 
 const { apiUrl, partners, document } = await input();
 const SECTION = '==== Source: https://docs.insforge.dev/partnership ';
@@ -84,13 +84,10 @@ await own.restoreProject(project.id);
 equal('restored', said.at(-1), `Project ${project.id} status: active`);
 await use(project);
 const today = new Date().toISOString().slice(0, 10);
-const deadline = Date.now() + 60_000;
-let usage = await own.getPartnershipUsage(today, today);
-while (!(usage.summary.database_bytes > 0 && usage.summary.egress_bytes > 0)) {
-  if (Date.now() > deadline) throw new Error(`no usage is seen: ${JSON.stringify(usage)}`);
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  usage = await own.getPartnershipUsage(today, today);
-}
+await until('usage', async () => {
+  const { summary } = await own.getPartnershipUsage(today, today);
+  return summary.database_bytes > 0 && summary.egress_bytes > 0;
+});
 await own.deleteProject(project.id);
 equal('deleted', said.at(-2), 'Project deleted successfully');
 

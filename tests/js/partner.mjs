@@ -4,7 +4,7 @@
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { Webhook } from 'standardwebhooks';
-import { equal, input, output } from './session.mjs';
+import { equal, input, output, until } from './session.mjs';
 
 const { apiUrl, partnerId, secret, model } = await input();
 const documented = JSON.parse(readFileSync(new URL('./partnership.json', import.meta.url)));
@@ -34,16 +34,6 @@ async function call(name) {
   }
   made.push(name);
   return data;
-}
-
-async function until(what, look) {
-  const deadline = Date.now() + 60_000;
-  for (;;) {
-    const seen = await look();
-    if (seen) return seen;
-    if (Date.now() > deadline) throw new Error(`${what} is not seen`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 // The receiver refuses the first delivery of each event, so that it comes again under the same id.

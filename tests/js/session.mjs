@@ -48,6 +48,17 @@ export function equal(what, actual, expected) {
   }
 }
 
+/** What `look` sees, asked again until there is something. */
+export async function until(what, look) {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const seen = await look();
+    if (seen) return seen;
+    if (Date.now() > deadline) throw new Error(`${what} is not seen`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 /** Uploads a file, reads it back, and compares every byte. */
 export async function fileRoundTrip(client, bucket, key, bytes) {
   const stored = succeeded(`upload of ${key}`, await client.storage.from(bucket).upload(key, new Blob([bytes])));

@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use data_plane_contract::routes::RouteState;
 use ids::PartnerId;
 use model::{
@@ -15,7 +15,7 @@ use model::{
     limits::Plan,
     projects::{Intent, Observed},
     quotas::{self, Quota, QuotaAction, QuotaSubject},
-    usage::{Period, current_period},
+    usage::current_period,
 };
 use serde_json::json;
 use sqlx::PgConnection;
@@ -152,17 +152,13 @@ fn measure(
     QuotaState {
         subject: quota.subject,
         period_start,
-        period_end_at: adds_up.then(|| end_of(period)),
+        period_end_at: adds_up.then(|| period.end_at()),
         told: quotas::told(percent, told_before(before, period_start)),
         action,
         used,
         allowed: quota.allowed,
         changed_at: before.filter(|before| before.action == action).map_or(now, |before| before.changed_at),
     }
-}
-
-fn end_of(period: Period) -> DateTime<Utc> {
-    period.end.succ_opt().unwrap_or(period.end).and_time(NaiveTime::MIN).and_utc()
 }
 
 /// What a project holds now, or what its organization has used in the period.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use ids::{OrganizationId, ProjectId};
 use model::{
     Error,
@@ -77,8 +77,7 @@ async fn preview(
     period: Period,
     by_project: bool,
 ) -> Result<Preview, Failure> {
-    let end = (period.end + Days::new(1)).and_time(NaiveTime::MIN).and_utc();
-    let plan = store::organizations::plan_before(conn, payer, end)
+    let plan = store::organizations::plan_before(conn, payer, period.end_at())
         .await?
         .ok_or_else(|| Error::not_found("organization.not_found", "Organization"))?;
     let edition = edition(plan, period.start)

@@ -24,10 +24,10 @@ pub struct SchemaSnapshot {
 /// much in about a tenth of a second.
 pub const LARGE_TABLE_BYTES: i64 = 8 << 20;
 
-/// Runs a plan, one transaction for each segment that is not concurrent: lock, compare the catalog with the hash the segment starts from, run, compare with the hash
-/// it leads to, record, commit. Idempotent by `operation_id` and `plan_hash`: segments that were committed are not run again, and a plan
-/// whose last segment was committed is reported as applied. A plan that is refused before its first transaction was committed leaves no
-/// index that it built concurrently.
+/// Runs a plan, one transaction for each segment that is not concurrent: lock, compare the catalog with the hash the segment starts from,
+/// run, compare with the hash it leads to, record, commit. Idempotent by `operation_id` and `plan_hash`: segments that were committed are
+/// not run again, and a plan whose last segment was committed is reported as applied. A plan that is refused before its first transaction
+/// was committed leaves no index that it built concurrently.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApplyPlan {
     /// The merge operation.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, Months, NaiveDate, NaiveTime, Utc};
 
 use crate::{instances::InstanceType, limits, words::words};
 
@@ -173,6 +173,12 @@ impl Period {
     /// Its days, in order.
     pub fn days(self) -> impl Iterator<Item = NaiveDate> {
         self.start.iter_days().take_while(move |day| *day <= self.end)
+    }
+
+    /// The moment at which it is over: the first that does not belong to it.
+    #[must_use]
+    pub fn end_at(self) -> DateTime<Utc> {
+        self.end.succ_opt().unwrap_or(self.end).and_time(NaiveTime::MIN).and_utc()
     }
 
     /// The calendar month of this name, such as `2026-01`; none for another text.

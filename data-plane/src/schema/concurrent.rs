@@ -17,7 +17,7 @@ use crate::{database::quoted_identifier, http::Error};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Written down for a segment that was begun; what a segment led to is never empty.
-const BEGUN: &str = "";
+pub(super) const BEGUN: &str = "";
 
 /// An index as the statement that builds it names it.
 struct Built {
@@ -26,17 +26,17 @@ struct Built {
 }
 
 impl Runner<'_> {
-    /// Builds the index of a concurrent segment. Where that fails, no half of it is left.
+    /// Builds the index of a concurrent segment, or goes on with a build that was begun. Where that fails, no half of it is left.
     pub(super) async fn concurrent(
         &self,
         client: &ClientWrapper,
         position: usize,
+        resumed: bool,
         completed: &mut Completed,
         mut onlooker: Option<&mut Onlooker<'_>>,
     ) -> Result<()> {
         let (index, statement) = self.only_statement(position)?;
         let built = Built::of(&statement.sql)?;
-        let resumed = self.begun(client, position).await?;
         let there = if resumed {
             built.finished(client).await?
         } else {
@@ -64,12 +64,6 @@ impl Runner<'_> {
             (Some(only), None) => Ok(only),
             _ => Err(Error::invalid_input(format!("segment {number} is concurrent and has not one statement")).into()),
         }
-    }
-
-    async fn begun(&self, client: &ClientWrapper, position: usize) -> Result<bool> {
-        let sql = "select from system.merge_segments where operation_id = $1 and plan_hash = $2 and segment = $3";
-        let key = (self.plan.operation_id.as_uuid(), self.number(position));
-        Ok(client.query_opt(sql, &[&key.0, &self.plan.plan_hash, &key.1]).await?.is_some())
     }
 
     /// Compares the catalog with what the segment starts from and notes the beginning. What comes after the merge itself is not held up by
@@ -121,9 +115,8 @@ impl Runner<'_> {
                 None => ApplyRefused::TargetChanged { catalog_hash },
             }));
         }
-        self.note(client, position, &catalog_hash).await?;
+        self.record(client, position, &catalog_hash).await?;
         if last {
-            self.record(client, position, &catalog_hash).await?;
             completed.after = Some(snapshot::with_rows(client, after).await?);
         }
         client.batch_execute("commit").await?;
@@ -158,12 +151,12 @@ impl Runner<'_> {
     /// Removes what was built before the merge itself, unless that is committed.
     pub(super) async fn give_up(&self, client: &ClientWrapper) -> Result<()> {
         client.batch_execute("rollback").await?;
-        if self.committed(client).await?.is_some() || self.journaled(client, self.main()).await?.is_some() {
+        if self.committed(client).await?.is_some() || self.noted(client, self.main()).await?.is_some() {
             return Ok(());
         }
         let early = (0..self.main()).filter(|position| self.segments[*position].concurrent);
         for position in early {
-            if !self.begun(client, position).await? {
+            if self.noted(client, position).await?.is_none() {
                 continue;
             }
             let (_, statement) = self.only_statement(position)?;

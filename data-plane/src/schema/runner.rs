@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio_postgres::error::SqlState;
 
 use super::{
+    concurrent::BEGUN,
     confinement::{self, Confinement},
     meter::Meter,
     snapshot,
@@ -124,16 +125,17 @@ impl<'a> Runner<'a> {
                 (completed.catalog_hash, completed.before, completed.after) = (catalog_hash, None, None);
                 return Ok(());
             }
-            match self.journaled(client, position).await? {
-                Some(predicted_hash) => {
+            match self.noted(client, position).await? {
+                Some(predicted_hash) if predicted_hash != BEGUN => {
                     client.batch_execute("rollback").await?;
                     completed.segments.push(Segment { predicted_hash, ..self.segments[position].clone() });
                 }
-                None if self.segments[position].concurrent => {
+                begun if self.segments[position].concurrent => {
                     client.batch_execute("rollback").await?;
-                    self.concurrent(client, position, completed, onlooker.as_deref_mut()).await?;
+                    let resumed = begun.is_some();
+                    self.concurrent(client, position, resumed, completed, onlooker.as_deref_mut()).await?;
                 }
-                None => {
+                _ => {
                     self.segment(client, position, completed, onlooker.as_deref_mut()).await?;
                 }
             }
@@ -255,11 +257,12 @@ impl<'a> Runner<'a> {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    pub(super) async fn journaled(&self, client: &ClientWrapper, position: usize) -> Result<Option<String>> {
-        if self.segments.len() == 1 {
+    /// What is written down of a segment: the hash it led to, or [`BEGUN`].
+    pub(super) async fn noted(&self, client: &ClientWrapper, position: usize) -> Result<Option<String>> {
+        if self.segments.len() == 1 && !self.segments[position].concurrent {
             return Ok(None);
         }
-        let sql = "select catalog_hash from system.merge_segments where operation_id = $1 and plan_hash = $2 and segment = $3 and catalog_hash <> ''";
+        let sql = "select catalog_hash from system.merge_segments where operation_id = $1 and plan_hash = $2 and segment = $3";
         let row = client
             .query_opt(sql, &[&self.plan.operation_id.as_uuid(), &self.plan.plan_hash, &self.number(position)])
             .await?;

@@ -43,11 +43,7 @@ impl Concurrent {
 
 /// Statements that build an index; the roles they run as own its table.
 pub(super) fn step(index: &Fact) -> Step {
-    let definition = index.text("definition");
-    let sql = match definition.split_once(" INDEX ") {
-        Some((create, rest)) => format!("{create} INDEX CONCURRENTLY {rest}"),
-        None => definition.to_owned(),
-    };
+    let sql = index.text("definition").replacen(" INDEX ", " INDEX CONCURRENTLY ", 1);
     Step { sql, role: index.lineage.role.clone(), subject: index.identity.clone(), destructive: false, data: false }
 }
 

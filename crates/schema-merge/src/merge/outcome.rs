@@ -116,7 +116,11 @@ pub(super) fn put_together(
         conflicts,
         unsupported,
         hazards: found,
-        segments: if statements.is_empty() { Vec::new() } else { cut.segments(&target_hash, &merged.catalog) },
+        segments: if statements.is_empty() {
+            Vec::new()
+        } else {
+            cut.segments(&target_hash, &merged.catalog, &predicted_hash)
+        },
         statements,
         summary,
         plan_hash,

@@ -4,6 +4,8 @@
 //! that the target has; everything else follows in another, but for indexes that are built while writers go on ([`concurrent`]). Any may
 //! be repeated: each starts from a known catalog.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::concurrent::{self, Concurrent};
@@ -34,25 +36,29 @@ impl Cut {
         data: &[Step],
         asked: &Asked<'_>,
     ) -> Self {
-        let (mut own, mut from) = (target.catalog.clone(), aligned.target.clone());
-        let mut cut =
-            Self { concurrent: Concurrent::default(), labels: Vec::new(), from: from.clone(), reached: Vec::new() };
+        let mut cut = Self {
+            concurrent: Concurrent::default(),
+            labels: Vec::new(),
+            from: aligned.target.clone(),
+            reached: Vec::new(),
+        };
         if !asked.options.segments {
             return cut;
         }
+        let mut own = Cow::Borrowed(&target.catalog);
         if asked.restoring.is_none() {
             cut.concurrent = Concurrent::choose(&own, aligned, merged, &asked.options.large_tables);
         }
         for index in &cut.concurrent.early {
-            own.insert(index.clone());
-            from.insert(index.clone());
+            own.to_mut().insert(index.clone());
+            cut.from.insert(index.clone());
             cut.reached.push(own.hash());
         }
-        if let Some(first) = first(&own, &from, aligned, merged, data) {
+        if let Some(first) = first(&own, &cut.from, aligned, merged, data) {
             cut.reached.push(first.catalog.hash());
-            (cut.labels, from) = (first.steps, first.aligned);
+            (cut.labels, cut.from) = (first.steps, first.aligned);
         }
-        Self { from, ..cut }
+        cut
     }
 
     /// What is built concurrently before the rest.
@@ -66,23 +72,28 @@ impl Cut {
     }
 
     /// What the main segment leads to.
-    pub(super) fn to(&self, merged: &Catalog) -> Catalog {
-        let mut to = merged.clone();
+    pub(super) fn to<'a>(&self, merged: &'a Catalog) -> Cow<'a, Catalog> {
+        let mut to = Cow::Borrowed(merged);
         for index in &self.concurrent.late {
-            to.remove(&index.identity);
+            to.to_mut().remove(&index.identity);
         }
         to
     }
 
-    pub(super) fn segments(&self, target_hash: &str, merged: &Catalog) -> Vec<Segment> {
+    /// The way from the target to what is merged, whose hashes are known.
+    pub(super) fn segments(&self, target_hash: &str, merged: &Catalog, predicted_hash: &str) -> Vec<Segment> {
         let mut reached: Vec<(String, bool)> = Vec::new();
         for (position, hash) in self.reached.iter().enumerate() {
             reached.push((hash.clone(), position < self.concurrent.early.len()));
         }
         let mut catalog = self.to(merged);
-        reached.push((catalog.hash(), false));
+        if self.concurrent.late.is_empty() {
+            reached.push((predicted_hash.to_owned(), false));
+        } else {
+            reached.push((catalog.hash(), false));
+        }
         for index in &self.concurrent.late {
-            catalog.insert(index.clone());
+            catalog.to_mut().insert(index.clone());
             reached.push((catalog.hash(), true));
         }
         let mut expected_hash = target_hash.to_owned();
