@@ -30,7 +30,7 @@ lint: ## Formatting, clippy, dependency rules.
 # One selection of packages throughout, so that every dependency is compiled with one set of features, once.
 test: lint ## Everything: lint, unit and integration tests, then journeys through a running cloud.
 	cargo build --locked --workspace --bins
-	RUST_TEST_THREADS=$(or $(HEARTH_TEST_THREADS),2) cargo test --locked --workspace
+	RUST_TEST_THREADS=$(or $(HEARTH_TEST_THREADS),2) cargo test --locked --workspace --no-fail-fast
 
 openapi: ## Write the control plane's OpenAPI document into the tree again.
 	BLESS=1 cargo test --locked -p control-plane openapi

@@ -79,10 +79,12 @@ impl Twin {
         there.expect("the rows fit the schema");
     }
 
-    /// Runs SQL in both databases; what concerns the whole cluster is done twice.
+    /// Runs SQL in both databases, one after the other: what concerns the whole cluster is done twice, which two sessions
+    /// cannot do at once.
     pub(crate) async fn both(&self, sql: &str) {
-        let (here, there) = tokio::join!(self.stage.rows.batch_execute(sql), self.rows.batch_execute(sql));
-        here.and(there).expect("Postgres runs it");
+        for rows in [&self.stage.rows, &self.rows] {
+            rows.batch_execute(sql).await.expect("Postgres runs it");
+        }
     }
 
     /// What both answer; the reference as the wire contract passes it on.
