@@ -1,10 +1,12 @@
 //! What a merge says: changes, conflicts, hazards, statements, and the contract's `DiffResult`.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Identity};
 use crate::plan::Unsupported;
 use crate::shadow::Shadow;
 
@@ -322,6 +324,16 @@ pub struct Segment {
     /// It is one `create index concurrently`, which Postgres lets run in no transaction.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub concurrent: bool,
+    /// Facts whose printed texts are no part of `predicted_hash`; see [`Prediction::Restated`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restated: BTreeSet<Identity>,
+}
+
+impl Segment {
+    /// Whether this catalog is the foretold one.
+    pub fn leads_to(&self, catalog: &Catalog) -> bool {
+        catalog.leaving_texts(&self.restated).hash() == self.predicted_hash
+    }
 }
 
 /// How the catalog after the merge is known.
@@ -331,6 +343,9 @@ pub enum Prediction {
     /// The plan foretells it.
     #[default]
     Exact,
+    /// The plan foretells it but for texts that only Postgres can print: one side made them over columns that the other side gave other
+    /// types. The rehearsal adds those.
+    Restated,
     /// The plan runs SQL that was given by hand; what the rehearsal leads to is the prediction.
     Rehearsed,
 }
@@ -377,6 +392,9 @@ pub struct MergePlan {
     /// Whether `predicted_hash` can be relied upon.
     #[serde(default)]
     pub prediction: Prediction,
+    /// What only Postgres can print; see [`Prediction::Restated`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub restated: BTreeSet<Identity>,
     /// Hash of the target's configuration, edge functions and migrations that the plan is bound to; see [`crate::Snapshot::rows_hash`].
     #[serde(default)]
     pub rows_hash: String,

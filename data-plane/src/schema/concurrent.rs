@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use data_plane_contract::schema::ApplyRefused;
 use deadpool_postgres::ClientWrapper;
-use schema_merge::{Segment, Statement};
+use schema_merge::Statement;
 use tokio_postgres::error::SqlState;
 
 use super::{
-    runner::{Completed, Failure, Onlooker, Result, Runner, begin},
+    runner::{Completed, Failure, Onlooker, Result, Runner, begin, reached_by},
     snapshot,
 };
 use crate::{database::quoted_identifier, http::Error};
@@ -108,7 +108,7 @@ impl Runner<'_> {
         begin(client, self.plan.lock_timeout_ms).await?;
         let after = snapshot::catalog(client).await?;
         let (catalog_hash, segment) = (after.hash(), &self.segments[position]);
-        if self.exact && catalog_hash != segment.predicted_hash && (rehearsed || position < self.main()) {
+        if self.exact && !segment.leads_to(&after) && (rehearsed || position < self.main()) {
             let before = completed.before.as_ref().filter(|_| rehearsed);
             return Err(Failure::Refused(match before {
                 Some(before) => self.mispredicted(position, before, &after),
@@ -120,7 +120,7 @@ impl Runner<'_> {
             completed.after = Some(snapshot::with_rows(client, after).await?);
         }
         client.batch_execute("commit").await?;
-        completed.segments.push(Segment { predicted_hash: catalog_hash.clone(), ..segment.clone() });
+        completed.segments.push(reached_by(segment, catalog_hash.clone()));
         completed.catalog_hash = catalog_hash;
         Ok(())
     }

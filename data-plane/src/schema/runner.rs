@@ -1,7 +1,10 @@
 //! Runs a plan segment by segment: one transaction each, bound to the catalog it starts from and to the one it must lead to; or one index
 //! that is built while writers go on ([`concurrent`]).
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use data_plane_contract::schema::{ApplyPlan, ApplyRefused};
 use deadpool_postgres::ClientWrapper;
@@ -79,7 +82,7 @@ impl<'a> Runner<'a> {
             serde_json::from_value(plan.segments.clone()).map_err(|error| unreadable("segments", error))?;
         let segments = segments.filter(|segments| !segments.is_empty()).unwrap_or_else(|| {
             let (expected_hash, predicted_hash) = (plan.expected_hash.clone(), plan.predicted_hash.clone());
-            vec![Segment { number: 0, expected_hash, predicted_hash, concurrent: false }]
+            vec![Segment { number: 0, expected_hash, predicted_hash, concurrent: false, restated: BTreeSet::new() }]
         });
         Ok(Self { plan, statements, segments, exact })
     }
@@ -128,7 +131,7 @@ impl<'a> Runner<'a> {
             match self.noted(client, position).await? {
                 Some(predicted_hash) if predicted_hash != BEGUN => {
                     client.batch_execute("rollback").await?;
-                    completed.segments.push(Segment { predicted_hash, ..self.segments[position].clone() });
+                    completed.segments.push(reached_by(&self.segments[position], predicted_hash));
                 }
                 begun if self.segments[position].concurrent => {
                     client.batch_execute("rollback").await?;
@@ -152,8 +155,8 @@ impl<'a> Runner<'a> {
     ) -> Result<()> {
         let segment = &self.segments[position];
         let before = snapshot::catalog(client).await?;
-        let expected = match completed.segments.last().filter(|_| !self.exact) {
-            // The segment before led wherever it led.
+        let expected = match completed.segments.last() {
+            // The segment before led wherever it led, which was looked at then.
             Some(previous) => &previous.predicted_hash,
             None => &segment.expected_hash,
         };
@@ -204,7 +207,7 @@ impl<'a> Runner<'a> {
         }
         let after = snapshot::catalog(client).await?;
         let reached = after.hash();
-        if self.exact && reached != segment.predicted_hash {
+        if self.exact && !segment.leads_to(&after) {
             return Err(Failure::Refused(self.mispredicted(position, &before, &after)));
         }
         self.record(client, position, &reached).await?;
@@ -217,7 +220,7 @@ impl<'a> Runner<'a> {
         client.batch_execute("notify pgrst, 'reload schema'; commit").await?;
         completed.blocked += started.elapsed();
         completed.before.get_or_insert(before);
-        completed.segments.push(Segment { predicted_hash: reached.clone(), ..segment.clone() });
+        completed.segments.push(reached_by(segment, reached.clone()));
         completed.catalog_hash = reached;
         Ok(())
     }
@@ -304,6 +307,11 @@ impl<'a> Runner<'a> {
     pub(super) fn refused(&self, position: usize, index: usize, error: &tokio_postgres::Error) -> Failure {
         refused(count(position), index, error)
     }
+}
+
+/// A segment with what it led to, texts and all.
+pub(super) fn reached_by(segment: &Segment, predicted_hash: String) -> Segment {
+    Segment { predicted_hash, restated: BTreeSet::new(), ..segment.clone() }
 }
 
 fn count(position: usize) -> u32 {

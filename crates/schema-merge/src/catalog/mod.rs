@@ -13,7 +13,12 @@ pub use kind::Kind;
 pub use secrets::Secrets;
 pub(crate) use secrets::masked;
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -22,6 +27,9 @@ use sha2::{Digest, Sha256};
 
 /// Facts above a fact at most. Real ones have four; a catalog that was read from a file may go in a circle.
 pub(crate) const MAX_DEPTH: usize = 16;
+
+/// Fields that hold what Postgres printed of a parsed view, condition or expression.
+const PRINTED: [&str; 7] = ["definition", "expression", "using", "check", "where", "generated", "body"];
 
 /// The grantee that stands for an object's owner, whoever that is.
 pub const OWNER: &str = "@owner";
@@ -126,6 +134,14 @@ impl Fact {
         self.kind == other.kind && self.fields == other.fields
     }
 
+    /// The fields that hold what Postgres printed of something parsed; the body of a function is a text of its own unless it is standard SQL.
+    pub(crate) fn printed(&self) -> impl Iterator<Item = (&String, &Value)> {
+        let own_body = self.fields.contains_key("body") && !self.flag("standard_body");
+        self.fields.iter().filter(move |(name, value)| {
+            PRINTED.contains(&name.as_str()) && !value.is_null() && !(own_body && *name == "body")
+        })
+    }
+
     /// SHA-256 of identity, kind and fields.
     pub fn hash(&self) -> String {
         let mut hasher = Sha256::new();
@@ -221,6 +237,19 @@ impl Catalog {
             fact.feed(&mut hasher);
         }
         hex::encode(hasher.finalize())
+    }
+
+    /// The catalog without what Postgres printed of these facts: views, conditions and expressions, whose text changes with the types of
+    /// what they read. Everything else about them stays.
+    pub fn leaving_texts(&self, of: &BTreeSet<Identity>) -> Cow<'_, Self> {
+        let mut catalog = Cow::Borrowed(self);
+        for identity in of {
+            let Some(mut fact) = self.get(identity).cloned() else { continue };
+            let printed: Vec<String> = fact.printed().map(|(name, _)| name.clone()).collect();
+            fact.fields.retain(|name, _| !printed.contains(name));
+            catalog.to_mut().insert(fact);
+        }
+        catalog
     }
 
     /// Names of user objects whose kind is not modelled, as `kind:name`.

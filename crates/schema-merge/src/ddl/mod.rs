@@ -23,7 +23,7 @@ pub(crate) use composites::create_composite;
 pub(crate) use domains::create_domain;
 pub(crate) use inheritance::{clause as inherits_clause, not_of_type, of_type};
 pub(crate) use keys::{adopt_index, attach_index, index_name};
-pub(crate) use relations::{column_definition, create_table, options_clause};
+pub(crate) use relations::{column_definition, create_sequence_aside, create_table, options_clause};
 pub(crate) use routines::{privileged, stub};
 pub(crate) use rules::create_materialized_view;
 pub(crate) use types::{enum_additions, label_renames, relabelled, rename_labels};
@@ -96,11 +96,7 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         | Kind::EventTrigger => definitions::create(fact),
         Kind::TextSearchDictionary => vec![Piece::new(text_search::create_dictionary(fact))],
         Kind::TextSearchConfiguration => text_search::create_configuration(fact),
-        Kind::Sequence => vec![Piece::new(format!(
-            "create {}sequence {path}{}",
-            if fact.flag("unlogged") { "unlogged " } else { "" },
-            relations::sequence_options(fact)
-        ))],
+        Kind::Sequence => vec![Piece::new(relations::create_sequence(fact, path))],
         Kind::Function => vec![routines::made(fact)],
         Kind::ForeignDataWrapper => vec![foreign::create(fact), set_owner(fact, "foreign data wrapper")],
         Kind::ForeignServer => vec![foreign::create(fact), set_owner(fact, "server")],

@@ -344,6 +344,19 @@ fn option_list(options: &[&str]) -> String {
     format!("({})", items.join(", "))
 }
 
+/// Makes a sequence with all its options.
+pub(super) fn create_sequence(fact: &Fact, path: &str) -> String {
+    let unlogged = if fact.flag("unlogged") { "unlogged " } else { "" };
+    format!("create {unlogged}sequence {path}{}", sequence_options(fact))
+}
+
+/// Makes a sequence under a name in between, and gives it its own afterwards.
+pub(crate) fn create_sequence_aside(fact: &Fact, between: &str) -> Vec<Piece> {
+    let between = format!("{}.{between}", fact.identity.prefix());
+    let named = format!("alter sequence {between} rename to {}", fact.identity.last());
+    vec![Piece::new(create_sequence(fact, &between)), Piece::new(named)]
+}
+
 /// All options of a sequence.
 pub(crate) fn sequence_options(fact: &Fact) -> String {
     let number = |field: &str| fact.fields.get(field).cloned().unwrap_or(Value::Null);

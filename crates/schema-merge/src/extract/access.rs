@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::addresses::{FUNCTION, NAMESPACE, RELATION};
+use super::addresses::{CONSTRAINT, FUNCTION, NAMESPACE, RELATION};
 use super::assemble::{Gathering, fact, lineage};
 use super::{inheritance, rows};
 use crate::access::{GrantOn, grant};
@@ -117,6 +117,10 @@ pub(super) fn comments(gathering: &mut Gathering, comments: Vec<rows::Comment>) 
         if gathering.addresses.is_member(class, oid) {
             continue;
         }
+        if let Some(name) = gathering.followers.get(&oid).filter(|_| class == CONSTRAINT).cloned() {
+            unmodelled(gathering, name, None, text);
+            continue;
+        }
         let Some(subject) = subject(gathering, class, oid, sub) else { continue };
         let Some(target) = gathering.catalog.get(&subject) else { continue };
         if target.kind == Kind::Unmodelled {
@@ -162,7 +166,11 @@ pub(super) fn comments(gathering: &mut Gathering, comments: Vec<rows::Comment>) 
 fn said_of_unmodelled(gathering: &mut Gathering, subject: &Identity, sub: i64, text: String) {
     let about = subject.path();
     let name = if sub == 0 { about.to_owned() } else { format!("{about} {sub}") };
+    unmodelled(gathering, name, Some(subject.clone()), text);
+}
+
+fn unmodelled(gathering: &mut Gathering, name: String, parent: Option<Identity>, text: String) {
     let identity = Identity::new(Kind::Unmodelled, format!("comment:{name}"));
     let fields = json!({ "kind": "comment", "name": name, "text": text });
-    gathering.catalog.insert(fact(identity, Kind::Unmodelled, Some(subject.clone()), fields, Lineage::default()));
+    gathering.catalog.insert(fact(identity, Kind::Unmodelled, parent, fields, Lineage::default()));
 }

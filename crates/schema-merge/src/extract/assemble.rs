@@ -19,6 +19,8 @@ pub(super) struct Gathering {
     pub(super) relations: HashMap<i64, RelationSeen>,
     /// Columns that a child only inherits, by table and number.
     pub(super) inherited: HashMap<(i64, i64), inheritance::InheritedColumn>,
+    /// Names of constraints that only follow those of a parent.
+    pub(super) followers: HashMap<i64, String>,
 }
 
 pub(super) struct RelationSeen {
@@ -38,6 +40,7 @@ pub fn assemble(results: Vec<(impl Into<String>, Box<RawValue>)>) -> Result<Cata
         addresses: Addresses::default(),
         relations: HashMap::new(),
         inherited: HashMap::new(),
+        followers: HashMap::new(),
     };
     let extensions: Vec<rows::Extension> = take(&mut answers, "extensions")?;
     let members: Vec<(i64, i64, i64)> = take(&mut answers, "extension_members")?;

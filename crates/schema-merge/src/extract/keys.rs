@@ -23,6 +23,10 @@ pub(super) fn gather(gathering: &mut Gathering, constraints: Vec<rows::Constrain
         let above = row.index.and_then(|index| attached.get(&index)).copied();
         // A clone of a foreign key, and a check that is only inherited, follow their parent and are no facts.
         if row.inherited_only || row.contype == "f" && row.parent.is_some() {
+            let table = gathering.relations.get(&row.relation).filter(|table| table.identity.is_some());
+            if let Some(name) = table.map(|table| format!("{}.{}", table.name, row.name)) {
+                gathering.followers.insert(row.oid, name);
+            }
             continue;
         }
         let incomplete = row.index.is_some_and(|index| unfinished.contains(&index));

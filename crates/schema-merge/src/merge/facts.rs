@@ -74,6 +74,17 @@ pub(super) struct Merged {
 const FUNCTION_UNIT: [&str; 8] =
     ["kind", "language", "arguments", "signature", "optional_arguments", "returns", "body", "standard_body"];
 
+/// What a column's values are: a collation is chosen for a type.
+const COLUMN_UNIT: [&str; 2] = ["type", "collation"];
+
+fn unit(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Function => &FUNCTION_UNIT,
+        Kind::Column => &COLUMN_UNIT,
+        _ => &[],
+    }
+}
+
 pub(super) fn merge(aligned: &Aligned) -> Merged {
     let mut merged = Merged { catalog: Catalog::new(aligned.target.server_version), ..Merged::default() };
     let identities: BTreeSet<&Identity> =
@@ -350,19 +361,18 @@ fn merge_fields(sides: &Sides<'_>, target: &Fact, source: &Fact) -> (IndexMap<St
     let mut clashes = Vec::new();
     let names: Vec<&String> =
         target.fields.keys().chain(source.fields.keys().filter(|name| !target.fields.contains_key(*name))).collect();
-    let unit_changed = |base: Option<&Fact>, side: &Fact| {
-        base.is_none_or(|base| FUNCTION_UNIT.iter().any(|field| base.fields.get(*field) != side.fields.get(*field)))
-    };
-    let unit_clashes = target.kind == Kind::Function
-        && unit_changed(sides.base_of_target, target)
-        && unit_changed(sides.base_of_source, source)
-        && FUNCTION_UNIT.iter().any(|field| target.fields.get(*field) != source.fields.get(*field));
+    let unit = unit(target.kind);
+    let differ =
+        |left: &Fact, right: &Fact| unit.iter().any(|field| left.fields.get(*field) != right.fields.get(*field));
+    let unit_clashes = sides.base_of_target.is_none_or(|base| differ(base, target))
+        && sides.base_of_source.is_none_or(|base| differ(base, source))
+        && differ(target, source);
     for name in names {
         let (theirs, ours) = (target.fields.get(name).unwrap_or(&null), source.fields.get(name).unwrap_or(&null));
         // A field that the base's fact does not have was null; a fact that the base does not have changed in every field.
         let was = |base: Option<&Fact>| base.map(|base| base.fields.get(name).unwrap_or(&null).clone());
         let (their_base, our_base) = (was(sides.base_of_target), was(sides.base_of_source));
-        let in_unit = unit_clashes && FUNCTION_UNIT.contains(&name.as_str());
+        let in_unit = unit_clashes && unit.contains(&name.as_str());
         let value = if theirs == ours {
             Some(theirs.clone())
         } else if in_unit {

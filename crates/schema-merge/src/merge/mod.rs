@@ -25,6 +25,7 @@ mod patch;
 mod rename_steps;
 mod renames;
 mod resolution;
+mod restated;
 mod rewriting;
 mod security;
 mod segments;

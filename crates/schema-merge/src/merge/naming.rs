@@ -31,8 +31,17 @@ struct Paths {
     parts: HashMap<(String, String), String>,
 }
 
+/// What a path is looked up among: a part says only the path of its whole, which may be any kind of relation. A sequence or an
+/// index may be called like a type.
 fn family(kind_word: &str, shares: bool) -> String {
-    if shares { "relation".to_owned() } else { kind_word.to_owned() }
+    match kind_word {
+        "enum" | "domain" | "range" | "sequence" | "index" => kind_word,
+        "domain_constraint" => "domain",
+        "owned_by" => "sequence",
+        _ if shares => "relation",
+        _ => kind_word,
+    }
+    .to_owned()
 }
 
 /// Gives a catalog the wanted names.
@@ -152,7 +161,7 @@ impl Paths {
             }
             [schema, object, rest @ ..] => {
                 let key = format!("{schema}.{object}");
-                let whole = family(if rest.is_empty() { word } else { "relation" }, shares || !rest.is_empty());
+                let whole = family(word, shares || !rest.is_empty());
                 let found = self.objects.get(&(whole, key.clone())).cloned().unwrap_or(key);
                 let mut parts: Vec<String> = split_path(&found).into_iter().map(str::to_owned).collect();
                 if let Some(new) = parts.first().and_then(|schema| self.schemas.get(schema)) {
@@ -187,7 +196,7 @@ impl Paths {
     fn arguments(&self, object: &str) -> String {
         let mut text = object.to_owned();
         for ((family, old), new) in &self.objects {
-            if family == "relation" {
+            if matches!(family.as_str(), "relation" | "enum" | "domain" | "range") {
                 text = replace_type(&text, old, new);
             }
         }

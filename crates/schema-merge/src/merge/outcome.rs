@@ -111,6 +111,12 @@ pub(super) fn put_together(
     let rows_hash = target.rows_hash();
     let plan_hash = plan_hash([&target_hash, &rows_hash, &predicted_hash], &conflicts, &statements);
     let facts = fact_changes(&aligned, &merged.catalog, &catalogs);
+    let restated = super::restated::restated(&aligned, &merged.catalog);
+    let prediction = match (custom.is_empty(), restated.is_empty()) {
+        (false, _) => Prediction::Rehearsed,
+        (true, false) => Prediction::Restated,
+        (true, true) => Prediction::Exact,
+    };
     MergePlan {
         changes,
         conflicts,
@@ -119,7 +125,7 @@ pub(super) fn put_together(
         segments: if statements.is_empty() {
             Vec::new()
         } else {
-            cut.segments(&target_hash, &merged.catalog, &predicted_hash)
+            cut.segments(&target_hash, &merged.catalog, &predicted_hash, &restated)
         },
         statements,
         summary,
@@ -127,7 +133,8 @@ pub(super) fn put_together(
         target_hash,
         predicted: merged.catalog,
         predicted_hash,
-        prediction: if custom.is_empty() { Prediction::Exact } else { Prediction::Rehearsed },
+        prediction,
+        restated,
         rows_hash,
         shadow: planned.shadow,
         facts,

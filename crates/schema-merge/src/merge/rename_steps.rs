@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::naming::{Renamed, Wanted};
 use super::renames::{follows, whole};
-use super::rewriting::{aside, shares_names};
+use super::rewriting::{aside, name_spaces};
 use crate::catalog::{Catalog, Fact, Identity, Kind, function_name, split_path, unquote_identifier};
 use crate::ddl::{literal, not_of_type, of_type};
 use crate::plan::Step;
@@ -97,10 +97,10 @@ fn in_order(renames: &[Rename<'_>]) -> Vec<Step> {
         .collect();
     let mut steps = Vec::new();
     while !waiting.is_empty() {
-        let taken: HashSet<String> = waiting.iter().map(Waiting::place).collect();
-        let wanted: HashSet<String> = waiting.iter().map(Waiting::wanted).collect();
-        let free = |one: &Waiting<'_>| !taken.contains(&one.wanted()) || one.wanted() == one.place();
-        let in_the_way = |one: &Waiting<'_>| !one.aside && wanted.contains(&one.place());
+        let taken: HashSet<String> = waiting.iter().flat_map(Waiting::places).collect();
+        let wanted: HashSet<String> = waiting.iter().flat_map(Waiting::wanted).collect();
+        let free = |one: &Waiting<'_>| one.wanted() == one.places() || one.wanted().is_disjoint(&taken);
+        let in_the_way = |one: &Waiting<'_>| !one.aside && !wanted.is_disjoint(&one.places());
         if let Some(index) = waiting.iter().position(free) {
             steps.push(waiting.remove(index).done());
         } else if let Some(index) = waiting.iter().position(in_the_way) {
@@ -122,23 +122,24 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    fn place(&self) -> String {
+    fn places(&self) -> HashSet<String> {
         self.at(&self.last)
     }
 
-    fn wanted(&self) -> String {
+    fn wanted(&self) -> HashSet<String> {
         self.at(&moved_last(self.rename))
     }
 
-    /// A name among those it must differ from: a column may be called like a policy.
-    fn at(&self, last: &str) -> String {
+    /// A name among those it must differ from: a column may be called like a policy, an index like an enum.
+    fn at(&self, last: &str) -> HashSet<String> {
         let fact = self.rename.fact;
-        let names = match fact.kind.word() {
-            "function" | "aggregate" => "routine",
-            word if fact.identity.names().len() > 2 || !shares_names(fact.kind) => word,
-            _ => "relation",
+        let own = [fact.kind.word()];
+        let spaces = match fact.kind.word() {
+            "function" | "aggregate" => &["routine"],
+            _ if fact.identity.names().len() > 2 || name_spaces(fact.kind).is_empty() => &own[..],
+            _ => name_spaces(fact.kind),
         };
-        format!("{names}:{}.{last}", fact.identity.prefix())
+        spaces.iter().map(|space| format!("{space}:{}.{last}", fact.identity.prefix())).collect()
     }
 
     fn done(&self) -> Step {

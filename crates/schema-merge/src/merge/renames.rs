@@ -10,7 +10,7 @@ use super::facts::Disagreement;
 use super::naming::{Renamed, Wanted, rename_all};
 use super::options::Choice;
 use super::rename_steps;
-use super::rewriting::shares_names;
+use super::rewriting::name_spaces;
 use crate::access::DefaultPrivileges;
 use crate::catalog::{Catalog, Fact, Identity, Kind, function_name};
 use crate::plan::{Step, Unsupported};
@@ -357,7 +357,9 @@ fn collisions<'a>(catalog: &'a Catalog, wanted: &Wanted) -> Vec<(&'a Fact, &'a F
     let mut at: HashMap<String, Vec<&Fact>> = HashMap::new();
     let mut moved: HashSet<&Identity> = HashSet::new();
     for (fact, new) in &renamed {
-        at.entry(place(fact, new)).or_default().push(*fact);
+        for place in places(fact, new) {
+            at.entry(place).or_default().push(*fact);
+        }
         if own_name(&fact.identity) != own_name(new)
             || fact.identity.names().len() == 2 && fact.identity.names()[0] != new.names()[0]
         {
@@ -369,12 +371,17 @@ fn collisions<'a>(catalog: &'a Catalog, wanted: &Wanted) -> Vec<(&'a Fact, &'a F
         if !moved.contains(&fact.identity) {
             continue;
         }
-        let others = at.get(&place(fact, new)).into_iter().flatten();
+        let mut others: Vec<&Fact> = Vec::new();
+        for other in places(fact, new).iter().filter_map(|place| at.get(place)).flatten() {
+            if !others.iter().any(|known| known.identity == other.identity) {
+                others.push(other);
+            }
+        }
         let explicit = fact.lineage.object.as_deref().is_some_and(|token| wanted.contains_key(token));
-        for other in others.filter(|other| other.identity != fact.identity) {
+        for other in others.into_iter().filter(|other| other.identity != fact.identity) {
             let other_explicit = other.lineage.object.as_deref().is_some_and(|token| wanted.contains_key(token));
             if explicit && (!other_explicit || fact.identity < other.identity) {
-                found.push((*fact, *other, new.clone()));
+                found.push((*fact, other, new.clone()));
             }
         }
     }
@@ -390,9 +397,14 @@ fn rename_all_names<'a>(catalog: &'a Catalog, wanted: &Wanted) -> Vec<(&'a Fact,
         .collect()
 }
 
-fn place(fact: &Fact, new: &Identity) -> String {
-    let names = new.names().len();
-    if names == 2 && shares_names(fact.kind) { format!("relation:{}", new.path()) } else { new.as_str().to_owned() }
+/// What a name takes: a table's is one among relations and among types.
+fn places(fact: &Fact, new: &Identity) -> Vec<String> {
+    match name_spaces(fact.kind) {
+        spaces if new.names().len() == 2 && !spaces.is_empty() => {
+            spaces.iter().map(|space| format!("{space}:{}", new.path())).collect()
+        }
+        _ => vec![new.as_str().to_owned()],
+    }
 }
 
 fn take_name(merged: &mut Option<String>, ours: &Option<String>, prefer_ours: bool) {

@@ -204,6 +204,16 @@ pub(super) fn mentions(body: &str, name: &str) -> bool {
     false
 }
 
+/// The sets of names of its schema in which a kind of fact has its own: relations, types, or both as a table has.
+pub(super) fn name_spaces(kind: Kind) -> &'static [&'static str] {
+    match kind.word() {
+        "enum" | "domain" | "range" => &["type"],
+        "sequence" | "index" => &["relation"],
+        _ if shares_names(kind) => &["relation", "type"],
+        _ => &[],
+    }
+}
+
 /// True for kinds whose facts can stand in a schema by themselves and share its names with tables and types.
 pub(super) fn shares_names(kind: Kind) -> bool {
     !matches!(

@@ -5,6 +5,7 @@
 //! be repeated: each starts from a known catalog.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -80,28 +81,35 @@ impl Cut {
         to
     }
 
-    /// The way from the target to what is merged, whose hashes are known.
-    pub(super) fn segments(&self, target_hash: &str, merged: &Catalog, predicted_hash: &str) -> Vec<Segment> {
-        let mut reached: Vec<(String, bool)> = Vec::new();
+    /// The way from the target to what is merged, whose hashes are known, but for texts that are restated.
+    pub(super) fn segments(
+        &self,
+        target_hash: &str,
+        merged: &Catalog,
+        predicted_hash: &str,
+        restated: &BTreeSet<Identity>,
+    ) -> Vec<Segment> {
+        let mut expected_hash = target_hash.to_owned();
+        let mut segments: Vec<Segment> = Vec::new();
+        let mut add = |predicted_hash: String, concurrent: bool, restated: &BTreeSet<Identity>| {
+            let expected_hash = std::mem::replace(&mut expected_hash, predicted_hash.clone());
+            let number = u32::try_from(segments.len()).unwrap_or(u32::MAX);
+            segments.push(Segment { number, expected_hash, predicted_hash, concurrent, restated: restated.clone() });
+        };
         for (position, hash) in self.reached.iter().enumerate() {
-            reached.push((hash.clone(), position < self.concurrent.early.len()));
+            add(hash.clone(), position < self.concurrent.early.len(), &BTreeSet::new());
         }
         let mut catalog = self.to(merged);
-        if self.concurrent.late.is_empty() {
-            reached.push((predicted_hash.to_owned(), false));
+        if self.concurrent.late.is_empty() && restated.is_empty() {
+            add(predicted_hash.to_owned(), false, restated);
         } else {
-            reached.push((catalog.hash(), false));
+            add(catalog.leaving_texts(restated).hash(), false, restated);
         }
         for index in &self.concurrent.late {
             catalog.to_mut().insert(index.clone());
-            reached.push((catalog.hash(), true));
+            add(catalog.leaving_texts(restated).hash(), true, restated);
         }
-        let mut expected_hash = target_hash.to_owned();
-        let segment = |(number, (predicted_hash, concurrent)): (u32, (String, bool))| {
-            let expected_hash = std::mem::replace(&mut expected_hash, predicted_hash.clone());
-            Segment { number, expected_hash, predicted_hash, concurrent }
-        };
-        (0..).zip(reached).map(segment).collect()
+        segments
     }
 }
 

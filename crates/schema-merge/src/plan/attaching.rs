@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::families;
 use super::nodes::{BUILD, Builder};
-use crate::catalog::{Fact, Identity, Inherited, Kind};
+use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind};
 use crate::ddl::{self, Change};
 
 impl<'a> Builder<'a> {
@@ -245,6 +245,7 @@ impl<'a> Builder<'a> {
             }
         }
         edges.extend(self.declared_first());
+        edges.extend(self.users_of_followers());
         edges.extend(self.keys_before_partitions());
         edges.extend(self.trigger_states());
         self.edges.extend(edges.into_iter().filter(|(first, then)| first != then));
@@ -255,7 +256,7 @@ impl<'a> Builder<'a> {
         let link = |nodes: &HashMap<Identity, usize>, state: &Fact| {
             state.parent.as_ref().and_then(|table| nodes.get(&Identity::new(Kind::Partition, table.path()))).copied()
         };
-        let states = |catalog: &'a crate::catalog::Catalog| {
+        let states = |catalog: &'a Catalog| {
             catalog.iter().filter(|fact| fact.kind == Kind::Trigger && fact.optional("of").is_some())
         };
         let mut edges = Vec::new();
@@ -264,6 +265,36 @@ impl<'a> Builder<'a> {
         }
         for state in states(self.from) {
             edges.extend(self.dropping.get(&state.identity).copied().zip(link(&self.dropping, state)));
+        }
+        edges
+    }
+
+    /// What reads an inherited column needs its table and the parent's column. Where the child's is made or dropped by a statement of its
+    /// own, it needs that one.
+    fn users_of_followers(&self) -> Vec<(usize, usize)> {
+        let followers = |catalog: &'a Catalog,
+                         nodes: &HashMap<Identity, usize>|
+         -> HashMap<&'a Identity, Vec<(&'a Identity, usize)>> {
+            let mut found: HashMap<&Identity, Vec<(&Identity, usize)>> = HashMap::new();
+            for (part, node) in nodes.iter().filter_map(|(identity, node)| Some((catalog.get(identity)?, *node))) {
+                let only = part.kind == Kind::Column && part.lineage.inherited == Inherited::Only;
+                let Some(table) = part.parent.as_ref().filter(|_| only) else { continue };
+                for above in part.depends_on.iter().filter(|above| nodes.get(*above) != Some(&node)) {
+                    found.entry(above).or_default().push((table, node));
+                }
+            }
+            found
+        };
+        let mut edges = Vec::new();
+        for (catalog, nodes, making) in [(self.from, &self.dropping, false), (self.to, &self.creating, true)] {
+            let followers = followers(catalog, nodes);
+            for user in catalog.iter().filter(|_| !followers.is_empty()) {
+                let Some(then) = nodes.get(&user.identity) else { continue };
+                let parts = user.depends_on.iter().filter_map(|needed| followers.get(needed)).flatten();
+                for (_, node) in parts.filter(|(table, _)| user.depends_on.contains(table)) {
+                    edges.push(if making { (*node, *then) } else { (*then, *node) });
+                }
+            }
         }
         edges
     }
@@ -284,11 +315,7 @@ impl<'a> Builder<'a> {
 }
 
 /// Nodes about columns, checks, keys and indexes by their table.
-fn note(
-    found: &mut HashMap<Identity, HashSet<usize>>,
-    nodes: &HashMap<Identity, usize>,
-    catalog: &crate::catalog::Catalog,
-) {
+fn note(found: &mut HashMap<Identity, HashSet<usize>>, nodes: &HashMap<Identity, usize>, catalog: &Catalog) {
     for (identity, node) in nodes {
         let Some(fact) = catalog.get(identity) else { continue };
         let counts = match fact.kind {

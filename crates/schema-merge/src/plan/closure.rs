@@ -49,6 +49,7 @@ pub(super) fn compute(from: &Catalog, to: &Catalog, families: &Families, data: &
     while let Some(identity) = search.queue.pop() {
         search.spread(&identity);
     }
+    search.children_of_others();
     let gone = &search.found.gone;
     search.found.altered.retain(|identity| !gone.contains(identity));
     search.found.moved.retain(|identity| !gone.contains(identity));
@@ -167,6 +168,37 @@ impl Search<'_> {
         for copy in copies {
             self.go(&copy);
         }
+    }
+
+    /// What reaches a child with its parent's change is refused where another role owns the child.
+    fn children_of_others(&mut self) {
+        let owner = |table: &Identity| {
+            [self.from, self.to].map(|catalog| catalog.get(table).map(|fact| fact.text("owner").to_owned()))
+        };
+        let others = self.families.kept().filter(|(child, parent)| owner(child) != owner(parent));
+        let others: HashMap<&Identity, &Identity> = others.map(|(child, parent)| (parent, child)).collect();
+        if others.is_empty() {
+            return;
+        }
+        let changes = |fact: &Fact| {
+            self.found.altered.contains(&fact.identity)
+                || self.found.gone.contains(&fact.identity)
+                || !self.from.contains(&fact.identity)
+        };
+        let mut refused = Vec::new();
+        for fact in self.from.iter().chain(self.to.iter()).filter(|fact| changes(fact)) {
+            let table = match fact.kind {
+                Kind::Column | Kind::Constraint => fact.parent.as_ref(),
+                Kind::Default => fact.parent.as_ref().and_then(|column| self.from.get(column)?.parent.as_ref()),
+                _ => None,
+            };
+            let Some((child, table)) = table.and_then(|table| Some((others.get(table)?, table))) else { continue };
+            if !self.found.gone.contains(table) {
+                let reason = format!("it changes {child} too, which belongs to another role");
+                refused.push(Unsupported::about(&fact.identity, reason));
+            }
+        }
+        self.found.unsupported.extend(refused);
     }
 
     /// Makes a type anew: what stands on it moves over or is made anew too.
@@ -290,9 +322,9 @@ impl Search<'_> {
             if dependent.lineage.inherited == Inherited::Only
                 && dependent.parent.as_ref() != Some(identity)
                 && self.families.followed(dependent, self.from).is_none()
-                && self.to.get(&dependent.identity).is_some_and(|new| new.lineage.inherited == Inherited::No)
+                && self.to.get(&dependent.identity).is_some_and(|new| self.families.stays_without(new, self.to))
             {
-                // It leaves its parent and stays.
+                // It leaves its parent and stays, perhaps under another one.
                 continue;
             }
             let child = dependent.parent.as_ref() == Some(identity)
@@ -323,6 +355,15 @@ impl Search<'_> {
         {
             self.go(&whole.identity.clone());
         }
+    }
+
+    /// True when it belongs to another role than its table, before or afterwards.
+    fn of_another(&self, part: &Fact) -> bool {
+        [self.from, self.to].into_iter().any(|catalog| {
+            let part = catalog.get(&part.identity);
+            let table = part.and_then(|part| part.parent.as_ref()).and_then(|table| catalog.get(table));
+            part.zip(table).is_some_and(|(part, table)| table.text("owner") != part.text("owner"))
+        })
     }
 
     /// True when the dependent changes in place to a state that no longer needs the thing.
@@ -371,6 +412,8 @@ impl Search<'_> {
                     | Kind::Default => self.go(&dependent.identity),
                     Kind::Constraint if parked || dependent.text("type") == "foreign" => self.go(&dependent.identity),
                     Kind::Index | Kind::Statistics if parked => self.go(&dependent.identity),
+                    // Postgres makes them anew as the property of who changes the column.
+                    Kind::Statistics if self.of_another(dependent) => self.go(&dependent.identity),
                     Kind::PublicationTable if dependent.optional("where").is_some() => self.go(&dependent.identity),
                     Kind::Column if generated(dependent) => self.go(&dependent.identity),
                     Kind::Unmodelled => {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::families;
-use super::nodes::{BUILD, Builder, LATE};
+use super::nodes::{BUILD, Builder, LATE, free_name};
 use crate::catalog::{Fact, Identity, Inherited, Kind};
 use crate::ddl::{self, Change, Piece};
 
@@ -89,12 +89,16 @@ impl<'a> Builder<'a> {
         let fact = &valid;
         let made = match fact.kind {
             Kind::MaterializedView => ddl::create_materialized_view(fact, self.reads_others(fact)),
+            Kind::Sequence if self.called_like_a_type(fact) => {
+                ddl::create_sequence_aside(fact, &free_name(self.to, &fact.identity))
+            }
             _ => ddl::create(fact),
         };
         let mut pieces = self.made_by_owner(fact, made);
         if pieces.is_empty() {
             return;
         }
+        self.let_refer(fact, &mut pieces);
         if self.made_over_parts(fact) {
             for piece in &mut pieces {
                 piece.sql = piece.sql.replacen(" ON ONLY ", " ON ", 1);
@@ -104,6 +108,14 @@ impl<'a> Builder<'a> {
         let node = self.push(fact, if late { LATE } else { BUILD }, fact.lineage.role.clone(), pieces, false);
         self.creating.insert(fact.identity.clone(), node);
         self.drop_replaced(fact);
+    }
+
+    /// A sequence may have the name of a type, but only be given it: Postgres makes none under that name.
+    fn called_like_a_type(&self, sequence: &Fact) -> bool {
+        [Kind::Enum, Kind::Domain, Kind::Range].into_iter().any(|kind| {
+            let of_type = Identity::new(kind, sequence.identity.path());
+            self.from.contains(&of_type) || self.to.contains(&of_type)
+        })
     }
 
     /// True when something that a view reads, directly or through other views, belongs to another role, who may not let it.
@@ -204,6 +216,41 @@ impl<'a> Builder<'a> {
         pieces.extend(ddl::strip_statement(fact, &self.defaults.grantees()).map(Piece::new));
         self.handed_over.insert(fact.identity.clone());
         pieces
+    }
+
+    /// Who refers to another role's table without a privilege that says so was let to once, and is let to for this statement.
+    fn let_refer(&self, key: &Fact, pieces: &mut Vec<Piece>) {
+        if key.kind != Kind::Constraint || key.text("type") != "foreign" {
+            return;
+        }
+        let Some(role) = key.lineage.role.as_deref() else { return };
+        let tables =
+            key.depends_on.iter().filter_map(|needed| self.to.get(needed)).filter_map(|needed| match needed.kind {
+                Kind::Table => Some(needed),
+                _ => needed
+                    .parent
+                    .as_ref()
+                    .and_then(|table| self.to.get(table))
+                    .filter(|table| table.kind == Kind::Table),
+            });
+        let others = tables.filter(|table| Some(&table.identity) != key.parent.as_ref());
+        let Some(table) = others.filter(|table| table.text("owner") != role).last() else { return };
+        let granted = [self.from, self.to].into_iter().any(|catalog| {
+            catalog.iter().any(|grant| {
+                grant.kind == Kind::Grant
+                    && grant.parent.as_ref().is_some_and(|on| {
+                        *on == table.identity || on.kind_word() == "column" && on.prefix() == table.identity.path()
+                    })
+                    && grant.text("privilege") == "REFERENCES"
+                    && [role, "public"].contains(&grant.text("grantee"))
+            })
+        });
+        if granted {
+            return;
+        }
+        let path = table.identity.path();
+        pieces.insert(0, Piece::session(format!("grant references on table {path} to {role}")));
+        pieces.push(Piece::session(format!("revoke references on table {path} from {role}")));
     }
 
     /// Statistics may belong to another role than their table, whose owner alone may make them.

@@ -51,6 +51,18 @@ impl Families {
         Self { old: parents(old), new: parents(new), kept, depth }
     }
 
+    /// Takes links to tables that go for no longer kept, also where another table comes under the same name; tells whether there were any.
+    pub(super) fn lose(&mut self, gone: &HashSet<Identity>) -> bool {
+        let before = self.kept.len();
+        self.kept.retain(|(_, parent)| !gone.contains(parent));
+        self.kept.len() < before
+    }
+
+    /// Child and parent of each link that stays.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &(Identity, Identity)> {
+        self.kept.iter()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.old.is_empty() && self.new.is_empty()
     }
@@ -167,6 +179,11 @@ impl Families {
         let Some(table) = &part.parent else { return false };
         let parents = self.old.get(table).into_iter().flatten();
         parents.into_iter().any(|parent| self.kept.contains(&(table.clone(), parent.clone())))
+    }
+
+    /// True when a column or check that loses its parent's is there afterwards: declared, or as a partition has it.
+    pub(super) fn stays_without(&self, new: &Fact, to: &Catalog) -> bool {
+        new.lineage.inherited == Inherited::No || new.lineage.inherited == Inherited::Only && self.is_partition(new, to)
     }
 
     fn is_partition(&self, part: &Fact, catalog: &Catalog) -> bool {

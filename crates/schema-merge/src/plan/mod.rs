@@ -91,8 +91,11 @@ pub fn two_way(from: &Catalog, to: &Catalog) -> Plan {
 pub fn with_data(from: &Catalog, to: &Catalog, data: &[Step]) -> Plan {
     let (from, to) = (families::spelled_out(from), families::spelled_out(to));
     let from = moved::followed(from, &to);
-    let families = families::Families::of(&from, &to);
-    let closure = closure::compute(&from, &to, &families, data);
+    let mut families = families::Families::of(&from, &to);
+    let mut closure = closure::compute(&from, &to, &families, data);
+    if families.lose(&closure.gone) {
+        closure = closure::compute(&from, &to, &families, data);
+    }
     let mut builder = nodes::Builder::new(&from, &to, families, closure, !data.is_empty());
     builder.drops();
     builder.creates();

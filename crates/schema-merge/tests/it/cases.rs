@@ -165,7 +165,7 @@ async fn run_case(cluster: &Cluster, worker: usize, folder: &Path) -> Vec<String
     } else {
         proof::Seen::of(cluster, &wanted, &connect(cluster, &wanted).await).await
     };
-    problems.extend(proof::same_schema(&reached, Some(&other), &plan.predicted));
+    problems.extend(proof::same_schema(&reached, Some(&other), &plan));
     problems
 }
 

@@ -46,11 +46,25 @@ pub(crate) fn broken(base: &Catalog, target: &Catalog, source: &Catalog, plan: &
 
 /// Once merged there is nothing left to merge; said of the catalog that was reached, not of the predicted one.
 pub(crate) fn repeated(base: &Catalog, reached: &Catalog, source: &Catalog) -> Option<String> {
+    // The base has no default of its own to tell which of the two is newer.
+    if reached.iter().any(|fact| released(fact, base, reached) && source.get(&fact.identity).is_some()) {
+        return None;
+    }
     let [base, reached, source] = [base, reached, source].map(with_catalog);
     let again = merged(&base, &reached, &source);
     let left: Vec<_> = again.statements.iter().map(|statement| statement.sql.as_str()).collect();
     (!left.is_empty() || again.blocked())
         .then(|| format!("broken law: merging twice is a no-op, but {left:?} {:?}", again.conflicts))
+}
+
+/// A default that was said of an inherited column, and became the column's own when its table left its parent.
+fn released(fact: &Fact, base: &Catalog, reached: &Catalog) -> bool {
+    let column = match fact.kind {
+        Kind::Default | Kind::InheritedColumn => Identity::new(Kind::Column, fact.identity.path()),
+        _ => return false,
+    };
+    let link = Identity::new(Kind::Partition, column.prefix());
+    !base.contains(&column) && base.contains(&link) && reached.contains(&column) && !reached.contains(&link)
 }
 
 fn unmodelled(side: &Snapshot) -> Vec<String> {
@@ -99,7 +113,7 @@ fn lost(base: &Catalog, target: &Catalog, source: &Catalog, plan: &MergePlan) ->
     };
     let mut lost = Vec::new();
     for fact in base.iter().chain(target.iter()).chain(source.iter()) {
-        if matches!(fact.kind, Kind::Grant | Kind::Comment) {
+        if matches!(fact.kind, Kind::Grant | Kind::Comment) || released(fact, base, &plan.predicted) {
             continue;
         }
         let (old, theirs, ours) = (state(base, fact), state(target, fact), state(source, fact));

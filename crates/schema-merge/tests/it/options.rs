@@ -40,8 +40,8 @@ async fn run_plan(cluster: &Cluster, database: &str, plan: &MergePlan) {
         apply(&transaction, statements).await.unwrap_or_else(|error| panic!("{error}"));
         transaction.commit().await.expect("the segment commits");
         let reached = catalog(&connect(cluster, database).await).await;
-        if plan.prediction == Prediction::Exact {
-            assert_eq!(reached.hash(), segment.predicted_hash, "{:#?}", plan.predicted.differences(&reached));
+        if plan.prediction != Prediction::Rehearsed {
+            assert!(segment.leads_to(&reached), "{:#?}", plan.predicted.differences(&reached));
         }
     }
 }

@@ -104,12 +104,14 @@ pub(crate) async fn replayed(
 }
 
 /// Compares a merged database with the prediction and, where there is one, with another database that should have the same schema.
-pub(crate) fn same_schema(merged: &Seen, other: Option<&Seen>, predicted: &Catalog) -> Vec<String> {
+pub(crate) fn same_schema(merged: &Seen, other: Option<&Seen>, plan: &MergePlan) -> Vec<String> {
     let mut problems = Vec::new();
+    let predicted = plan.predicted.leaving_texts(&plan.restated);
     for (reached, what) in [(Some(merged), "the merge"), (other, "the other way")] {
         let Some(Seen { catalog: reached, .. }) = reached else { continue };
+        let reached = reached.leaving_texts(&plan.restated);
         if reached.hash() != predicted.hash() {
-            let differences = predicted.differences(reached).join("\n    ");
+            let differences = predicted.differences(&reached).join("\n    ");
             problems.push(format!("{what} leads elsewhere (predicted, reached):\n    {differences}"));
         }
     }

@@ -69,6 +69,9 @@ struct Planned {
     segments: Value,
     forget: Vec<String>,
     exact: bool,
+    /// It foretells all but texts that only Postgres can print.
+    #[serde(default)]
+    restated: bool,
     probes: Vec<Probe>,
     diff: Value,
     conflicts: usize,

@@ -202,6 +202,7 @@ fn planned(
         segments: write("plan", &plan.segments)?,
         forget,
         exact: plan.prediction == Prediction::Exact,
+        restated: plan.prediction == Prediction::Restated,
         probes,
         diff,
         plan_hash: plan.plan_hash.clone(),

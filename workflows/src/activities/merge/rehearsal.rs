@@ -51,8 +51,9 @@ pub async fn rehearse(
 ) -> Outcome {
     let Some(plan) = state.current() else { return Ok(()) };
     let platform = data_plane::rehearsal_platform(world, input.rehearsal_id, input.target_id()).await?;
+    let foretold = plan.exact || plan.restated;
     let request =
-        RehearsePlan { plan: plan.request(context), exact: plan.exact, probes: plan.probes.clone(), observe: true };
+        RehearsePlan { plan: plan.request(context), exact: foretold, probes: plan.probes.clone(), observe: true };
     let Rehearsed { refused, segments, report } = schema::rehearse(world, &platform, &request).await?;
     state.rehearsal = Some(write("report", &report)?);
     match refused {
