@@ -157,6 +157,13 @@ async fn a_branch_is_brought_up_to_date_and_merged_again_and_again() {
         let own = parent.sql_count("select count(*) from notes where of_branch = 7").await;
         assert_eq!(own, 3, "what the branch had of its own before the update is merged too");
     }
+    // What Postgres prints of the parent's policy only it can tell, once the branch's type is there.
+    parent.sql("create policy shown on notes for select using (text <> 'hidden')").await;
+    on_branch.sql("alter table notes alter column text type varchar(40)").await;
+    let _ = api.merge(&branch.id).await.expect(200);
+    let policy = parent.sql_value("select qual from pg_policies where policyname = 'shown'").await;
+    assert_eq!(policy, json!("((text)::text <> 'hidden'::text)"));
+
     let nothing = api.merge(&branch.id).await.expect(200);
     assert_eq!(nothing["diff"]["changes"], json!([]), "{nothing:#}");
     assert_eq!(parent.sql_count("select count(*) from pg_class where relname like 'beside_%'").await, 3);

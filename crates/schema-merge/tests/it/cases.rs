@@ -153,7 +153,7 @@ async fn run_case(cluster: &Cluster, worker: usize, folder: &Path) -> Vec<String
         return problems;
     }
     let reached = proof::Seen::of(cluster, &target, &there).await;
-    problems.extend(proof::unexplained(&before, &reached, &theirs.catalog, &plan.predicted));
+    problems.extend(proof::unexplained(&before, &reached, &theirs.catalog, &plan));
     problems.extend(laws::repeated(&base.catalog, &reached.catalog, &ours.catalog));
     problems.extend(proof::lost_rows(&rows, &proof::row_counts(&there).await, &plan));
     let other = if by_hand.is_empty() {

@@ -133,10 +133,15 @@ pub(crate) fn unexplained(
     before: &Result<String, String>,
     after: &Seen,
     from: &Catalog,
-    predicted: &Catalog,
+    plan: &MergePlan,
 ) -> Vec<String> {
+    // What only Postgres could print is as it printed it.
+    let mut predicted = plan.predicted.clone();
+    for fact in plan.restated.iter().filter_map(|identity| after.catalog.get(identity)) {
+        predicted.insert(fact.clone());
+    }
     match (before, &after.dump) {
-        (Ok(before), Ok(after)) => observer::disagreements(before, after, from, predicted)
+        (Ok(before), Ok(after)) => observer::disagreements(before, after, from, &predicted)
             .into_iter()
             .map(|found| format!("second observer: {found}"))
             .collect(),

@@ -230,7 +230,7 @@ async fn check_on(cluster: &Cluster, worker: usize, pair: &Pair, mut client: Cli
                 Ok(by_another_way) => {
                     let reached = proof::Seen::of(cluster, &database, &client).await;
                     problems.extend(proof::same_schema(&reached, by_another_way.as_ref(), &plan));
-                    problems.extend(proof::unexplained(&before, &reached, &target, &plan.predicted));
+                    problems.extend(proof::unexplained(&before, &reached, &target, &plan));
                     // What was printed otherwise is what both sides added differently, as long as the base stays where it is.
                     if plan.restated.is_empty() {
                         problems.extend(laws::repeated(&base, &reached.catalog, &source));

@@ -1,0 +1,1 @@
+create type state as enum ('a', 'b'); create table t (s state); create index state on t (s);

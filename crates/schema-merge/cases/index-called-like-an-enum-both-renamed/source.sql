@@ -1,0 +1,1 @@
+alter index state rename to t_state;

@@ -1,0 +1,1 @@
+alter table above add column c int;

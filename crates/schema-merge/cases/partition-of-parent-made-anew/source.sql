@@ -1,0 +1,1 @@
+drop view over_part; alter table whole detach partition part; drop table whole; create table whole (a int not null, b text, c int) partition by range (b); alter table part add column c int; alter table whole attach partition part for values from ('a') to ('b'); create view over_part as select a, b from part;

@@ -1,0 +1,1 @@
+create policy open_ones on notes for select using (state <> 'closed'); create view open_notes as select id from notes where state = 'open'; alter table notes add constraint known check (state in ('open', 'closed')); create index open_by_id on notes (id) where state = 'open';

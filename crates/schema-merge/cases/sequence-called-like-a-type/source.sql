@@ -1,0 +1,1 @@
+alter sequence t_id_seq rename to ids;

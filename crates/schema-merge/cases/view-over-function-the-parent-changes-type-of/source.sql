@@ -1,0 +1,1 @@
+create view over_total as select n from t where n = total()::text;

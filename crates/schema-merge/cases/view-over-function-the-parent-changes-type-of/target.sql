@@ -1,0 +1,1 @@
+drop function total(); create function total() returns varchar language sql as $$ select '1'::varchar $$;
