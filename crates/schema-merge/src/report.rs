@@ -324,6 +324,10 @@ pub struct Segment {
     /// It is one `create index concurrently`, which Postgres lets run in no transaction.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub concurrent: bool,
+    /// It comes before the merge itself and is taken back when that is refused: a constraint that is added, or one that is validated while
+    /// writers go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub early: bool,
     /// Facts whose printed texts are no part of `predicted_hash`; see [`Prediction::Restated`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub restated: BTreeSet<Identity>,

@@ -1,4 +1,5 @@
 //! Builds an index of a plan while writers go on: outside any transaction, noted before and after, and found again after an interruption.
+//! Takes back what came before the merge itself when that is refused.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +47,7 @@ impl Runner<'_> {
         if !there {
             built.drop(client, statement).await?;
             let started = Instant::now();
-            if let Err(error) = build(client, statement).await {
+            if let Err(error) = alone(client, statement, PATIENCE).await {
                 built.drop(client, statement).await?;
                 return self.not_built(client, position, index, &error).await;
             }
@@ -148,25 +149,49 @@ impl Runner<'_> {
         if missing { Ok(()) } else { Err(self.refused(position, index, error)) }
     }
 
-    /// Removes what was built before the merge itself, unless that is committed.
+    /// Removes what was built and added before the merge itself, unless that is committed.
     pub(super) async fn give_up(&self, client: &ClientWrapper) -> Result<()> {
         client.batch_execute("rollback").await?;
         if self.committed(client).await?.is_some() || self.noted(client, self.main()).await?.is_some() {
             return Ok(());
         }
-        let early = (0..self.main()).filter(|position| self.segments[*position].concurrent);
-        for position in early {
+        for position in 0..self.main() {
             if self.noted(client, position).await?.is_none() {
                 continue;
             }
             let (_, statement) = self.only_statement(position)?;
-            Built::of(&statement.sql)?.drop(client, statement).await?;
+            if self.segments[position].concurrent {
+                Built::of(&statement.sql)?.drop(client, statement).await?;
+            } else if let Some(sql) = without_constraint(&statement.sql)? {
+                let patience = Duration::from_millis(u64::from(self.plan.lock_timeout_ms));
+                let dropped = alone(client, &Statement { sql, ..statement.clone() }, patience).await;
+                dropped.map_err(|error| Error::unavailable("remove a constraint", &error))?;
+            }
             let sql = "delete from system.merge_segments where operation_id = $1 and plan_hash = $2 and segment = $3";
             let key = (self.plan.operation_id.as_uuid(), self.number(position));
             client.execute(sql, &[&key.0, &self.plan.plan_hash, &key.1]).await?;
         }
         Ok(())
     }
+}
+
+/// What takes back `alter table … add constraint …`; validating needs no such thing.
+fn without_constraint(sql: &str) -> Result<Option<String>> {
+    let unreadable = || Error::invalid_input(format!("no constraint is added or validated by: {sql}"));
+    let parsed = pg_query::parse(sql).map_err(|_unreadable| unreadable())?;
+    let statement = parsed.protobuf.stmts.into_iter().next().and_then(|raw| raw.stmt).and_then(|node| node.node);
+    let Some(pg_query::NodeEnum::AlterTableStmt(statement)) = statement else { return Err(unreadable().into()) };
+    let (Some(table), [command]) = (statement.relation, statement.cmds.as_slice()) else {
+        return Err(unreadable().into());
+    };
+    let Some(pg_query::NodeEnum::AlterTableCmd(command)) = &command.node else { return Err(unreadable().into()) };
+    let added = match command.def.as_ref().and_then(|definition| definition.node.as_ref()) {
+        Some(pg_query::NodeEnum::Constraint(constraint)) => constraint,
+        _ => return Ok(None),
+    };
+    let names = [&table.schemaname, &table.relname, &added.conname].map(|name| quoted_identifier(name));
+    let [schema, table, name] = names;
+    Ok(Some(format!("alter table {schema}.{table} drop constraint if exists {name}")))
 }
 
 impl Built {
@@ -197,15 +222,19 @@ impl Built {
     async fn drop(&self, client: &ClientWrapper, statement: &Statement) -> Result<()> {
         let drop = format!("drop index concurrently if exists {}", self.index);
         let sql = Statement { sql: drop, ..statement.clone() };
-        build(client, &sql).await.map_err(|error| Error::unavailable("remove an index", &error).into())
+        alone(client, &sql, PATIENCE).await.map_err(|error| Error::unavailable("remove an index", &error).into())
     }
 }
 
 /// Runs a statement outside any transaction as its role. What a developer's expression does, Postgres runs with the rights of the table's
 /// owner and keeps from changing the session.
-async fn build(client: &ClientWrapper, statement: &Statement) -> std::result::Result<(), tokio_postgres::Error> {
+async fn alone(
+    client: &ClientWrapper,
+    statement: &Statement,
+    patience: Duration,
+) -> std::result::Result<(), tokio_postgres::Error> {
     let role = statement.role_hint.as_deref().map_or("none".to_owned(), quoted_identifier);
-    client.batch_execute(&format!("set lock_timeout = {}", PATIENCE.as_millis())).await?;
+    client.batch_execute(&format!("set lock_timeout = {}", patience.as_millis())).await?;
     client.batch_execute(&format!("set role {role}")).await?;
     let outcome = client.batch_execute(&statement.sql).await;
     client.batch_execute("reset role").await?;

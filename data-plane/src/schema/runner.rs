@@ -82,14 +82,22 @@ impl<'a> Runner<'a> {
             serde_json::from_value(plan.segments.clone()).map_err(|error| unreadable("segments", error))?;
         let segments = segments.filter(|segments| !segments.is_empty()).unwrap_or_else(|| {
             let (expected_hash, predicted_hash) = (plan.expected_hash.clone(), plan.predicted_hash.clone());
-            vec![Segment { number: 0, expected_hash, predicted_hash, concurrent: false, restated: BTreeSet::new() }]
+            vec![Segment {
+                number: 0,
+                expected_hash,
+                predicted_hash,
+                concurrent: false,
+                early: false,
+                restated: BTreeSet::new(),
+            }]
         });
         Ok(Self { plan, statements, segments, exact })
     }
 
-    /// The first segment that is a transaction. Once it is committed the merge is not given up.
+    /// The first segment of the merge itself. Once it is committed the merge is not given up.
     pub(super) fn main(&self) -> usize {
-        self.segments.iter().position(|segment| !segment.concurrent).unwrap_or(self.segments.len())
+        let apart = |segment: &Segment| segment.concurrent || segment.early;
+        self.segments.iter().position(|segment| !apart(segment)).unwrap_or(self.segments.len())
     }
 
     /// How many statements there are.
@@ -161,7 +169,8 @@ impl<'a> Runner<'a> {
             None => &segment.expected_hash,
         };
         let catalog_hash = before.hash();
-        if catalog_hash != *expected || (position == self.main() && !self.rows_stand(client).await?) {
+        let row_bound = position == self.main() || position == 0;
+        if catalog_hash != *expected || (row_bound && !self.rows_stand(client).await?) {
             return Err(Failure::Refused(ApplyRefused::TargetChanged { catalog_hash }));
         }
         if let Some(onlooker) = onlooker.as_deref_mut() {
@@ -218,11 +227,19 @@ impl<'a> Runner<'a> {
             onlooker.meter.segment_ends(client).await?;
         }
         client.batch_execute("notify pgrst, 'reload schema'; commit").await?;
-        completed.blocked += started.elapsed();
+        if self.blocks_writers(segment) {
+            completed.blocked += started.elapsed();
+        }
         completed.before.get_or_insert(before);
         completed.segments.push(reached_by(segment, reached.clone()));
         completed.catalog_hash = reached;
         Ok(())
+    }
+
+    /// A segment that only validates takes no lock that a writer waits for.
+    fn blocks_writers(&self, segment: &Segment) -> bool {
+        let mut own = self.statements.iter().filter(|statement| statement.segment == segment.number);
+        !segment.early || own.any(|statement| statement.lock.as_deref() != Some("share update exclusive"))
     }
 
     /// Whether configuration, edge functions and migrations are what the plan was made for.

@@ -1,4 +1,4 @@
-//! Merge plans that build indexes while writers go on: what is left when they are interrupted or refused.
+//! Merge plans that build indexes and validate constraints while writers go on: what is left when they are interrupted or refused.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -158,4 +158,84 @@ async fn a_segment_that_is_not_one_index_is_no_concurrent_segment() {
         assert!((400..500).contains(&refused.status), "{sql}: {} {}", refused.status, refused.text);
     }
     assert_eq!(hash(&project).await, hashes[0]);
+}
+
+const ADDED: &str = "alter table public.a add constraint small CHECK ((n < 100000)) not valid";
+const VALIDATED: &str = "alter table public.a validate constraint small";
+
+/// A project with the table, a plan that adds a check and validates it before its transaction, and the hashes before and after each.
+async fn constrained() -> (Project, Value, Vec<String>) {
+    let twin = Project::with_schema(START).await;
+    let mut hashes = vec![hash(&twin).await];
+    let admin = twin.superuser().await;
+    admin.batch_execute("set role project_admin").await.expect("the role");
+    for sql in [ADDED, VALIDATED, CHANGE] {
+        admin.batch_execute(sql).await.expect("run");
+        hashes.push(hash(&twin).await);
+    }
+    let locks = ["access exclusive", "share update exclusive", "access exclusive"];
+    let statement = |sql: &str, segment: usize| json!({"sql": sql, "role_hint": "project_admin", "origin": "catalog", "segment": segment, "lock": locks[segment]});
+    let segment = |number: usize, early: bool| json!({"number": number, "expected_hash": hashes[number], "predicted_hash": hashes[number + 1], "early": early});
+    let plan = json!({
+        "operation_id": OPERATION, "plan_hash": "p",
+        "statements": [statement(ADDED, 0), statement(VALIDATED, 1), statement(CHANGE, 2)],
+        "segments": [segment(0, true), segment(1, true), segment(2, false)],
+        "expected_hash": hashes[0], "predicted_hash": hashes[3], "lock_timeout_ms": 300,
+    });
+    (Project::with_schema(START).await, plan, hashes)
+}
+
+#[tokio::test]
+async fn constraints_are_validated_before_the_transaction_or_taken_back() {
+    let (project, plan, hashes) = constrained().await;
+    // A row that came after the rehearsal.
+    project.sql("insert into a values (0, 100000)").await.expect(200);
+    let refused = apply(&project, &plan).await.expect(409);
+    assert_eq!((&refused["reason"], &refused["sqlstate"]), (&json!("statement_failed"), &json!("23514")));
+    assert_eq!(hash(&project).await, hashes[0], "the constraint went with the plan");
+    project.sql("delete from a where id = 0").await.expect(200);
+
+    // The transaction fails when the constraint is there.
+    let mut broken = plan.clone();
+    broken["statements"][2]["sql"] = json!("alter table public.a add column t nothing");
+    assert_eq!(apply(&project, &broken).await.expect(409)["reason"], "statement_failed");
+    assert_eq!(hash(&project).await, hashes[0]);
+
+    // Killed between its parts: what is committed is noted, and goes on from there.
+    let admin = project.superuser().await;
+    admin.batch_execute(&format!("set role project_admin; {ADDED}; reset role")).await.expect("added");
+    let noted = format!("insert into system.merge_segments values ('{OPERATION}', 'p', 0, '{}')", hashes[1]);
+    admin.batch_execute(&noted).await.expect("noted");
+    let applied = apply(&project, &plan).await.expect(200);
+    assert_eq!((&applied["applied_now"], &applied["catalog_hash"]), (&json!(true), &json!(hashes[3])));
+    assert_eq!(apply(&project, &plan).await.expect(200)["applied_now"], json!(false));
+}
+
+#[tokio::test]
+async fn a_check_that_calls_a_developers_function_is_validated_in_the_developers_role() {
+    let (project, mut plan, _) = constrained().await;
+    let trap = "create function trap(int) returns boolean language plpgsql as $$ begin
+        execute 'reset role'; execute 'alter role project_admin superuser'; return true; end $$";
+    project.sql(trap).await.expect(200);
+    let before = hash(&project).await;
+    for (index, sql) in [ADDED, VALIDATED].iter().enumerate() {
+        plan["statements"][index]["sql"] = json!(sql.replace("n < 100000", "public.trap(n)"));
+    }
+    plan["expected_hash"] = json!(before);
+    plan["segments"][0]["expected_hash"] = json!(before);
+    let admin = project.superuser().await;
+    admin
+        .batch_execute(
+            "set role project_admin; alter table a add constraint small check (trap(n)) not valid; reset role",
+        )
+        .await
+        .expect("added");
+    let added = hash(&project).await;
+    admin.batch_execute("alter table a drop constraint small").await.expect("dropped");
+    plan["segments"][0]["predicted_hash"] = json!(added);
+    assert_eq!(apply(&project, &plan).await.expect(409)["reason"], "statement_failed");
+    let row =
+        admin.query_one("select rolsuper from pg_roles where rolname = 'project_admin'", &[]).await.expect("a row");
+    assert!(!row.get::<_, bool>(0), "nobody became superuser");
+    assert_eq!(hash(&project).await, before);
 }

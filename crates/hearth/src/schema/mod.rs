@@ -8,6 +8,7 @@ mod scratch;
 
 use std::{path::Path, process::ExitCode};
 
+use futures::future::try_join_all;
 use schema_merge::{Base, Options, Snapshot, merge_with, plan};
 use tokio_postgres::Config;
 
@@ -58,14 +59,13 @@ async fn carry_out(
 ) -> Result<ExitCode, Failure> {
     let on_base = matches!(settings.command, SchemaCommand::Merge { on_base: true, .. });
     let databases = databases(places, settings.prelude.as_deref(), on_base, scratch).await?;
-    let mut snapshots = Vec::new();
-    for (database, place) in databases.iter().zip(places) {
-        let mut snapshot = reading::snapshot(database).await?;
-        report::name_unmodelled(place, &snapshot);
+    // Each has a backend of its own, which does most of the work.
+    let mut snapshots = try_join_all(databases.iter().map(reading::snapshot)).await?;
+    for (snapshot, place) in snapshots.iter_mut().zip(places) {
+        report::name_unmodelled(place, snapshot);
         if !keeps_lineage(&settings.command) {
-            forget_lineage(&mut snapshot);
+            forget_lineage(snapshot);
         }
-        snapshots.push(snapshot);
     }
     match snapshots.as_slice() {
         [schema] => report::extracted(schema, settings.json),

@@ -1,34 +1,56 @@
-//! Indexes that are built while writers go on.
+//! Indexes that are built, and constraints that are validated, while writers go on.
 //!
-//! Postgres builds those in no transaction, so each is a segment of its own. What stands on the target as it is comes first, while the
-//! merge can still be given up and the index dropped again. What needs something that the merge itself makes comes last, and only where no
-//! row can be in its way.
+//! Postgres builds such indexes in no transaction, so each is a segment of its own. What stands on the target as it is comes first, while
+//! the merge can still be given up and the index dropped again. What needs something that the merge itself makes comes last, and only where
+//! no row can be in its way. A check or a foreign key is added without a look at the rows there are, and validated in a second segment,
+//! which nobody waits for; only ever before the rest, since rows may be in its way.
 
 use super::renames::Aligned;
 use super::segments::original;
-use crate::catalog::{Catalog, Fact, Identity, Kind};
+use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind};
+use crate::ddl;
 use crate::plan::Step;
 
 /// What is built apart from the rest.
 #[derive(Default)]
 pub(super) struct Concurrent {
-    /// Before the rest.
+    /// Indexes before the rest.
     pub(super) early: Vec<Fact>,
-    /// After it.
+    /// Constraints before the rest.
+    pub(super) constraints: Vec<Fact>,
+    /// Indexes after it.
     pub(super) late: Vec<Fact>,
 }
 
 impl Concurrent {
-    /// Chooses among the new indexes of these tables of the target.
-    pub(super) fn choose(target: &Catalog, aligned: &Aligned, merged: &Catalog, large_tables: &[String]) -> Self {
+    /// Chooses among the new indexes of these tables of the target, and among their constraints unless data statements may only fit these
+    /// when they have all run.
+    pub(super) fn choose(
+        target: &Catalog,
+        aligned: &Aligned,
+        merged: &Catalog,
+        large_tables: &[String],
+        with_data: bool,
+    ) -> Self {
         let mut chosen = Self::default();
         if large_tables.is_empty() {
             return chosen;
         }
-        for index in merged.iter().filter(|fact| fact.kind == Kind::Index && !aligned.target.contains(&fact.identity)) {
-            let Some(table) = index.parent.as_ref().and_then(|table| aligned.target.get(table)) else { continue };
-            let large = original(aligned, &table.identity).path().to_owned();
-            if !large_tables.contains(&large) || !can_be_concurrent(index, table) {
+        let large = |fact: &Fact| {
+            let table = fact.parent.as_ref().and_then(|table| aligned.target.get(table));
+            table.filter(|table| large_tables.iter().any(|large| large == original(aligned, &table.identity).path()))
+        };
+        let new = |kind: Kind| {
+            let new = move |fact: &&Fact| fact.kind == kind && !aligned.target.contains(&fact.identity);
+            merged.iter().filter(new).filter_map(|fact| Some((fact, large(fact)?)))
+        };
+        for (constraint, table) in new(Kind::Constraint).filter(|_| !with_data) {
+            if can_be_validated_apart(constraint, table, merged) && stands_on(target, aligned, merged, constraint) {
+                chosen.constraints.push(constraint.clone());
+            }
+        }
+        for (index, table) in new(Kind::Index) {
+            if !can_be_concurrent(index, table) {
                 continue;
             }
             if stands_on(target, aligned, merged, index) {
@@ -47,6 +69,44 @@ pub(super) fn step(index: &Fact) -> Step {
     Step { sql, role: index.lineage.role.clone(), subject: index.identity.clone(), destructive: false, data: false }
 }
 
+/// The constraint before it is validated.
+pub(super) fn not_valid(constraint: &Fact) -> Fact {
+    let mut added = constraint.clone();
+    added.fields.insert("validated".to_owned(), false.into());
+    added
+}
+
+/// The statements that add a constraint without a look at the rows, and that validate it.
+pub(super) fn constraint_steps(constraint: &Fact) -> Vec<Step> {
+    let validate =
+        format!("alter table {} validate constraint {}", constraint.identity.prefix(), constraint.identity.last());
+    let added = ddl::create(&not_valid(constraint)).into_iter().map(|piece| piece.sql);
+    let (role, subject) = (constraint.lineage.role.clone(), constraint.identity.clone());
+    let step = |sql| Step { sql, role: role.clone(), subject: subject.clone(), destructive: false, data: false };
+    added.chain([validate]).map(step).collect()
+}
+
+/// A valid check or foreign key of one table, which reaches no other table and refers to nothing of another role's.
+fn can_be_validated_apart(constraint: &Fact, table: &Fact, merged: &Catalog) -> bool {
+    let plain = |table: &Fact| table.kind == Kind::Table && table.optional("partition_key").is_none();
+    let whole = |needed: &Identity| match merged.get(needed) {
+        Some(part) if part.kind != Kind::Table => part.parent.as_ref().and_then(|table| merged.get(table)),
+        whole => whole,
+    };
+    let tables = || constraint.depends_on.iter().filter_map(whole).filter(|fact| fact.kind == Kind::Table);
+    matches!(constraint.text("type"), "check" | "foreign")
+        && constraint.flag("validated")
+        && !constraint.flag("not_enforced")
+        && constraint.optional("of").is_none()
+        && constraint.lineage.inherited == Inherited::No
+        && plain(table)
+        && tables().all(|other| plain(other) && other.text("owner") == table.text("owner"))
+        && !merged.iter().any(|link| {
+            matches!(link.kind, Kind::Partition | Kind::Inheritance)
+                && (link.parent.as_ref() == Some(&table.identity) || link.text("of") == table.identity.path())
+        })
+}
+
 /// Not on a partitioned table, as part of such an index, or with settings that follow in statements of their own.
 fn can_be_concurrent(index: &Fact, table: &Fact) -> bool {
     matches!(table.kind, Kind::Table | Kind::MaterializedView)
@@ -57,7 +117,7 @@ fn can_be_concurrent(index: &Fact, table: &Fact) -> bool {
         && index.text("definition").contains(" INDEX ")
 }
 
-/// Whether everything that the index needs is there before the merge, under its final name, and stays as it is.
+/// Whether everything that an index or a constraint needs is there before the merge, under its final name, and stays as it is.
 fn stands_on(target: &Catalog, aligned: &Aligned, merged: &Catalog, index: &Fact) -> bool {
     let named = |identity: &Identity| {
         aligned.target_names.iter().any(|(before, after)| before == identity || after == identity)
@@ -67,9 +127,11 @@ fn stands_on(target: &Catalog, aligned: &Aligned, merged: &Catalog, index: &Fact
         now.zip(then).is_some_and(|(now, then)| now.says_the_same(then)) && !named(identity)
     };
     let there = |identity: &Identity| target.contains(identity) && !named(identity);
-    let free = !target.iter().any(|fact| {
-        fact.identity.last() == index.identity.last() && fact.identity.names().first() == index.identity.names().first()
-    });
+    let free = index.kind != Kind::Index
+        || !target.iter().any(|fact| {
+            fact.identity.last() == index.identity.last()
+                && fact.identity.names().first() == index.identity.names().first()
+        });
     free && index.parent.as_ref().is_some_and(there)
         && index.depends_on.iter().all(|needed| {
             // The table itself may change in ways that its columns do not.

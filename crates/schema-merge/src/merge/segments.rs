@@ -1,7 +1,7 @@
 //! Cutting a plan into what is committed apart.
 //!
 //! Postgres does not let a transaction use an enum label that it added. Such labels are added in a segment of their own, under the names
-//! that the target has; everything else follows in another, but for indexes that are built while writers go on ([`concurrent`]). Any may
+//! that the target has; everything else follows in another, but for what is built or validated while writers go on ([`concurrent`]). Any may
 //! be repeated: each starts from a known catalog.
 
 use std::borrow::Cow;
@@ -48,12 +48,19 @@ impl Cut {
         }
         let mut own = Cow::Borrowed(&target.catalog);
         if asked.restoring.is_none() {
-            cut.concurrent = Concurrent::choose(&own, aligned, merged, &asked.options.large_tables);
+            cut.concurrent = Concurrent::choose(&own, aligned, merged, &asked.options.large_tables, !data.is_empty());
         }
         for index in &cut.concurrent.early {
             own.to_mut().insert(index.clone());
             cut.from.insert(index.clone());
             cut.reached.push(own.hash());
+        }
+        for constraint in &cut.concurrent.constraints {
+            for state in [concurrent::not_valid(constraint), constraint.clone()] {
+                own.to_mut().insert(state);
+                cut.reached.push(own.hash());
+            }
+            cut.from.insert(constraint.clone());
         }
         if let Some(first) = first(&own, &cut.from, aligned, merged, data) {
             cut.reached.push(first.catalog.hash());
@@ -62,9 +69,10 @@ impl Cut {
         cut
     }
 
-    /// What is built concurrently before the rest.
+    /// What is built and validated before the rest.
     pub(super) fn early(&self) -> impl Iterator<Item = Step> {
-        self.concurrent.early.iter().map(concurrent::step)
+        let constraints = self.concurrent.constraints.iter().flat_map(concurrent::constraint_steps);
+        self.concurrent.early.iter().map(concurrent::step).chain(constraints)
     }
 
     /// What is built concurrently after the rest.
@@ -91,13 +99,16 @@ impl Cut {
     ) -> Vec<Segment> {
         let mut expected_hash = target_hash.to_owned();
         let mut segments: Vec<Segment> = Vec::new();
+        let indexes = self.concurrent.early.len();
+        let early = indexes + 2 * self.concurrent.constraints.len();
         let mut add = |predicted_hash: String, concurrent: bool, restated: &BTreeSet<Identity>| {
             let expected_hash = std::mem::replace(&mut expected_hash, predicted_hash.clone());
-            let number = u32::try_from(segments.len()).unwrap_or(u32::MAX);
-            segments.push(Segment { number, expected_hash, predicted_hash, concurrent, restated: restated.clone() });
+            let (position, restated) = (segments.len(), restated.clone());
+            let (number, early) = (u32::try_from(position).unwrap_or(u32::MAX), !concurrent && position < early);
+            segments.push(Segment { number, expected_hash, predicted_hash, concurrent, early, restated });
         };
         for (position, hash) in self.reached.iter().enumerate() {
-            add(hash.clone(), position < self.concurrent.early.len(), &BTreeSet::new());
+            add(hash.clone(), position < indexes, &BTreeSet::new());
         }
         let mut catalog = self.to(merged);
         if self.concurrent.late.is_empty() && restated.is_empty() {
@@ -138,9 +149,9 @@ impl Phases {
             (!steps.is_empty()).then(|| Hazard::new("non_transactional", object, format!("{when}: {}", texts(steps))))
         };
         let mut found = Vec::new();
-        found.extend(hazard("indexes before", "built before the rest, while writers go on", &self.early));
+        found.extend(hazard("before", "built or validated before the rest, while writers go on", &self.early));
         found.extend(hazard("segment 0", "committed before the rest", &self.labels).map(|hazard| hazard.rule("C10")));
-        found.extend(hazard("indexes after", "built after the rest, while writers go on", &self.late));
+        found.extend(hazard("after", "built after the rest, while writers go on", &self.late));
         found
     }
 }

@@ -10,7 +10,7 @@ pub use terminal::terminal;
 use crate::merge::qualified;
 use crate::report::{Action, Conflict, DiffResult, MergePlan, Object, ObjectType, Origin, Statement};
 
-/// Heading of what runs outside the transaction.
+/// Heading of what runs outside the transaction, while writers go on.
 const CONCURRENT: &str = "CONCURRENT";
 
 /// The plan as one SQL script. `generated_at` is printed as it is.
@@ -34,9 +34,10 @@ pub fn rendered_sql(plan: &MergePlan, generated_at: &str) -> String {
 
 /// What runs in transactions, and what runs outside any before and after that.
 fn apart(plan: &MergePlan) -> (Vec<&Statement>, Vec<&Statement>, Vec<&Statement>) {
-    let concurrent = |number: u32| plan.segments.iter().any(|segment| segment.number == number && segment.concurrent);
-    let (outside, within): (Vec<_>, Vec<_>) =
-        plan.statements.iter().partition(|statement| concurrent(statement.segment));
+    let apart = |number: u32| {
+        plan.segments.iter().any(|segment| segment.number == number && (segment.concurrent || segment.early))
+    };
+    let (outside, within): (Vec<_>, Vec<_>) = plan.statements.iter().partition(|statement| apart(statement.segment));
     let first = within.first().map_or(0, |statement| statement.segment);
     let (early, late) = outside.into_iter().partition(|statement| statement.segment < first);
     (within, early, late)

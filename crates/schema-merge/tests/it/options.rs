@@ -265,6 +265,41 @@ async fn indexes_of_large_tables_are_built_while_writers_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn constraints_of_large_tables_are_validated_while_writers_go_on() {
+    let cluster = Cluster::start().await;
+    let base = "create table customers (id int primary key); create table orders (id int primary key, customer int, total int);
+        create table parted (id int) partition by range (id); create table above (a int); create table below () inherits (above);
+        insert into customers values (1); insert into orders values (1, 1, 5);";
+    let source = "alter table orders add constraint positive check (total > 0), add constraint by_id foreign key (customer) references customers;
+        alter table orders add column seller int references customers; alter table orders add constraint later check (total < 9) not valid;
+        alter table parted add constraint whole check (id > 0); alter table above add constraint reaching check (a > 0);
+        alter table customers add constraint small check (id < 9);";
+    let [base, target, source] = sides(&cluster, base, "alter table orders add column note text", source).await;
+    let large_tables = ["public.orders", "public.parted", "public.above"].map(str::to_owned).to_vec();
+    let options = Options { segments: true, large_tables, ..Options::default() };
+    let base = Base::one(base);
+    let plan = merge_with(&base, &target, &source, &options).expect("nothing is resolved");
+    assert!(!plan.blocked(), "{:#?}", plan.hazards);
+    let early = plan.segments.iter().filter(|segment| segment.early).map(|segment| segment.number);
+    let own = |number| plan.statements.iter().filter(move |statement| statement.segment == number);
+    let early: Vec<&str> = early.flat_map(own).map(|statement| statement.sql.as_str()).collect();
+    assert_eq!(
+        early,
+        [
+            "alter table public.orders add constraint by_id FOREIGN KEY (customer) REFERENCES public.customers(id) not valid",
+            "alter table public.orders validate constraint by_id",
+            "alter table public.orders add constraint positive CHECK ((total > 0)) not valid",
+            "alter table public.orders validate constraint positive",
+        ]
+    );
+    assert_eq!(plan.segments.len(), early.len() + 1, "everything else is one transaction");
+    run_plan(&cluster, "target", &plan).await;
+    assert_eq!(catalog(&connect(&cluster, "target").await).await.hash(), plan.predicted_hash);
+    let script = schema_merge::render::rendered_sql(&plan, "now");
+    assert!(script.find("validate constraint positive") < script.find("BEGIN;"), "{script}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn defaults_given_to_inherited_columns_outlive_the_partition() {
     let cluster = Cluster::start().await;
     let base = "create table parts (a int not null, b text default 'above', c text, d text default 'above') partition by range (a);
