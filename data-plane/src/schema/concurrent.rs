@@ -159,17 +159,28 @@ impl Runner<'_> {
             if self.noted(client, position).await?.is_none() {
                 continue;
             }
-            let (_, statement) = self.only_statement(position)?;
             if self.segments[position].concurrent {
+                let (_, statement) = self.only_statement(position)?;
                 Built::of(&statement.sql)?.drop(client, statement).await?;
-            } else if let Some(sql) = without_constraint(&statement.sql)? {
-                let patience = Duration::from_millis(u64::from(self.plan.lock_timeout_ms));
-                let dropped = alone(client, &Statement { sql, ..statement.clone() }, patience).await;
-                dropped.map_err(|error| Error::unavailable("remove a constraint", &error))?;
+            } else {
+                self.drop_constraints(client, position).await?;
             }
             let sql = "delete from system.merge_segments where operation_id = $1 and plan_hash = $2 and segment = $3";
             let key = (self.plan.operation_id.as_uuid(), self.number(position));
             client.execute(sql, &[&key.0, &self.plan.plan_hash, &key.1]).await?;
+        }
+        Ok(())
+    }
+
+    /// Writers wait for each of these no longer than for the plan itself.
+    async fn drop_constraints(&self, client: &ClientWrapper, position: usize) -> Result<()> {
+        let patience = Duration::from_millis(u64::from(self.plan.lock_timeout_ms));
+        let number = self.segments[position].number;
+        for statement in self.statements.iter().filter(|statement| statement.segment == number) {
+            if let Some(sql) = without_constraint(&statement.sql)? {
+                let dropped = alone(client, &Statement { sql, ..statement.clone() }, patience).await;
+                dropped.map_err(|error| Error::unavailable("remove a constraint", &error))?;
+            }
         }
         Ok(())
     }

@@ -233,7 +233,8 @@ async fn a_merge_over_a_million_rows_leaves_rows_and_writers_alone() {
         let rows = format!("select n % 1000, 'row ' || n from generate_series({first}, {first} + 99999) n");
         script += &format!(";\ninsert into big (n, text) {rows}");
     }
-    script += ";\ncreate table others (id int primary key, big_id bigint references big (id))";
+    script += ";\ncreate table others (id int primary key, big_id bigint references big (id));\n\
+        create table numbers (n int primary key);\ninsert into numbers select generate_series(0, 100000)";
     let (_, parent, branch, on_branch) = family(&cloud, &script).await;
     for statement in [
         "alter table big add column state text not null default 'new'",
@@ -242,6 +243,8 @@ async fn a_merge_over_a_million_rows_leaves_rows_and_writers_alone() {
         "create index by_n on big (n, id)",
         "create unique index by_text on big (text, id)",
         "create index by_seen_at on big (seen_at)",
+        "alter table big add constraint told check (text <> '')",
+        "alter table big add constraint known foreign key (n) references numbers",
         "comment on table big is 'Large'",
         "create view small as select id from big where n = 1",
         "create table more (id int primary key, big_id bigint not null)",
@@ -273,5 +276,7 @@ async fn a_merge_over_a_million_rows_leaves_rows_and_writers_alone() {
     assert_eq!(parent.sql_count("select public.counted()").await, ROWS + report.accepted);
     let valid = "select count(*) from pg_index where indrelid = 'public.big'::regclass and indisvalid";
     assert_eq!(parent.sql_count(valid).await, 4, "every index is there and whole");
+    let valid = "select count(*) from pg_constraint where conrelid = 'public.big'::regclass and contype in ('c', 'f') and convalidated";
+    assert_eq!(parent.sql_count(valid).await, 2, "rows are known to satisfy what the branch asks of them");
     cloud.finish().await;
 }

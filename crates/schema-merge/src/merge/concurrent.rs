@@ -2,8 +2,8 @@
 //!
 //! Postgres builds such indexes in no transaction, so each is a segment of its own. What stands on the target as it is comes first, while
 //! the merge can still be given up and the index dropped again. What needs something that the merge itself makes comes last, and only where
-//! no row can be in its way. A check or a foreign key is added without a look at the rows there are, and validated in a second segment,
-//! which nobody waits for; only ever before the rest, since rows may be in its way.
+//! no row can be in its way. Checks and foreign keys are added without a look at the rows there are, and validated in a second segment, which
+//! nobody waits for; only ever before the rest, since rows may be in its way.
 
 use super::renames::Aligned;
 use super::segments::original;
@@ -76,14 +76,24 @@ pub(super) fn not_valid(constraint: &Fact) -> Fact {
     added
 }
 
-/// The statements that add a constraint without a look at the rows, and that validate it.
-pub(super) fn constraint_steps(constraint: &Fact) -> Vec<Step> {
-    let validate =
-        format!("alter table {} validate constraint {}", constraint.identity.prefix(), constraint.identity.last());
-    let added = ddl::create(&not_valid(constraint)).into_iter().map(|piece| piece.sql);
-    let (role, subject) = (constraint.lineage.role.clone(), constraint.identity.clone());
-    let step = |sql| Step { sql, role: role.clone(), subject: subject.clone(), destructive: false, data: false };
-    added.chain([validate]).map(step).collect()
+/// The statements that add constraints without a look at the rows, and those that validate them. Two segments for all of them: writers
+/// wait for the first, and only once.
+pub(super) fn constraint_steps(constraints: &[Fact]) -> [Vec<Step>; 2] {
+    let step = |constraint: &Fact, sql: String| Step {
+        sql,
+        role: constraint.lineage.role.clone(),
+        subject: constraint.identity.clone(),
+        destructive: false,
+        data: false,
+    };
+    let added = constraints.iter().flat_map(|constraint| {
+        ddl::create(&not_valid(constraint)).into_iter().map(move |piece| step(constraint, piece.sql))
+    });
+    let validated = constraints.iter().map(|constraint| {
+        let (table, name) = (constraint.identity.prefix(), constraint.identity.last());
+        step(constraint, format!("alter table {table} validate constraint {name}"))
+    });
+    [added.collect(), validated.collect()]
 }
 
 /// A valid check or foreign key of one table, which reaches no other table and refers to nothing of another role's.

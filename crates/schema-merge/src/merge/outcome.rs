@@ -67,7 +67,7 @@ pub(super) fn put_together(
         (step.clone(), object.unwrap_or_else(|| object_of(&step.subject, &catalogs)))
     };
     let phases = Phases {
-        early: cut.early().map(|step| named(&step)).collect(),
+        early: cut.early().map(|steps| steps.iter().map(&mut named).collect()).collect(),
         labels: cut.labels.iter().map(&mut named).collect(),
         main: aligned.steps.iter().chain(&planned.steps).map(&mut named).collect(),
         late: cut.late().map(|step| named(&step)).collect(),
@@ -322,8 +322,8 @@ fn statements(aligned: &Aligned, phases: Phases, rows: Vec<Statement>, custom: &
         let lock = lock_of(&step.sql).filter(|_| exists && !step.data).map(str::to_owned);
         Statement { sql: step.sql, role_hint: step.role, origin, object: Some(object), segment, lock }
     };
-    for (step, object) in early {
-        out.push(of(step, object, segment));
+    for steps in early {
+        out.extend(steps.into_iter().map(|(step, object)| of(step, object, segment)));
         segment += 1;
     }
     if !labels.is_empty() {

@@ -55,12 +55,13 @@ impl Cut {
             cut.from.insert(index.clone());
             cut.reached.push(own.hash());
         }
-        for constraint in &cut.concurrent.constraints {
-            for state in [concurrent::not_valid(constraint), constraint.clone()] {
-                own.to_mut().insert(state);
+        if !cut.concurrent.constraints.is_empty() {
+            let added: Vec<Fact> = cut.concurrent.constraints.iter().map(concurrent::not_valid).collect();
+            for states in [&added, &cut.concurrent.constraints] {
+                states.iter().for_each(|state| own.to_mut().insert(state.clone()));
                 cut.reached.push(own.hash());
             }
-            cut.from.insert(constraint.clone());
+            cut.concurrent.constraints.iter().for_each(|constraint| cut.from.insert(constraint.clone()));
         }
         if let Some(first) = first(&own, &cut.from, aligned, merged, data) {
             cut.reached.push(first.catalog.hash());
@@ -69,10 +70,11 @@ impl Cut {
         cut
     }
 
-    /// What is built and validated before the rest.
-    pub(super) fn early(&self) -> impl Iterator<Item = Step> {
-        let constraints = self.concurrent.constraints.iter().flat_map(concurrent::constraint_steps);
-        self.concurrent.early.iter().map(concurrent::step).chain(constraints)
+    /// What is built and validated before the rest, by segment.
+    pub(super) fn early(&self) -> impl Iterator<Item = Vec<Step>> {
+        let constraints = concurrent::constraint_steps(&self.concurrent.constraints);
+        let indexes = self.concurrent.early.iter().map(|index| vec![concurrent::step(index)]);
+        indexes.chain(constraints).filter(|steps| !steps.is_empty())
     }
 
     /// What is built concurrently after the rest.
@@ -100,7 +102,7 @@ impl Cut {
         let mut expected_hash = target_hash.to_owned();
         let mut segments: Vec<Segment> = Vec::new();
         let indexes = self.concurrent.early.len();
-        let early = indexes + 2 * self.concurrent.constraints.len();
+        let early = self.early().count();
         let mut add = |predicted_hash: String, concurrent: bool, restated: &BTreeSet<Identity>| {
             let expected_hash = std::mem::replace(&mut expected_hash, predicted_hash.clone());
             let (position, restated) = (segments.len(), restated.clone());
@@ -126,7 +128,7 @@ impl Cut {
 
 /// The steps of a plan with what each is shown under, in the order in which they run.
 pub(super) struct Phases {
-    pub(super) early: Vec<(Step, Object)>,
+    pub(super) early: Vec<Vec<(Step, Object)>>,
     pub(super) labels: Vec<(Step, Object)>,
     pub(super) main: Vec<(Step, Object)>,
     pub(super) late: Vec<(Step, Object)>,
@@ -134,11 +136,12 @@ pub(super) struct Phases {
 
 impl Phases {
     pub(super) fn all(&self) -> Vec<(Step, Object)> {
-        [&self.early, &self.labels, &self.main, &self.late].into_iter().flatten().cloned().collect()
+        let rest = [&self.labels, &self.main, &self.late];
+        self.early.iter().chain(rest).flatten().cloned().collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        [&self.early, &self.labels, &self.main, &self.late].into_iter().all(Vec::is_empty)
+        self.early.is_empty() && [&self.labels, &self.main, &self.late].into_iter().all(Vec::is_empty)
     }
 
     /// What is committed apart from the rest.
@@ -149,7 +152,7 @@ impl Phases {
             (!steps.is_empty()).then(|| Hazard::new("non_transactional", object, format!("{when}: {}", texts(steps))))
         };
         let mut found = Vec::new();
-        found.extend(hazard("before", "built or validated before the rest, while writers go on", &self.early));
+        found.extend(hazard("before", "built or validated before the rest, while writers go on", &self.early.concat()));
         found.extend(hazard("segment 0", "committed before the rest", &self.labels).map(|hazard| hazard.rule("C10")));
         found.extend(hazard("after", "built after the rest, while writers go on", &self.late));
         found
