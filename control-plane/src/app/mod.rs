@@ -13,6 +13,7 @@ pub(crate) mod partners;
 pub(crate) mod projects;
 pub(crate) mod quotas;
 pub(crate) mod reporters;
+pub(crate) mod shared_sign_ins;
 pub(crate) mod throttle;
 pub(crate) mod usage;
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
 use chrono::{DateTime, Utc};
 use clock::{Clock as _, ManualClock};
-use control_plane::{Bootstrapped, Config, Gateway, Seams};
+use control_plane::{Bootstrapped, Config, Gateway, Seams, SharedClients};
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt as _;
 use ids::{MemberId, OperationId, OrganizationId, UserId};
@@ -35,6 +35,8 @@ fn config() -> Config {
         gateway: Gateway { https_port: Some(7143), http_port: 7180 },
         latest_version: "2.2.2".parse().expect("a version"),
         sleep_after_seconds: Some(900),
+        public_url: "http://127.0.0.1:7100".to_owned(),
+        shared_clients: SharedClients::default(),
         internal_token: SecretString::from(INTERNAL_TOKEN),
     }
 }
