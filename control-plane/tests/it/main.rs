@@ -15,5 +15,6 @@ mod partners;
 mod projects;
 mod query_plans;
 mod quotas;
+mod shared_sign_ins;
 mod usage;
 mod usage_rollups;
