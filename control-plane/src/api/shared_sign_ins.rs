@@ -23,10 +23,7 @@ pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/auth/v1/shared/{provider}", get(begin_shared_sign_in))
         .route("/oauth/twitter", get(begin_shared_sign_in_with_x))
-        .route(
-            "/auth/v1/shared/{provider}/callback",
-            get(finish_shared_sign_in).post(finish_shared_sign_in_by_form),
-        )
+        .route("/auth/v1/shared/{provider}/callback", get(finish_shared_sign_in).post(finish_shared_sign_in_by_form))
 }
 
 /// Where a sign-in ends.

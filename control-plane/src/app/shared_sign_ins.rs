@@ -44,10 +44,8 @@ impl SharedProviders {
     pub(crate) fn new(clients: &SharedClients) -> Self {
         let everywhere = ["0.0.0.0/0", "::/0"].map(|network| network.parse().expect("a network"));
         let settings = outbound::Settings { allowed: everywhere.to_vec(), extra_roots_pem: None };
-        let endpoints: HashMap<_, _> = clients
-            .iter()
-            .map(|(provider, client)| (provider.as_str().to_owned(), client.endpoints.clone()))
-            .collect();
+        let endpoints: HashMap<_, _> =
+            clients.iter().map(|(provider, client)| (provider.as_str().to_owned(), client.endpoints.clone())).collect();
         Self {
             outbound: Outbound::new(settings).expect("there are no additional certificates"),
             key_sets: KeySets::default(),
@@ -81,8 +79,7 @@ pub(crate) async fn begin(state: &State, provider: &str, redirect_uri: Option<&s
     let (app_key, region) = callback_host(&state.config, redirect_uri).ok_or_else(not_a_callback)?;
     let now = state.clock.now();
     let mut conn = state.connection().await?;
-    let project_id =
-        store::projects::find_id_at(&mut conn, &app_key, region).await?.ok_or_else(not_a_callback)?;
+    let project_id = store::projects::find_id_at(&mut conn, &app_key, region).await?.ok_or_else(not_a_callback)?;
     if shared_sign_ins::count(&mut conn, project_id, now).await? >= limits::SHARED_SIGN_INS_PER_PROJECT {
         return Err(Error::throttled(limits::SHARED_SIGN_IN_SECONDS.unsigned_abs()).into());
     }
@@ -169,12 +166,7 @@ fn offered<'a>(config: &'a Config, name: &str) -> Result<(Provider, &'a SharedCl
 }
 
 fn as_known<'a>(client: &'a SharedClient, redirect_uri: &'a str) -> Client<'a> {
-    Client {
-        id: &client.client_id,
-        secret: client.client_secret.expose_secret(),
-        scopes: &client.scopes,
-        redirect_uri,
-    }
+    Client { id: &client.client_id, secret: client.client_secret.expose_secret(), scopes: &client.scopes, redirect_uri }
 }
 
 /// Where a provider sends browsers back to; the operator registers it there.

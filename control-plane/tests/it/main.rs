@@ -1,6 +1,7 @@
 //! The control plane driven over HTTP, on real Postgres, with an engine that does in the store what sagas would do in the world.
 
 mod accounts;
+mod audit;
 mod bad_input;
 mod billing;
 mod branches;

@@ -39,9 +39,14 @@ async fn a_browser_is_sent_with_what_protects_its_sign_in() {
     let url = Url::parse(body["auth_url"].as_str().expect("an address")).expect("a URL");
     assert_eq!(url.host_str(), Some("accounts.google.com"));
     assert_eq!(parameter(&url, "client_id").as_deref(), Some("google-client"));
-    assert_eq!(parameter(&url, "redirect_uri").as_deref(), Some("http://127.0.0.1:7100/auth/v1/shared/google/callback"));
+    assert_eq!(
+        parameter(&url, "redirect_uri").as_deref(),
+        Some("http://127.0.0.1:7100/auth/v1/shared/google/callback")
+    );
     assert_eq!(parameter(&url, "code_challenge_method").as_deref(), Some("S256"));
-    assert!(parameter(&url, "nonce").is_some() && !url.as_str().contains("secret") && !url.as_str().contains("own.state"));
+    assert!(
+        parameter(&url, "nonce").is_some() && !url.as_str().contains("secret") && !url.as_str().contains("own.state")
+    );
     let kept: (Vec<u8>, Vec<u8>) = sqlx::query_as("select state_hash, sealed_flow from shared_sign_ins")
         .fetch_one(&app.pool)
         .await
@@ -64,7 +69,10 @@ async fn a_state_works_once_and_not_for_long() {
 
     let state = state_of(&app, &back).await;
     let ended = finish(&state).await;
-    assert_eq!((ended.status, ended.header("location")), (302, Some(&*format!("{back}?success=false&error=Access+was+denied"))));
+    assert_eq!(
+        (ended.status, ended.header("location")),
+        (302, Some(&*format!("{back}?success=false&error=Access+was+denied")))
+    );
     assert_eq!(finish(&state).await.refusal(), (400, "request.invalid"));
 
     let late = state_of(&app, &back).await;
@@ -80,7 +88,10 @@ async fn a_state_works_once_and_not_for_long() {
         .body(format!("state={state}&code=x"))
         .expect("a request");
     let failed = stranger.send_raw(form).await;
-    assert_eq!((failed.status, failed.header("location")), (302, Some(&*format!("{back}?success=false&error=Authentication+failed"))));
+    assert_eq!(
+        (failed.status, failed.header("location")),
+        (302, Some(&*format!("{back}?success=false&error=Authentication+failed")))
+    );
     let unreadable = stranger.send_text(Method::POST, CALLBACK, &[], "{}".to_owned()).await;
     assert_eq!(unreadable.refusal(), (400, "request.malformed"));
 
@@ -114,7 +125,14 @@ async fn one_project_cannot_take_the_room_of_others() {
 async fn what_leads_elsewhere_is_refused() {
     let app = App::start().await;
     let back = callback_of(&app, &app.admin.project("shop").await).await;
-    for foreign in ["", "x", "https://evil.example/", &back.replace("https:", "http:"), &format!("{back}?x=1"), &back.replace(":7143", "")] {
+    for foreign in [
+        "",
+        "x",
+        "https://evil.example/",
+        &back.replace("https:", "http:"),
+        &format!("{back}?x=1"),
+        &back.replace(":7143", ""),
+    ] {
         assert_eq!(begin(&app, foreign).await.refusal(), (400, "request.invalid"), "{foreign}");
     }
     let stranger = app.admin.with_token(None);

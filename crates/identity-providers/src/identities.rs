@@ -49,9 +49,7 @@ pub async fn identify(
     match provider {
         Provider::Google | Provider::LinkedIn | Provider::Apple => {
             let token = tokens["id_token"].as_str().ok_or(Failure::Answer("the provider gives no identity token"))?;
-            let claims = verified_claims(calls, provider, token, &[client.id])
-                .await
-                .map_err(Failure::Answer)?;
+            let claims = verified_claims(calls, provider, token, &[client.id]).await.map_err(Failure::Answer)?;
             // Only who began this sign-in knows the nonce.
             if provider.repeats_nonce() && claims["nonce"] != secrets.nonce.as_str() {
                 return Err(Failure::Answer("the identity token has another nonce"));
@@ -328,7 +326,9 @@ mod tests {
                 "avatar": "https://a.b/i.png", "avatar_url": "https://a.b/i.png"});
             let identity = from_profile(provider, profile).expect("an identity");
             let passed_on = from_profile(provider, to_profile(&identity)).expect("an identity");
-            let told = |identity: Identity| (identity.provider, identity.account_id, identity.email, identity.name, identity.avatar_url);
+            let told = |identity: Identity| {
+                (identity.provider, identity.account_id, identity.email, identity.name, identity.avatar_url)
+            };
             assert_eq!(told(passed_on), told(identity), "{provider:?}");
         }
         let claims = json!({"sub": "1", "email": "a@b.co", "email_verified": true, "name": "Ada", "picture": "https://a.b/p.png"});

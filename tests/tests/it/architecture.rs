@@ -58,7 +58,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "metering"]),
     (
         "hearth-data-plane",
-        &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "metering", "schema-merge", "outbound", "identity-providers"],
+        &[
+            "ids",
+            "clock",
+            "telemetry",
+            "http-kit",
+            "data-plane-contract",
+            "metering",
+            "schema-merge",
+            "outbound",
+            "identity-providers",
+        ],
     ),
     (
         "hearth",

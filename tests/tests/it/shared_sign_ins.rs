@@ -16,7 +16,9 @@ async fn applications_sign_in_through_the_operators_clients() {
     let at = |path: &str| format!("http://127.0.0.1:{provider}{path}");
     let endpoints = format!("authorize = '{}'\ntoken = '{}'\n", at("/auth"), at("/token"));
     let table = |name: &str, more: &str| {
-        format!("[{name}]\nclient_id = '{name}-client'\nclient_secret = '{name}-secret'\n[{name}.endpoints]\n{endpoints}{more}\n")
+        format!(
+            "[{name}]\nclient_id = '{name}-client'\nclient_secret = '{name}-secret'\n[{name}.endpoints]\n{endpoints}{more}\n"
+        )
     };
     let text = [
         table("google", &format!("keys = '{}'\nissuer = '{}'", at("/jwks"), at(""))),

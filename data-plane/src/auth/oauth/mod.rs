@@ -29,7 +29,11 @@ mod states;
 
 /// What calls to providers are made with.
 fn calls(app: &App) -> Calls<'_> {
-    Calls { outbound: &app.outbound, key_sets: &app.key_sets, endpoints: app.config.outgoing.oauth_endpoints.as_deref() }
+    Calls {
+        outbound: &app.outbound,
+        key_sets: &app.key_sets,
+        endpoints: app.config.outgoing.oauth_endpoints.as_deref(),
+    }
 }
 
 /// Routes under `/api/auth`.
