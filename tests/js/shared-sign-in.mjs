@@ -55,7 +55,11 @@ async function authUrl(sdk, provider) {
 
 async function configurations(world) {
   equal('where to', (await world.admin('PUT', '/api/auth/config', { allowedRedirectUrls: [APP] })).status, 200);
-  for (const provider of OFFERED) {
+  const begun = await world.ask(`${world.project.baseUrl}/api/auth/public-config`);
+  equal('what a new project begins with', begun.body.oAuthProviders, ['github', 'google']);
+  const removed = await world.admin('DELETE', '/api/auth/oauth/google/config');
+  equal('removed', removed.status, 200);
+  for (const provider of ['google', 'x']) {
     const made = await world.admin('POST', '/api/auth/oauth/configs', { provider, useSharedKey: true });
     equal(`the cloud's client of ${provider}`, [made.status, made.body.useSharedKey, made.body.clientId], [200, true, null]);
   }
