@@ -27,9 +27,9 @@ async fn applications_sign_in_through_the_operators_clients() {
     ]
     .concat();
     let file = tempfile::NamedTempFile::new().expect("a file");
-    fs::write(file.path(), text).expect("it is ours");
+    fs::write(file.path(), &text).expect("it is ours");
     let arguments = vec!["--shared-clients-file".to_owned(), file.path().display().to_string()];
-    let cloud = Cloud::start_with(Options { arguments, ..Options::default() }).await;
+    let mut cloud = Cloud::start_with(Options { arguments, ..Options::default() }).await;
 
     let project = cloud.api().new_project(cloud.organization(), "shared").await;
     let plane = DataPlane::of(&cloud, &project.id).await;
@@ -45,5 +45,16 @@ async fn applications_sign_in_through_the_operators_clients() {
     assert_eq!(result["providers"], 3);
     let log = cloud.log();
     assert!(!log.contains("-secret") && !log.contains("google@example.org"), "{log}");
+
+    // The operator shares one more; a project knows once it is restarted.
+    fs::write(file.path(), text + &table("discord", "")).expect("it is ours");
+    let _stopped = cloud.terminate().await;
+    cloud.restart().await;
+    let wanted = json!({ "provider": "discord", "useSharedKey": true });
+    let plane = DataPlane::of(&cloud, &project.id).await;
+    let _refused = plane.post("/api/auth/oauth/configs", &wanted).await.expect(400);
+    let path = format!("/projects/v1/{}/restart?waitForCompletion=true", project.id);
+    let _restarted = cloud.api().post_empty(&path).await.expect(200);
+    let _taken = plane.post("/api/auth/oauth/configs", &wanted).await.expect(200);
     cloud.finish().await;
 }
