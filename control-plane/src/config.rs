@@ -1,7 +1,11 @@
 //! What the control plane must be told.
 
+use std::collections::BTreeMap;
+
+use identity_providers::{Endpoints, Provider};
 use model::versions::Version;
 use secrecy::SecretString;
+use serde::Deserialize;
 
 /// How clients reach the gateway. Ports are shown only where they are not the scheme's own.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +28,25 @@ impl Gateway {
     }
 }
 
+/// A client of the operator's own at a sign-in provider, for projects that have none.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedClient {
+    /// Its id.
+    pub client_id: String,
+    /// Its secret; Apple's is JSON with `teamId`, `keyId` and `privateKey`.
+    pub client_secret: SecretString,
+    /// Scopes to ask for; none means the provider's default.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Where the provider is, if not where it usually is.
+    #[serde(default)]
+    pub endpoints: Endpoints,
+}
+
+/// The clients that the operator shares.
+pub type SharedClients = BTreeMap<Provider, SharedClient>;
+
 /// Settings of the control plane.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -35,6 +58,10 @@ pub struct Config {
     pub latest_version: Version,
     /// Idle time after which a new project sleeps; absent means never.
     pub sleep_after_seconds: Option<i64>,
+    /// Base URL of the control plane, as browsers reach it.
+    pub public_url: String,
+    /// Clients at sign-in providers that projects may use.
+    pub shared_clients: SharedClients,
     /// The token by which gateway and worker are known.
     pub internal_token: SecretString,
 }

@@ -15,7 +15,7 @@ mod state;
 pub use api::openapi::document as openapi_document;
 pub use app::partners::manage as partners;
 pub use bootstrap::{Bootstrapped, bootstrap, renew_credentials};
-pub use config::{Config, Gateway};
+pub use config::{Config, Gateway, SharedClient, SharedClients};
 pub use http::router;
 pub use signing::SigningError;
 pub use state::{Seams, StartError, State, state};

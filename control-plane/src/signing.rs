@@ -129,9 +129,7 @@ impl Signer {
             jti: uuid::Uuid::new_v4(),
             sid: session_id,
         };
-        let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::RS256) };
-        let token = jsonwebtoken::encode(&header, &claims, &self.encoding).expect("a valid RSA key signs plain claims");
-        SecretString::from(token)
+        self.sign_claims(&claims)
     }
 
     /// A code that proves to a project's data plane that the platform vouches for this administrator.
@@ -150,8 +148,32 @@ impl Signer {
             "exp": now.timestamp() + limits::AUTHORIZATION_CODE_SECONDS,
             "jti": uuid::Uuid::new_v4(),
         });
+        self.sign_claims(&claims)
+    }
+
+    /// Proves to a project's data plane that we found out who signed in. Worth something only with this payload and at this address.
+    pub(crate) fn sign_shared_sign_in(
+        &self,
+        project_id: ProjectId,
+        redirect_uri: &str,
+        payload: &str,
+        now: DateTime<Utc>,
+    ) -> SecretString {
+        self.sign_claims(&serde_json::json!({
+            "type": "shared_sign_in",
+            "projectId": project_id,
+            "redirect_uri": redirect_uri,
+            "payload": hex::encode(Sha256::digest(payload.as_bytes())),
+            "iss": ISSUER,
+            "iat": now.timestamp(),
+            "exp": now.timestamp() + limits::SHARED_IDENTITY_SECONDS,
+            "jti": uuid::Uuid::new_v4(),
+        }))
+    }
+
+    fn sign_claims(&self, claims: &impl Serialize) -> SecretString {
         let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::RS256) };
-        let token = jsonwebtoken::encode(&header, &claims, &self.encoding).expect("a valid RSA key signs plain claims");
+        let token = jsonwebtoken::encode(&header, claims, &self.encoding).expect("a valid RSA key signs plain claims");
         SecretString::from(token)
     }
 

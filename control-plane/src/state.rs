@@ -9,7 +9,9 @@ use saga::Engine;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::{
-    app::{Failure, operations::hub::Hub, partners::guesses::Guesses, throttle::Throttle},
+    app::{
+        Failure, operations::hub::Hub, partners::guesses::Guesses, shared_sign_ins::SharedProviders, throttle::Throttle,
+    },
     config::Config,
     passwords::Passwords,
     signing::{Signer, SigningError},
@@ -52,6 +54,7 @@ pub struct State {
     pub(crate) login_throttle: Throttle,
     pub(crate) partner_guesses: Guesses,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) shared_providers: Arc<SharedProviders>,
 }
 
 impl std::fmt::Debug for State {
@@ -68,6 +71,7 @@ pub async fn state(config: Config, seams: Seams) -> Result<State, StartError> {
     let Seams { pool, engine, clock, master_key, outbound } = seams;
     let signer = Signer::load_or_create(&pool, &master_key, clock.now()).await?;
     let hub = Arc::new(Hub::start(pool.clone()));
+    let shared_providers = Arc::new(SharedProviders::new(&config.shared_clients));
     Ok(State {
         config: Arc::new(config),
         pool,
@@ -80,6 +84,7 @@ pub async fn state(config: Config, seams: Seams) -> Result<State, StartError> {
         login_throttle: Throttle::new(limits::LOGIN_ATTEMPTS),
         partner_guesses: Guesses::default(),
         hub,
+        shared_providers,
     })
 }
 

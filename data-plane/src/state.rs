@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clock::SharedClock;
+use identity_providers::KeySets;
 use outbound::{Outbound, Settings};
 
 use crate::{
     activity::Activity,
     auth::passwords::Passwords,
-    authentication::{AccessKeys, KeySets, SigningKeys},
+    authentication::{AccessKeys, SigningKeys},
     config::Config,
     encryption::Cipher,
     events::Events,

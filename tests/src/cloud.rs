@@ -181,6 +181,12 @@ impl Cloud {
         self.folder.path().join("home")
     }
 
+    /// All that it logged itself, data planes not counted.
+    #[must_use]
+    pub fn log(&self) -> String {
+        logs::tail(&self.log_folder(), usize::MAX)
+    }
+
     /// The addresses it listens on.
     #[must_use]
     pub fn ports(&self) -> &Ports {

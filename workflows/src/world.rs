@@ -45,6 +45,8 @@ pub struct World {
     pub base_domain: String,
     /// Base URL of the control plane, as data planes reach it.
     pub control_plane_url: String,
+    /// Sign-in providers, comma-separated, whose clients the operator shares with projects.
+    pub shared_clients: String,
     /// How long a merge can be undone; zero keeps nothing for that.
     pub merge_undo: std::time::Duration,
     /// Public URL of a project, with `{host}` in place of its host, such as `https://{host}:7143`.

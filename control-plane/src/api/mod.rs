@@ -16,6 +16,7 @@ mod partnership;
 mod platform;
 mod projects;
 mod quotas;
+mod shared_sign_ins;
 mod usage;
 
 use axum::{
@@ -38,7 +39,12 @@ type Answer<T> = Result<T, Failure>;
 
 /// Routes for everybody.
 pub(crate) fn public() -> Router<State> {
-    Router::new().merge(auth::public()).merge(platform::routes()).merge(internal::routes()).merge(openapi::routes())
+    Router::new()
+        .merge(auth::public())
+        .merge(shared_sign_ins::routes())
+        .merge(platform::routes())
+        .merge(internal::routes())
+        .merge(openapi::routes())
 }
 
 /// Routes for users.

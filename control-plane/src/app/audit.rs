@@ -1,4 +1,6 @@
-//! Audit rows: opened before an action, in its transaction, and closed after it.
+//! Audit rows. The row of a request that may change something is committed before the request is looked at. The act gives it its name, and
+//! closes it, in the transaction in which it is done; whatever is still open when the request is answered is closed with the answer. So a row
+//! without an outcome is a request that is under way, or one whose process died.
 
 use ids::{AuditId, OrganizationId, ProjectId};
 use serde_json::Value;
@@ -17,7 +19,21 @@ pub(crate) struct Subject {
     pub(crate) detail: Value,
 }
 
-/// Opens a row for `action`, a `noun.verb`.
+/// Opens the row of a request, such as `POST /projects/v1/…/pause`, and commits it.
+pub(crate) async fn open_request(state: &State, ctx: &Ctx, request: &str) -> Result<AuditId, Failure> {
+    let subject = Subject { detail: serde_json::json!({ "request": request }), ..Subject::default() };
+    let opening = opening(state, ctx, audit_log::REQUEST, subject);
+    audit_log::open(&mut *state.connection().await?, &opening).await?;
+    Ok(opening.id)
+}
+
+/// Closes what the act left open.
+pub(crate) async fn close_request(state: &State, id: AuditId, outcome: &str) -> Result<(), Failure> {
+    audit_log::close(&mut *state.connection().await?, id, outcome, state.clock.now()).await?;
+    Ok(())
+}
+
+/// Says that the request does `action`, a `noun.verb`: in its row, or in one more where that says something already or there is none.
 pub(crate) async fn open(
     conn: &mut PgConnection,
     state: &State,
@@ -25,7 +41,18 @@ pub(crate) async fn open(
     action: &'static str,
     subject: Subject,
 ) -> Result<AuditId, Failure> {
-    let opening = Opening {
+    let opening = opening(state, ctx, action, subject);
+    if let Some(id) = ctx.audit_id
+        && audit_log::name(conn, id, &opening).await?
+    {
+        return Ok(id);
+    }
+    audit_log::open(conn, &opening).await?;
+    Ok(opening.id)
+}
+
+fn opening(state: &State, ctx: &Ctx, action: &'static str, subject: Subject) -> Opening {
+    Opening {
         id: AuditId::generate(),
         actor: ctx.user_id(),
         partner_id: match &ctx.caller {
@@ -38,9 +65,7 @@ pub(crate) async fn open(
         request_id: Some(ctx.request_id.clone()),
         detail: if subject.detail.is_null() { serde_json::json!({}) } else { subject.detail },
         at: state.clock.now(),
-    };
-    audit_log::open(conn, &opening).await?;
-    Ok(opening.id)
+    }
 }
 
 /// Closes a row in the transaction that did the whole action.

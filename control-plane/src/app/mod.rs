@@ -13,11 +13,11 @@ pub(crate) mod partners;
 pub(crate) mod projects;
 pub(crate) mod quotas;
 pub(crate) mod reporters;
+pub(crate) mod shared_sign_ins;
 pub(crate) mod throttle;
 pub(crate) mod usage;
 
-use ids::OperationId;
-use ids::UserId;
+use ids::{AuditId, OperationId, UserId};
 use model::Error;
 use store::{partners::Partner, users::User};
 use uuid::Uuid;
@@ -61,6 +61,8 @@ pub(crate) struct Ctx {
     pub(crate) request_id: String,
     /// The key under which the answer will be kept, if the caller gave one.
     pub(crate) idempotency_key: Option<String>,
+    /// The audit row that was opened for the request, if it may change something.
+    pub(crate) audit_id: Option<AuditId>,
 }
 
 impl Ctx {

@@ -33,7 +33,12 @@ pub(crate) async fn require_user(AxumState(state): AxumState<State>, mut request
         principal.set(format!("user:{}", user.id));
     }
     let request_id = request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.as_str().to_owned());
-    request.extensions_mut().insert(Ctx { caller: Caller::User(user), request_id, idempotency_key: None });
+    request.extensions_mut().insert(Ctx {
+        caller: Caller::User(user),
+        request_id,
+        idempotency_key: None,
+        audit_id: None,
+    });
     next.run(request).await
 }
 

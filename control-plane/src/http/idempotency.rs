@@ -34,6 +34,11 @@ const ABANDONED: Span = Span::minutes(12);
 #[derive(Clone, Debug)]
 pub(crate) struct IdempotencyKey(pub(crate) String);
 
+/// Whether requests of this method may change something.
+pub(crate) fn may_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
 struct Claim<'a> {
     state: &'a State,
     principal: Uuid,
@@ -51,7 +56,7 @@ fn key_of(headers: &HeaderMap) -> Result<Option<String>, Error> {
 
 /// Middleware, inside authentication.
 pub(crate) async fn replay_or_run(AxumState(state): AxumState<State>, request: Request, next: Next) -> Response {
-    let mutating = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let mutating = may_change(request.method());
     let ctx = request.extensions().get::<Ctx>().cloned();
     match (key_of(request.headers()), ctx) {
         (Err(error), _) if mutating => Failure(error).into_response(),

@@ -1,5 +1,6 @@
-//! What every request passes through: request id, one log line, panics caught, authentication, idempotency; and the one error body.
+//! What every request passes through: request id, one log line, panics caught, authentication, idempotency, an audit row; and the one error body.
 
+mod audited;
 pub(crate) mod authenticate;
 pub(crate) mod extract;
 mod idempotency;
@@ -15,9 +16,11 @@ use crate::{api, app::Failure, state::State};
 pub fn router(state: State) -> Router {
     // The last layer is the outermost.
     let authenticated = api::authenticated()
+        .route_layer(middleware::from_fn_with_state(state.clone(), audited::open_and_close))
         .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::replay_or_run))
         .route_layer(middleware::from_fn_with_state(state.clone(), authenticate::require_user));
     let partners = api::partners()
+        .route_layer(middleware::from_fn_with_state(state.clone(), audited::open_and_close))
         .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::replay_or_run))
         .route_layer(middleware::from_fn_with_state(state.clone(), partner::require_partner));
     let all = api::public()

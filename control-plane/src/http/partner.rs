@@ -39,6 +39,7 @@ pub(crate) async fn require_partner(
         caller: Caller::Partner(Box::new(partner)),
         request_id,
         idempotency_key: None,
+        audit_id: None,
     });
     next.run(request).await
 }

@@ -66,6 +66,11 @@ impl IntoResponse for Failure {
     }
 }
 
+/// The code of a failure that has no body yet.
+pub(crate) fn code_of(response: &Response) -> Option<&'static str> {
+    response.extensions().get::<Pending>().map(|pending| pending.code)
+}
+
 /// What an answer without a body of ours means: it comes from the framework.
 fn framework(status: StatusCode) -> (&'static str, &'static str) {
     match status {

@@ -24,5 +24,11 @@ pub const INSTANCE_TYPE_VARIABLE: &str = "HEARTH_INSTANCE_TYPE";
 /// Environment variable that is `1` on a branch: schedules exist there but fire only when enabled there.
 pub const BRANCH_VARIABLE: &str = "HEARTH_BRANCH";
 
+/// Environment variable with the providers, comma-separated, whose clients the cloud shares with a project.
+pub const SHARED_CLIENTS_VARIABLE: &str = "HEARTH_SHARED_CLIENTS";
+
+/// Environment variable that is `1` where the cloud signs what it passes on of a shared sign-in, so that nothing unsigned is believed.
+pub const SHARED_SIGN_INS_SIGNED_VARIABLE: &str = "HEARTH_SHARED_OAUTH_SIGNED";
+
 /// The version of the InsForge backend whose wire a data plane of this build speaks; clients switch features on by it.
 pub const COMPATIBLE_VERSION: &str = "2.3.1";

@@ -89,6 +89,13 @@ pub(crate) struct UpSettings {
     /// Days after which a project of the free plan that nobody uses is paused, whole or not; 0 means never.
     #[arg(long, env = "HEARTH_PAUSE_IDLE_DAYS", default_value = "7", value_parser = days)]
     pub(crate) pause_idle_days: f64,
+    /// File (TOML) with clients at sign-in providers that projects may use: a table per provider, such as `[google]`, with `client_id` and
+    /// `client_secret`. Keep it readable only by the operator; it is read at start and copied nowhere.
+    #[arg(long, env = "HEARTH_SHARED_CLIENTS_FILE")]
+    pub(crate) shared_clients_file: Option<PathBuf>,
+    /// Base URL of the control plane's API as browsers reach it; sign-in providers send them there [default: that of --api-addr].
+    #[arg(long, env = "HEARTH_PUBLIC_API_URL")]
+    pub(crate) public_api_url: Option<String>,
     /// Networks that receivers of events may be in although they are private, such as `10.1.0.0/16`. Without them every receiver is on the
     /// public internet and speaks HTTPS.
     #[arg(long, env = "HEARTH_OUTBOUND_ALLOW", value_delimiter = ',')]

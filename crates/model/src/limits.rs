@@ -122,6 +122,15 @@ pub const PARTNER_GUESSES_PER_ADDRESS: u32 = 20;
 /// Wrong secrets of one partner from all addresses, per minute.
 pub const PARTNER_GUESSES_PER_PARTNER: u32 = 100;
 
+/// How long a browser may take to sign in through a client that the operator shares, in seconds.
+pub const SHARED_SIGN_IN_SECONDS: i64 = 600;
+/// Such sign-ins of one project under way at once.
+pub const SHARED_SIGN_INS_PER_PROJECT: i64 = 1000;
+/// How long a project believes what it is told of a finished one, in seconds.
+pub const SHARED_IDENTITY_SECONDS: i64 = 300;
+/// Longest address that a shared sign-in may lead back to, in bytes.
+pub const SHARED_REDIRECT_MAX: usize = 4096;
+
 /// Receivers of events that an organization or a partner may name.
 pub const WEBHOOK_ENDPOINTS: i64 = 20;
 /// Longest URL of a receiver of events, in bytes.

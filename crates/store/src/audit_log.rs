@@ -49,6 +49,26 @@ pub async fn open(conn: &mut PgConnection, opening: &Opening) -> sqlx::Result<()
     Ok(())
 }
 
+/// The action of a row that was opened for a request before anybody knew what it would do.
+pub const REQUEST: &str = "request";
+
+/// Gives the row of a request its action and subject. False where it has them: a request may do more than one thing.
+pub async fn name(conn: &mut PgConnection, id: AuditId, opening: &Opening) -> sqlx::Result<bool> {
+    let named = sqlx::query!(
+        "update audit_log set action = $2, organization_id = $3, project_id = $4, detail = detail || $5
+         where id = $1 and action = $6",
+        id.as_uuid(),
+        opening.action,
+        opening.organization_id.map(Uuid::from),
+        opening.project_id.map(Uuid::from),
+        opening.detail,
+        REQUEST
+    )
+    .execute(conn)
+    .await?;
+    Ok(named.rows_affected() == 1)
+}
+
 /// Closes a row with its outcome: `done`, `started`, or an error code. The first outcome stays.
 pub async fn close(conn: &mut PgConnection, id: AuditId, outcome: &str, at: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(

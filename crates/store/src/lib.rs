@@ -23,6 +23,7 @@ pub mod project_secrets;
 pub mod projects;
 pub mod quotas;
 pub mod sessions;
+pub mod shared_sign_ins;
 pub mod signing_keys;
 pub mod usage;
 pub mod usage_days;

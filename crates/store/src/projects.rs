@@ -144,6 +144,18 @@ pub async fn find_for_operation(conn: &mut PgConnection, id: ProjectId) -> sqlx:
     one(select!("where p.id = $1", id.as_uuid()).fetch_optional(conn).await?)
 }
 
+/// The live project or branch behind a host name, for whoever calls it: host names are public.
+pub async fn find_id_at(conn: &mut PgConnection, app_key: &AppKey, region: Region) -> sqlx::Result<Option<ProjectId>> {
+    let id = sqlx::query_scalar!(
+        "select id from projects where app_key = $1 and region = $2 and deleted_at is null and intent <> 'deleted'",
+        app_key.as_str(),
+        region.as_str()
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(id.map(Into::into))
+}
+
 /// A project that is not deleted and that the user may see: as a member of its organization, or as an operator of this cloud.
 pub async fn find_owned(conn: &mut PgConnection, user_id: UserId, id: ProjectId) -> sqlx::Result<Option<Project>> {
     one(select!(

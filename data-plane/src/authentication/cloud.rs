@@ -3,12 +3,10 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Duration;
 use http::StatusCode;
+use identity_providers::key_sets::{self, Expectation, FETCH_TIMEOUT};
 use serde_json::Value;
 
-use super::{
-    AccessClaims, Role,
-    key_sets::{self, Expectation, FETCH_TIMEOUT},
-};
+use super::{AccessClaims, Role};
 use crate::{
     http::{Error, Result},
     state::App,

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 mod access_keys;
 mod cloud;
 mod extractors;
-pub(crate) mod key_sets;
 pub mod signing_keys;
 mod tokens;
 mod verified;
@@ -16,7 +15,6 @@ pub use access_keys::{AccessKeys, KeyKind};
 pub(crate) use cloud::verify_signature as verify_cloud_signature;
 pub use cloud::{sign_for_cloud, verify as verify_cloud_authorization};
 pub use extractors::{RequireAdmin, RequireApiKey, RequireCloud, RequirePlatform, RequireToken, RequireUser};
-pub use key_sets::KeySets;
 pub use signing_keys::SigningKeys;
 pub use tokens::{AccessClaims, RefreshClaims, csrf_token};
 

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
+use identity_providers::Provider;
 use ids::ProjectId;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -12,7 +13,7 @@ mod size;
 mod trust;
 
 pub use advisor::Advisor;
-pub use outgoing::{Endpoints, Outgoing, ProviderSeeds};
+pub use outgoing::{Outgoing, ProviderSeeds};
 pub use trust::TrustedProxies;
 
 /// Longest accepted administrator password.
@@ -215,6 +216,12 @@ impl Config {
     #[must_use]
     pub fn part_of_cloud(&self) -> bool {
         self.aws_instance_profile_name.as_deref().is_some_and(|name| !name.trim().is_empty())
+    }
+
+    /// Whether sign-ins may use the platform's own client of a provider. A cloud of the original kind shares all; any other says which.
+    #[must_use]
+    pub fn shares_client_of(&self, provider: Provider) -> bool {
+        self.part_of_cloud() || self.outgoing.shared_clients.contains(&provider)
     }
 
     /// Whether no platform runs the process: it then looks after its own backups.

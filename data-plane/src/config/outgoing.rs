@@ -1,11 +1,11 @@
 //! What the operator says about calls that leave the process: private networks that may be reached, certificates, providers' addresses.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
+use identity_providers::{EndpointOverrides, Provider};
 use ipnet::IpNet;
 use secrecy::SecretString;
-use serde::Deserialize;
 
 /// Settings of outgoing calls.
 #[derive(Clone, Debug, Args)]
@@ -18,35 +18,21 @@ pub struct Outgoing {
     pub outbound_ca_file: Option<PathBuf>,
     /// Other addresses of built-in sign-in providers, as JSON: `{"google": {"authorize": "https://…", "token": "https://…"}}`.
     #[arg(long, env = "HEARTH_OAUTH_ENDPOINTS", value_parser = endpoints)]
-    pub oauth_endpoints: Option<EndpointOverrides>,
+    pub oauth_endpoints: Option<Arc<EndpointOverrides>>,
+    /// Providers whose clients the platform shares with this project, comma-separated.
+    #[arg(long, env = data_plane_contract::SHARED_CLIENTS_VARIABLE, value_delimiter = ',', value_parser = provider)]
+    pub shared_clients: Vec<Provider>,
     /// `1` refuses shared sign-ins that the platform has not signed.
-    #[arg(long, env = "HEARTH_SHARED_OAUTH_SIGNED")]
+    #[arg(long, env = data_plane_contract::SHARED_SIGN_INS_SIGNED_VARIABLE)]
     pub shared_oauth_signed: Option<String>,
 }
 
-/// Overrides per provider.
-type EndpointOverrides = Arc<HashMap<String, Endpoints>>;
-
-/// Addresses of one provider; what is absent stays as built in.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Endpoints {
-    /// Where the browser goes.
-    pub authorize: Option<String>,
-    /// Where the code is exchanged.
-    pub token: Option<String>,
-    /// Where the profile is.
-    pub profile: Option<String>,
-    /// Where e-mail addresses are, for providers that have them apart.
-    pub emails: Option<String>,
-    /// The key set that signs identity tokens.
-    pub keys: Option<String>,
-    /// Who signs them.
-    pub issuer: Option<String>,
+fn endpoints(text: &str) -> Result<Arc<EndpointOverrides>, String> {
+    serde_json::from_str(text).map(Arc::new).map_err(|error| error.to_string())
 }
 
-fn endpoints(text: &str) -> Result<EndpointOverrides, String> {
-    serde_json::from_str(text).map(Arc::new).map_err(|error| error.to_string())
+fn provider(name: &str) -> Result<Provider, String> {
+    Provider::parse(name).ok_or_else(|| format!("unknown provider {name}"))
 }
 
 /// Client ids and secrets of sign-in providers that a process on its own is seeded with.

@@ -1,4 +1,5 @@
-//! Sign-in providers and policy that a process begins with: the cloud's shared clients where it is part of one, else those of the environment.
+//! Sign-in providers and policy that a process begins with: the cloud's shared clients where it is part of one, else those of the environment,
+//! and in a new project those that its platform shares.
 
 use secrecy::ExposeSecret as _;
 
@@ -12,10 +13,10 @@ use crate::{
 const SHARED: [Provider; 2] = [Provider::Google, Provider::GitHub];
 
 /// Stores what is missing. A failure is logged and keeps nobody from being served.
-pub(super) async fn seed(app: &App) {
+pub(super) async fn seed(app: &App, first_start: bool) {
     let seeded = match app.config.part_of_cloud() {
         true => seed_cloud(app).await,
-        false => seed_own(app).await,
+        false => seed_own(app, first_start).await,
     };
     if let Err(error) = seeded {
         tracing::warn!(cause = error.message(), "sign-in providers were not seeded");
@@ -39,10 +40,14 @@ async fn seed_cloud(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-async fn seed_own(app: &App) -> Result<(), Error> {
+async fn seed_own(app: &App, first_start: bool) -> Result<(), Error> {
     for (name, id, secret) in app.config.provider_seeds.complete() {
         let provider = Provider::parse(name).expect("seeds are of built-in providers");
         configs::seed(app, provider, Some((id, secret.expose_secret()))).await?;
+    }
+    // Once only: processes start often here, and whoever removed a provider wants it gone.
+    for provider in SHARED.into_iter().filter(|provider| first_start && app.config.shares_client_of(*provider)) {
+        configs::seed(app, provider, None).await?;
     }
     Ok(())
 }

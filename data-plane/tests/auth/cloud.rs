@@ -17,9 +17,10 @@ use base64::{
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use p521::ecdsa::{Signature, SigningKey, signature::Signer as _};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Plane, Reply};
+use crate::harness::{API_KEY, Plane, Reply};
 
 /// A cloud with whatever keys it publishes now.
 #[derive(Default)]
@@ -222,6 +223,38 @@ async fn a_project_of_a_cloud_uses_its_mail_and_its_sign_ins() {
     let own = state(&plane).await;
     let signed = signed(Some(&address(&own)));
     assert!(returned(&plane, &own, signed).await.starts_with("https://app.example/cb?insforge_code="));
+}
+
+#[tokio::test]
+async fn a_project_uses_the_clients_that_its_platform_shares_and_no_others() {
+    let (_cloud, url) = start_cloud().await;
+    let mut plane = Plane::start_with(&[("CLOUD_API_HOST", &url), ("HEARTH_SHARED_CLIENTS", "google,x")]).await;
+    let names =
+        async |plane: &Plane| plane.get("/api/auth/public-config", "").await.expect(200)["oAuthProviders"].clone();
+    assert_eq!(names(&plane).await, json!(["google"]), "a new project begins with what is shared");
+    // It is no project of a cloud in other respects.
+    assert_eq!(plane.get("/", "").await.status, 302);
+    let config = plane.get("/api/auth/public-config", "").await.expect(200);
+    assert_eq!(config["requireEmailVerification"], false);
+
+    let wanted = async |plane: &Plane, provider: &str| {
+        plane.post("/api/auth/oauth/configs", API_KEY, &json!({"provider": provider, "useSharedKey": true})).await
+    };
+    wanted(&plane, "x").await.expect(200);
+    let (status, code, _) = wanted(&plane, "github").await.refusal();
+    assert_eq!((status, code.as_str()), (400, "AUTH_OAUTH_CONFIG_ERROR"));
+    let path = format!("/api/auth/oauth/google?redirect_uri=https://app.example/cb&code_challenge={}", "c".repeat(43));
+    let begun = plane.get(&path, "").await.expect(200);
+    assert!(begun["authUrl"].as_str().is_some_and(|url| url.starts_with("https://accounts.example.org/")), "{begun}");
+
+    plane.call(Method::DELETE, "/api/auth/oauth/google/config", API_KEY, None, &[]).await.expect(200);
+    plane.restart_with(&[]).await;
+    assert_eq!(names(&plane).await, json!(["x"]), "what was removed does not come back");
+    // What is shared no more cannot be used, and a project's own client can.
+    plane.restart_with(&[("HEARTH_SHARED_CLIENTS", "github")]).await;
+    let (status, code, _) = plane.get(&path.replace("google", "x"), "").await.refusal();
+    assert_eq!((status, code.as_str()), (500, "AUTH_OAUTH_CONFIG_ERROR"));
+    assert_eq!(names(&plane).await, json!(["x"]), "only new projects begin with something");
 }
 
 fn url_encoded(text: &str) -> String {

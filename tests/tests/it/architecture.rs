@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("schema-merge", &[]),
     ("outbound", &[]),
+    ("identity-providers", &["outbound"]),
     ("model", &["ids"]),
     ("saga", &["ids"]),
     ("data-plane-contract", &["ids"]),
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "schema-merge",
             "data-plane-contract",
             "outbound",
+            "identity-providers",
         ],
     ),
     (
@@ -56,7 +58,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "metering"]),
     (
         "hearth-data-plane",
-        &["ids", "clock", "telemetry", "http-kit", "data-plane-contract", "metering", "schema-merge", "outbound"],
+        &[
+            "ids",
+            "clock",
+            "telemetry",
+            "http-kit",
+            "data-plane-contract",
+            "metering",
+            "schema-merge",
+            "outbound",
+            "identity-providers",
+        ],
     ),
     (
         "hearth",
@@ -76,6 +88,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "workflows",
             "gateway",
             "outbound",
+            "identity-providers",
         ],
     ),
     ("tests", ALL),

@@ -14,6 +14,9 @@ const PUBLIC: &[&str] = &[
     "/platform/insforge/latest-version",
     "/.well-known/jwks.json",
     "/openapi.json",
+    "/auth/v1/shared/{provider}",
+    "/auth/v1/shared/{provider}/callback",
+    "/oauth/twitter",
 ];
 
 /// Every route that needs one, as `(method, path)`, from the document that the control plane serves about itself.

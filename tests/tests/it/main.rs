@@ -16,3 +16,4 @@ mod merges;
 mod operations;
 mod partners;
 mod schema_command;
+mod shared_sign_ins;

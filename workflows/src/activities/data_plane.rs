@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use data_plane_contract::{
     BRANCH_VARIABLE, CONTROL_PLANE_URL_VARIABLE, INSTANCE_TYPE_VARIABLE, PLATFORM_PREFIX, PLATFORM_TOKEN_VARIABLE,
+    SHARED_CLIENTS_VARIABLE, SHARED_SIGN_INS_SIGNED_VARIABLE,
     heartbeat::Status,
     identity::{AssumeIdentity, CloneMode, IdentityAssumed},
 };
@@ -202,6 +203,10 @@ fn environment(
         plain(CONTROL_PLANE_URL_VARIABLE, world.control_plane_url.clone()),
         plain(INSTANCE_TYPE_VARIABLE, project.instance_type.as_str().to_owned()),
     ];
+    if !world.shared_clients.is_empty() {
+        environment.push(plain(SHARED_CLIENTS_VARIABLE, world.shared_clients.clone()));
+        environment.push(plain(SHARED_SIGN_INS_SIGNED_VARIABLE, "1".to_owned()));
+    }
     if let Some(parent) = parent {
         environment.push(plain("PARENT_APP_KEY", parent.app_key.to_string()));
         environment.push(plain(BRANCH_VARIABLE, "1".to_owned()));

@@ -89,6 +89,7 @@ impl Cloud {
             master_key: MasterKey::new(&MasterKey::generate(), None).expect("own output"),
             clock: SystemClock::shared(),
             base_domain: "localhost".to_owned(),
+            shared_clients: String::new(),
             control_plane_url: "http://127.0.0.1:1".to_owned(),
             merge_undo: Duration::from_secs(1800),
             public_url: "https://{host}".to_owned(),

@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use axum::{Router, body::Body, http::Request};
 use chrono::{DateTime, Utc};
 use clock::{Clock as _, ManualClock};
-use control_plane::{Bootstrapped, Config, Gateway, Seams};
+use control_plane::{Bootstrapped, Config, Gateway, Seams, SharedClient, SharedClients};
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt as _;
+use identity_providers::{Endpoints, Provider};
 use ids::{MemberId, OperationId, OrganizationId, UserId};
 use model::{limits::Plan, organizations::Role, sealing::MasterKey};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -29,12 +30,26 @@ fn master_key() -> &'static MasterKey {
     KEY.get_or_init(|| MasterKey::new(&MasterKey::generate(), None).expect("own output"))
 }
 
+/// One client, of a provider that does not answer.
+fn shared_clients() -> SharedClients {
+    let endpoints = Endpoints { token: Some("http://127.0.0.1:9/token".to_owned()), ..Endpoints::default() };
+    let client = SharedClient {
+        client_id: "google-client".to_owned(),
+        client_secret: SecretString::from("google-secret"),
+        scopes: Vec::new(),
+        endpoints,
+    };
+    [(Provider::Google, client)].into()
+}
+
 fn config() -> Config {
     Config {
         base_domain: "localhost".to_owned(),
         gateway: Gateway { https_port: Some(7143), http_port: 7180 },
         latest_version: "2.2.2".parse().expect("a version"),
         sleep_after_seconds: Some(900),
+        public_url: "http://127.0.0.1:7100".to_owned(),
+        shared_clients: shared_clients(),
         internal_token: SecretString::from(INTERNAL_TOKEN),
     }
 }

@@ -4,6 +4,7 @@
 
 mod edge;
 mod parts;
+mod shared_clients;
 mod waker;
 
 use std::sync::Arc;

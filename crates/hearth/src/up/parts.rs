@@ -8,7 +8,7 @@ use std::{
 };
 
 use clock::SystemClock;
-use control_plane::Seams;
+use control_plane::{Seams, SharedClients};
 use gateway::GatewayHandle;
 use outbound::Outbound;
 use providers_local::{
@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use workflows::{EmbeddedEngine, GatewayAddresses, Paces, Worker, World, idle_pause};
 
-use super::edge;
+use super::{edge, shared_clients};
 use crate::{
     announcement::{Admin, Announcement},
     failure::Failure,
@@ -71,6 +71,7 @@ impl Parts {
         ] {
             drop(listen(address, flag).await?);
         }
+        let shared = shared_clients::read(settings)?;
         progress.step("starting the control database");
         let pool = self.start_control_database(settings, home).await?;
         progress.step("preparing this machine for projects");
@@ -84,9 +85,10 @@ impl Parts {
         self.gateway = Some(edge::start_gateway(settings, home, Arc::clone(&node)).await?);
         progress.step("starting the control plane and the worker");
         let outbound = calls_to_tenants(settings)?;
-        self.start_api(settings, home, &pool, Arc::clone(&outbound), listener).await?;
+        let shared_names = shared_clients::names(&shared);
+        self.start_api(settings, home, &pool, Arc::clone(&outbound), shared, listener).await?;
         take_over(&pool).await?;
-        self.start_worker(settings, home, &pool, outbound, &node)?;
+        self.start_worker(settings, home, &pool, outbound, &node, shared_names)?;
         self.start_supervision(node);
         self.announce(settings, home, &pool).await
     }
@@ -120,6 +122,7 @@ impl Parts {
         home: &Home,
         pool: &PgPool,
         outbound: Arc<Outbound>,
+        shared_clients: SharedClients,
         listener: TcpListener,
     ) -> Result<(), Failure> {
         let config = control_plane::Config {
@@ -130,6 +133,8 @@ impl Parts {
             },
             latest_version: data_plane_contract::COMPATIBLE_VERSION.parse().expect("our own version is a version"),
             sleep_after_seconds: sleep_after_seconds(settings)?,
+            public_url: settings.public_api_url.clone().unwrap_or_else(|| format!("http://{}", settings.api_addr)),
+            shared_clients,
             internal_token: home.internal_token()?,
         };
         let seams = Seams {
@@ -163,6 +168,7 @@ impl Parts {
         pool: &PgPool,
         outbound: Arc<Outbound>,
         node: &Arc<LocalNode>,
+        shared_clients: String,
     ) -> Result<(), Failure> {
         let world = World {
             pool: pool.clone(),
@@ -178,6 +184,7 @@ impl Parts {
             master_key: home.master_key()?,
             clock: SystemClock::shared(),
             base_domain: settings.base_domain.clone(),
+            shared_clients,
             control_plane_url: format!("http://{}", settings.api_addr),
             merge_undo: settings.merge_undo(),
             public_url: format!("https://{{host}}:{}", settings.gateway_https_addr.port()),

@@ -1,7 +1,8 @@
 //! The account behind a provider's identity: a linked one, else the oldest with its address, else a new one.
 
 use deadpool_postgres::Transaction;
-use serde_json::{Value, json};
+use identity_providers::Identity;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
@@ -10,19 +11,6 @@ use crate::{
     http::{Error, Result},
     state::App,
 };
-
-/// Who somebody is to a provider.
-#[derive(Clone, Debug)]
-pub(super) struct Identity {
-    pub(super) provider: String,
-    pub(super) account_id: String,
-    /// Absent when the provider names none that may be relied on.
-    pub(super) email: Option<String>,
-    pub(super) name: String,
-    pub(super) avatar_url: Option<String>,
-    /// All that the provider said.
-    pub(super) data: Value,
-}
 
 /// The account found or made.
 #[derive(Clone, Copy, Debug)]

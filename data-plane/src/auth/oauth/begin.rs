@@ -6,17 +6,16 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
+use identity_providers::{Secrets, authorization_url};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::{
-    configs,
-    providers::{self, Addresses, Provider},
+    calls, configs,
+    providers::{self, Provider},
     shared,
-    states::{self, Flow, Secrets},
+    states::{self, Flow},
 };
 use crate::{
     auth::{policy::Policy, redirects},
@@ -46,7 +45,11 @@ pub(super) async fn begin(State(app): State<Arc<App>>, Path(name): Path<String>,
     let state = states::begin(&app, &flow, &secrets).await?;
     let mut url = match config.shared {
         true => shared::authorization_url(&app, provider, &state).await?,
-        false => authorization_url(&app, provider, &config, &state, &secrets)?,
+        false => {
+            let back = providers::callback_url(&app, &name);
+            authorization_url(provider, calls(&app).endpoints, &config.client(&back), &state, &secrets)
+                .map_err(|_| configs::not_configured(&name))?
+        }
     };
     providers::add_missing(&mut url, extra_parameters(&query));
     Ok(Json(json!({"authUrl": url.as_str()})))
@@ -89,43 +92,4 @@ pub(super) async fn flow(app: &App, provider: &str, query: &Query) -> Result<Flo
 /// Parameters that the application wants the provider to see.
 pub(super) fn extra_parameters(query: &Query) -> impl Iterator<Item = (&str, &str)> {
     query.pairs().filter(|(name, _)| !OWN_PARAMETERS.contains(name))
-}
-
-fn authorization_url(
-    app: &App,
-    provider: Provider,
-    config: &configs::Usable,
-    state: &str,
-    secrets: &Secrets,
-) -> Result<Url> {
-    let Addresses { authorize, .. } = provider.addresses(app);
-    let mut url = Url::parse(&authorize).map_err(|_| configs::not_configured(provider.as_str()))?;
-    {
-        let mut query = url.query_pairs_mut();
-        query
-            .append_pair("client_id", &config.client_id)
-            .append_pair("redirect_uri", &providers::callback_url(app, provider.as_str()))
-            .append_pair("response_type", if provider == Provider::Apple { "code id_token" } else { "code" })
-            .append_pair("scope", &provider.scope(&config.scopes))
-            .append_pair("state", state);
-        match provider {
-            Provider::Google => _ = query.append_pair("access_type", "offline"),
-            Provider::Apple => _ = query.append_pair("response_mode", "form_post"),
-            _ => {}
-        }
-        if provider.repeats_nonce() {
-            query.append_pair("nonce", &secrets.nonce);
-        }
-        if provider.uses_pkce() {
-            query
-                .append_pair("code_challenge", &challenge_of(&secrets.verifier))
-                .append_pair("code_challenge_method", "S256");
-        }
-    }
-    Ok(url)
-}
-
-/// The S256 challenge of a verifier.
-pub(super) fn challenge_of(verifier: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()))
 }

@@ -6,11 +6,12 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
+use identity_providers::{Identity, Secrets, identify};
 
 use super::{
-    accounts, configs, exchange, identities,
+    accounts, calls, configs, exchange,
     providers::{self, Provider},
-    states::{self, Flow, Secrets},
+    states::{self, Flow},
 };
 use crate::{
     http::{Error, JsonBody, Query, Result},
@@ -48,7 +49,7 @@ async fn come_back(app: &App, name: &str, state: Option<&str>, code: Option<&str
 }
 
 /// Sends the browser on with a code for the identity's account, or with why it has none.
-pub(super) async fn finish(app: &App, flow: &Flow, identity: &accounts::Identity) -> Result<Response> {
+pub(super) async fn finish(app: &App, flow: &Flow, identity: &Identity) -> Result<Response> {
     match accounts::find_or_create(app, identity).await {
         Ok(found) => exchange::redirect_with_code(app, flow, found.id).await,
         Err(error) if error.status().is_server_error() => Ok(exchange::redirect_with_error(flow, FAILED)),
@@ -56,7 +57,7 @@ pub(super) async fn finish(app: &App, flow: &Flow, identity: &accounts::Identity
     }
 }
 
-async fn sign_in(app: &App, name: &str, code: Option<&str>, secrets: &Secrets) -> Result<accounts::Identity> {
+async fn sign_in(app: &App, name: &str, code: Option<&str>, secrets: &Secrets) -> Result<Identity> {
     let failed = || Error::invalid_input(FAILED);
     let (Some(provider), Some(code)) = (Provider::parse(name), code.filter(|code| !code.is_empty())) else {
         return Err(failed());
@@ -65,7 +66,9 @@ async fn sign_in(app: &App, name: &str, code: Option<&str>, secrets: &Secrets) -
         let client = app.pools.internal().await?;
         configs::usable(app, &client, provider).await?.ok_or_else(|| configs::not_configured(name))?
     };
-    identities::identify(app, provider, &config, code, secrets).await.map_err(|failure| {
+    let back = providers::callback_url(app, name);
+    let identity = identify(calls(app), provider, &config.client(&back), code, secrets, app.clock.now()).await;
+    identity.map_err(|failure| {
         tracing::warn!(oauth.provider = name, cause = telemetry::chain(&failure), "a provider gave no identity");
         failed()
     })

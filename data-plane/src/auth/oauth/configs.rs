@@ -9,6 +9,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use deadpool_postgres::{ClientWrapper, GenericClient};
 use http::StatusCode;
+use identity_providers::Client;
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -41,6 +42,11 @@ pub(super) struct Usable {
 }
 
 impl Usable {
+    /// The project's own client; `redirect_uri` is where the provider sends the browser back to.
+    pub(super) fn client<'a>(&'a self, redirect_uri: &'a str) -> Client<'a> {
+        Client { id: &self.client_id, secret: &self.client_secret, scopes: &self.scopes, redirect_uri }
+    }
+
     /// Whether a sign-in through the browser can use it.
     fn complete(&self) -> bool {
         self.shared || !(self.client_id.is_empty() || self.client_secret.is_empty())
@@ -68,7 +74,7 @@ pub(super) async fn read(app: &App, client: &ClientWrapper, provider: Provider) 
         client_secret: client_secrets::open(app, row.get(1)).unwrap_or_default(),
         native_client_ids: row.get(2),
         scopes: row.get(3),
-        shared: row.get::<_, bool>(4) && app.config.part_of_cloud(),
+        shared: row.get::<_, bool>(4) && app.config.shares_client_of(provider),
     }))
 }
 
@@ -131,7 +137,7 @@ pub(super) async fn create_config(
     form_require_bool(&mut form);
     let change = Change::from_form(&mut form);
     form.finish()?;
-    change.check_shared(&app)?;
+    change.check_shared(&app, name)?;
     let mut client = app.pools.internal().await?;
     let transaction = client.transaction().await?;
     if find(&transaction, name).await?.is_some() {
@@ -190,7 +196,7 @@ pub(super) async fn update_config(
     let mut form = Form::new(&body);
     let change = Change::from_form(&mut form);
     form.finish()?;
-    change.check_shared(&app)?;
+    change.check_shared(&app, &name)?;
     let mut client = app.pools.internal().await?;
     let transaction = client.transaction().await?;
     let row = find(&transaction, &name).await?.ok_or_else(not_found)?;
@@ -282,8 +288,9 @@ impl Change {
         Self { use_shared_key, client_id, native_client_ids: native.map(owned), scopes, client_secret }
     }
 
-    fn check_shared(&self, app: &App) -> Result<()> {
-        if self.use_shared_key == Some(true) && !app.config.part_of_cloud() {
+    fn check_shared(&self, app: &App, provider: &str) -> Result<()> {
+        let offered = Provider::parse(provider).is_some_and(|provider| app.config.shares_client_of(provider));
+        if self.use_shared_key == Some(true) && !offered {
             return Err(Error::bad_request(
                 "AUTH_OAUTH_CONFIG_ERROR",
                 "Shared OAuth keys are not enabled in this environment",

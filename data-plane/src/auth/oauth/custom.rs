@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
+use identity_providers::{self as providers, Failure, Identity, LIMITS, Secrets, denies, text};
 use openidconnect::{
     AsyncHttpClient, AuthType, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret, CsrfToken, HttpRequest,
     HttpResponse, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
@@ -19,15 +20,12 @@ use outbound::Limits;
 use serde_json::{Value, json};
 
 use super::{
-    accounts::Identity,
     begin::{extra_parameters, flow},
     callback::{FAILED, finish},
-    calls::{self, Failure, LIMITS},
     custom_configs::{self, Usable},
     exchange,
-    identities::{denies, text},
     providers::{add_missing, callback_url},
-    states::{self, Secrets},
+    states,
 };
 use crate::{
     http::{Error, Query, Result},
@@ -152,7 +150,7 @@ async fn identify(
     };
     let url = userinfo.ok_or(Failure::Answer("the provider has no userinfo endpoint"))?;
     let access_token = openidconnect::OAuth2TokenResponse::access_token(&tokens).secret().clone();
-    let profile = calls::get(app, &url, Some(&access_token)).await?;
+    let profile = providers::get(&app.outbound, &url, Some(&access_token)).await?;
     from_profile(key, profile, proven.as_deref())
 }
 
@@ -176,7 +174,7 @@ fn from_profile(key: &str, profile: Value, proven: Option<&str>) -> Result<Ident
 
 /// The provider's own description with its keys, fetched each time.
 async fn discover(app: &Arc<App>, config: &Usable) -> Result<CoreProviderMetadata, Failure> {
-    let document = calls::get(app, &config.discovery_endpoint, None).await?;
+    let document = providers::get(&app.outbound, &config.discovery_endpoint, None).await?;
     let metadata: CoreProviderMetadata = serde_json::from_value(document)
         .map_err(|_| Failure::Answer("the discovery document lacks what OpenID Connect requires"))?;
     let http = Calls { app: Arc::clone(app), limits: Limits { follow_redirects: true, ..LIMITS } };

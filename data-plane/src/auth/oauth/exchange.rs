@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use chrono::{DateTime, Duration, Utc};
+use identity_providers::challenge_of;
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use super::{begin::challenge_of, states::Flow};
+use super::states::Flow;
 use crate::{
     auth::{
         codes::{hashed, new_token},

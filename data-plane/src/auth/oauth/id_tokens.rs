@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
+use identity_providers::{Identity, from_claims, text, verified_claims};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    accounts::{self, Identity},
+    accounts, calls,
     configs::{self, Usable},
-    identities,
     providers::Provider,
 };
 use crate::{
@@ -66,10 +66,10 @@ async fn google(app: &App, body: &Value) -> Result<Identity> {
         usable.filter(|config| !config.shared).ok_or_else(refused)?
     };
     let claims = claims(app, Provider::Google, &config, token).await.map_err(|_| refused())?;
-    if identities::text(&claims, "email").is_none() {
+    if text(&claims, "email").is_none() {
         return Err(Error::invalid_input("Invalid Google ID token: missing email claim"));
     }
-    identities::from_claims(Provider::Google, claims).map_err(|_| refused())
+    from_claims(Provider::Google, claims).map_err(|_| refused())
 }
 
 async fn apple(app: &App, body: &Value) -> Result<Identity> {
@@ -108,7 +108,7 @@ async fn apple(app: &App, body: &Value) -> Result<Identity> {
         return Err(refused());
     }
     let verified = claims["email_verified"] == true || claims["email_verified"] == "true";
-    let mut identity = identities::from_claims(Provider::Apple, claims).map_err(|_| refused())?;
+    let mut identity = from_claims(Provider::Apple, claims).map_err(|_| refused())?;
     if !verified {
         identity.email = None;
     }
@@ -136,7 +136,7 @@ async fn claims(app: &App, provider: Provider, config: &Usable, token: &str) -> 
     if audiences.is_empty() {
         return Err("no audience is configured");
     }
-    identities::verified_claims(app, provider, &provider.addresses(app), token, &audiences).await
+    verified_claims(calls(app), provider, token, &audiences).await
 }
 
 /// An account that this very sign-in made is shown without what was not read back.

@@ -10,23 +10,31 @@ use axum::{
     routing::{get, post},
 };
 
+use identity_providers::Calls;
+
 use crate::state::App;
 
 mod accounts;
-mod apple;
 mod begin;
 mod callback;
-mod calls;
 mod client_secrets;
 pub(crate) mod configs;
 mod custom;
 mod custom_configs;
 mod exchange;
 mod id_tokens;
-mod identities;
 pub(crate) mod providers;
 mod shared;
 mod states;
+
+/// What calls to providers are made with.
+fn calls(app: &App) -> Calls<'_> {
+    Calls {
+        outbound: &app.outbound,
+        key_sets: &app.key_sets,
+        endpoints: app.config.outgoing.oauth_endpoints.as_deref(),
+    }
+}
 
 /// Routes under `/api/auth`.
 pub(super) fn router() -> Router<Arc<App>> {

@@ -11,13 +11,13 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::StatusCode;
+use identity_providers::{Identity, from_profile, text};
 use serde_json::Value;
 use url::Url;
 
 use super::{
-    accounts::Identity,
     callback::{FAILED, finish},
-    exchange, identities,
+    exchange,
     providers::Provider,
     states,
 };
@@ -99,10 +99,10 @@ async fn identity(app: &App, provider: &str, state: &str, query: &Query) -> Resu
     check_signature(app, state, payload, query.get("sig")).await?;
     let bytes = STANDARD.decode(payload).map_err(|_| "the payload is not base64")?;
     let profile: Value = serde_json::from_slice(&bytes).map_err(|_| "the payload is not JSON")?;
-    if !profile.is_object() || identities::text(&profile, "providerId").is_none() {
+    if !profile.is_object() || text(&profile, "providerId").is_none() {
         return Err("the payload names nobody");
     }
-    identities::from_profile(provider, profile).map_err(|_| "the payload names nobody")
+    from_profile(provider, profile).map_err(|_| "the payload names nobody")
 }
 
 /// The signature is for one payload and one sign-in: what another project was told, or this one at another time, says nothing here.

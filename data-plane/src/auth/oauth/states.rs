@@ -1,10 +1,9 @@
 //! States: what a provider carries through a sign-in and gives back. Signed by us, valid once and for an hour; what must stay secret is
 //! stored here under the state's hash, encrypted, so that a restart loses nothing.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
-use rand::RngCore as _;
-use serde::{Deserialize, Serialize};
+use identity_providers::Secrets;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
@@ -25,22 +24,6 @@ pub(super) struct Flow {
     pub(super) redirect_uri: String,
     /// What the application's verifier must meet.
     pub(super) code_challenge: String,
-}
-
-/// What nobody but us and the provider may know.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Secrets {
-    /// Our own PKCE verifier.
-    pub(super) verifier: String,
-    /// Ties an identity token to this sign-in.
-    pub(super) nonce: String,
-}
-
-impl Secrets {
-    /// New random ones.
-    pub(super) fn new() -> Self {
-        Self { verifier: random_text(), nonce: random_text() }
-    }
 }
 
 /// Begins a sign-in; the state to give to the provider.
@@ -94,10 +77,4 @@ pub(super) async fn finish(app: &App, state: Option<&str>, provider: Option<&str
 
 fn invalid() -> Error {
     Error::invalid_input("Invalid state parameter")
-}
-
-fn random_text() -> String {
-    let mut bytes = [0_u8; 32];
-    rand::rng().fill_bytes(&mut bytes);
-    URL_SAFE_NO_PAD.encode(bytes)
 }

@@ -1,34 +1,55 @@
 //! From a provider's code to an identity: the exchange, then the identity token or the profile, each in the provider's own form.
 
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{
-    accounts::Identity,
-    apple,
-    calls::{self, ClientProof, Failure},
-    configs::Usable,
-    providers::{self, Addresses, Provider},
-    states::Secrets,
+use crate::{
+    Calls, Client, Failure, Secrets, apple,
+    calls::{self, ClientProof},
+    key_sets::Expectation,
+    provider::{Addresses, Provider},
 };
-use crate::{authentication::key_sets::Expectation, state::App};
+
+/// Who somebody is to a provider.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// `google`, …, or the key of a custom one.
+    pub provider: String,
+    /// Names the account at the provider.
+    pub account_id: String,
+    /// Absent when the provider names none that may be relied on.
+    pub email: Option<String>,
+    /// For display.
+    pub name: String,
+    /// A picture.
+    pub avatar_url: Option<String>,
+    /// All that the provider said.
+    pub data: Value,
+}
 
 /// Exchanges a code and reads who it stands for.
-pub(super) async fn identify(
-    app: &App,
+///
+/// # Errors
+/// The provider refuses, does not answer, or answers what cannot be believed.
+pub async fn identify(
+    calls: Calls<'_>,
     provider: Provider,
-    config: &Usable,
+    client: &Client<'_>,
     code: &str,
     secrets: &Secrets,
+    now: DateTime<Utc>,
 ) -> Result<Identity, Failure> {
-    let addresses = provider.addresses(app);
-    let tokens = exchange(app, provider, config, &addresses, code, secrets).await?;
+    let Calls { outbound, endpoints, .. } = calls;
+    let addresses = provider.addresses(endpoints);
+    let fields = exchange_fields(provider, client, &addresses, code, secrets, now)?;
+    let tokens = calls::post_form(outbound, &addresses.token, &fields.pairs(), fields.proof(client)).await?;
     let bearer = || tokens["access_token"].as_str().ok_or(Failure::Answer("the provider gives no access token"));
     match provider {
         Provider::Google | Provider::LinkedIn | Provider::Apple => {
             let token = tokens["id_token"].as_str().ok_or(Failure::Answer("the provider gives no identity token"))?;
-            let claims = verified_claims(app, provider, &addresses, token, &[&config.client_id])
-                .await
-                .map_err(Failure::Answer)?;
+            let claims = verified_claims(calls, provider, token, &[client.id]).await.map_err(Failure::Answer)?;
             // Only who began this sign-in knows the nonce.
             if provider.repeats_nonce() && claims["nonce"] != secrets.nonce.as_str() {
                 return Err(Failure::Answer("the identity token has another nonce"));
@@ -37,34 +58,37 @@ pub(super) async fn identify(
         }
         Provider::GitHub => {
             let (profile, emails) = (
-                calls::get(app, &addresses.profile, Some(bearer()?)).await?,
-                calls::get(app, &addresses.emails, Some(bearer()?)).await.unwrap_or_default(),
+                calls::get(outbound, &addresses.profile, Some(bearer()?)).await?,
+                calls::get(outbound, &addresses.emails, Some(bearer()?)).await.unwrap_or_default(),
             );
             from_github(profile, &emails)
         }
         Provider::Facebook => {
             let url = with_query(&addresses.profile, "fields", "id,name,email,first_name,last_name,picture")?;
-            from_profile(provider, calls::get(app, &url, Some(bearer()?)).await?)
+            from_profile(provider, calls::get(outbound, &url, Some(bearer()?)).await?)
         }
         Provider::X => {
             let url = with_query(&addresses.profile, "user.fields", "profile_image_url")?;
-            let mut answer = calls::get(app, &url, Some(bearer()?)).await?;
+            let mut answer = calls::get(outbound, &url, Some(bearer()?)).await?;
             from_profile(provider, answer["data"].take())
         }
         Provider::Discord | Provider::Microsoft => {
-            from_profile(provider, calls::get(app, &addresses.profile, Some(bearer()?)).await?)
+            from_profile(provider, calls::get(outbound, &addresses.profile, Some(bearer()?)).await?)
         }
     }
 }
 
 /// The verified claims of an identity token of a built-in provider.
-pub(super) async fn verified_claims(
-    app: &App,
+///
+/// # Errors
+/// What is wrong with it.
+pub async fn verified_claims(
+    calls: Calls<'_>,
     provider: Provider,
-    addresses: &Addresses,
     token: &str,
     audiences: &[&str],
 ) -> Result<Value, &'static str> {
+    let addresses = provider.addresses(calls.endpoints);
     let without_scheme = addresses.issuer.trim_start_matches("https://");
     let issuers = match provider {
         Provider::Google => vec![addresses.issuer.as_str(), without_scheme],
@@ -72,11 +96,15 @@ pub(super) async fn verified_claims(
     };
     let expectation =
         Expectation { algorithms: &["RS256", "ES256"], issuers: &issuers, audiences, expiry_required: true };
-    app.key_sets.verify(&addresses.keys, || calls::key_set(app, &addresses.keys), token, &expectation).await
+    let fetch = || calls::key_set(calls.outbound, &addresses.keys);
+    calls.key_sets.verify(&addresses.keys, fetch, token, &expectation).await
 }
 
 /// The identity in a verified identity token.
-pub(super) fn from_claims(provider: Provider, claims: Value) -> Result<Identity, Failure> {
+///
+/// # Errors
+/// It names nobody.
+pub fn from_claims(provider: Provider, claims: Value) -> Result<Identity, Failure> {
     let account_id = text(&claims, "sub").ok_or(Failure::Answer("the identity token names nobody"))?;
     let email = text(&claims, "email").filter(|_| !denies(&claims["email_verified"]));
     let local_part = || email.as_deref().and_then(|email| email.split('@').next()).unwrap_or_default().to_owned();
@@ -89,7 +117,10 @@ pub(super) fn from_claims(provider: Provider, claims: Value) -> Result<Identity,
 }
 
 /// The identity in a profile; also in what the cloud's shared sign-in passes on, which names the account `providerId`.
-pub(super) fn from_profile(provider: Provider, profile: Value) -> Result<Identity, Failure> {
+///
+/// # Errors
+/// It lacks what the provider's profiles always have.
+pub fn from_profile(provider: Provider, profile: Value) -> Result<Identity, Failure> {
     let account_id = text(&profile, "providerId")
         .or_else(|| text(&profile, "id"))
         .ok_or(Failure::Answer("the profile names nobody"))?;
@@ -144,6 +175,23 @@ pub(super) fn from_profile(provider: Provider, profile: Value) -> Result<Identit
     })
 }
 
+/// A profile that [`from_profile`] reads as this identity: how the cloud passes on who somebody is.
+#[must_use]
+pub fn to_profile(identity: &Identity) -> Value {
+    let Identity { account_id, email, name, avatar_url, .. } = identity;
+    json!({
+        "providerId": account_id,
+        "email": email,
+        "name": name,
+        // The field in which some providers have the name.
+        "username": name,
+        "login": name,
+        "avatar": avatar_url,
+        "avatar_url": avatar_url,
+        "profile_image_url": avatar_url,
+    })
+}
+
 /// GitHub's profile with the primary address, when that is verified.
 fn from_github(mut profile: Value, emails: &Value) -> Result<Identity, Failure> {
     let primary = emails
@@ -157,38 +205,49 @@ fn from_github(mut profile: Value, emails: &Value) -> Result<Identity, Failure> 
     from_profile(Provider::GitHub, profile)
 }
 
-async fn exchange(
-    app: &App,
-    provider: Provider,
-    config: &Usable,
-    addresses: &Addresses,
-    code: &str,
-    secrets: &Secrets,
-) -> Result<Value, Failure> {
-    let redirect_uri = providers::callback_url(app, provider.as_str());
-    let secret = match provider {
-        Provider::Apple => {
-            apple::client_secret(&config.client_secret, &config.client_id, &addresses.issuer, app.clock.now())?
+/// What the token endpoint is sent.
+struct ExchangeFields<'a> {
+    fields: Vec<(&'static str, &'a str)>,
+    secret: Cow<'a, str>,
+    basic: bool,
+}
+
+impl ExchangeFields<'_> {
+    fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let secret = (!self.basic).then_some(("client_secret", &*self.secret));
+        self.fields.iter().copied().chain(secret).collect()
+    }
+
+    fn proof<'s>(&'s self, client: &Client<'s>) -> ClientProof<'s> {
+        match self.basic {
+            true => ClientProof::Basic { id: client.id, secret: &self.secret },
+            false => ClientProof::Form,
         }
-        _ => config.client_secret.clone(),
+    }
+}
+
+fn exchange_fields<'a>(
+    provider: Provider,
+    client: &Client<'a>,
+    addresses: &Addresses,
+    code: &'a str,
+    secrets: &'a Secrets,
+    now: DateTime<Utc>,
+) -> Result<ExchangeFields<'a>, Failure> {
+    let secret = match provider {
+        Provider::Apple => Cow::Owned(apple::client_secret(client.secret, client.id, &addresses.issuer, now)?),
+        _ => Cow::Borrowed(client.secret),
     };
     let mut fields = vec![
         ("grant_type", "authorization_code"),
         ("code", code),
-        ("redirect_uri", redirect_uri.as_str()),
-        ("client_id", config.client_id.as_str()),
+        ("redirect_uri", client.redirect_uri),
+        ("client_id", client.id),
     ];
     if provider.uses_pkce() {
         fields.push(("code_verifier", secrets.verifier.as_str()));
     }
-    let proof = match provider {
-        Provider::X => ClientProof::Basic { id: &config.client_id, secret: &secret },
-        _ => {
-            fields.push(("client_secret", secret.as_str()));
-            ClientProof::Form
-        }
-    };
-    calls::post_form(app, &addresses.token, &fields, proof).await
+    Ok(ExchangeFields { fields, secret, basic: provider == Provider::X })
 }
 
 fn discord_avatar(id: &str, avatar: String) -> String {
@@ -205,7 +264,8 @@ fn with_query(url: &str, name: &str, value: &str) -> Result<String, Failure> {
 }
 
 /// A non-empty text, or a number as text.
-pub(super) fn text(value: &Value, name: &str) -> Option<String> {
+#[must_use]
+pub fn text(value: &Value, name: &str) -> Option<String> {
     match &value[name] {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -214,7 +274,8 @@ pub(super) fn text(value: &Value, name: &str) -> Option<String> {
 }
 
 /// Whether a provider says of an address that it is not proven. Some say so in words.
-pub(super) fn denies(verified: &Value) -> bool {
+#[must_use]
+pub fn denies(verified: &Value) -> bool {
     *verified == Value::Bool(false) || *verified == "false"
 }
 
@@ -255,6 +316,25 @@ mod tests {
         }
         assert!(from_profile(Provider::Google, json!({"id": "5"})).is_err());
         assert!(from_profile(Provider::Discord, json!({"email": "a@b.co"})).is_err());
+    }
+
+    #[test]
+    fn an_identity_is_the_same_after_it_was_passed_on() {
+        for provider in Provider::ALL {
+            let profile = json!({"id": "7", "email": "a@b.co", "name": "Ada", "username": "ada", "global_name": "Ada L",
+                "displayName": "Ada M", "mail": "m@b.co", "login": "adal", "profile_image_url": "https://a.b/i.png",
+                "avatar": "https://a.b/i.png", "avatar_url": "https://a.b/i.png"});
+            let identity = from_profile(provider, profile).expect("an identity");
+            let passed_on = from_profile(provider, to_profile(&identity)).expect("an identity");
+            let told = |identity: Identity| {
+                (identity.provider, identity.account_id, identity.email, identity.name, identity.avatar_url)
+            };
+            assert_eq!(told(passed_on), told(identity), "{provider:?}");
+        }
+        let claims = json!({"sub": "1", "email": "a@b.co", "email_verified": true, "name": "Ada", "picture": "https://a.b/p.png"});
+        let identity = from_claims(Provider::Google, claims).expect("an identity");
+        let passed_on = from_profile(Provider::Google, to_profile(&identity)).expect("an identity");
+        assert_eq!((passed_on.account_id, passed_on.avatar_url), (identity.account_id, identity.avatar_url));
     }
 
     #[test]

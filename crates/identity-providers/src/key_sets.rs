@@ -17,7 +17,7 @@ const KEPT_FOR: Duration = Duration::from_secs(600);
 const REFETCH_AFTER: Duration = Duration::from_secs(30);
 
 /// How long fetching a set may take.
-pub(crate) const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+pub const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The algorithm that the token library does not have.
 const ES512: &str = "ES512";
@@ -34,11 +34,11 @@ struct Kept {
 
 /// A key set; keys of unknown kinds are left out.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(Vec<Value>);
+pub struct Keys(Vec<Value>);
 
 impl Keys {
     /// The keys of a JWKS document.
-    pub(crate) fn parse(document: &Value) -> Option<Self> {
+    pub(crate) fn read(document: &Value) -> Option<Self> {
         document["keys"].as_array().map(|keys| Self(keys.clone()))
     }
 
@@ -51,15 +51,15 @@ impl Keys {
 }
 
 /// What a token must be to be accepted.
-pub(crate) struct Expectation<'a> {
+pub struct Expectation<'a> {
     /// Signature algorithms, by name.
-    pub(crate) algorithms: &'a [&'a str],
+    pub algorithms: &'a [&'a str],
     /// Accepted issuers; none means any.
-    pub(crate) issuers: &'a [&'a str],
+    pub issuers: &'a [&'a str],
     /// Accepted audiences; none means any.
-    pub(crate) audiences: &'a [&'a str],
+    pub audiences: &'a [&'a str],
     /// Whether it must say when it ends.
-    pub(crate) expiry_required: bool,
+    pub expiry_required: bool,
 }
 
 impl KeySets {
@@ -67,7 +67,7 @@ impl KeySets {
     ///
     /// # Errors
     /// What is wrong with the token, or that the keys cannot be had.
-    pub(crate) async fn verify<F>(
+    pub async fn verify<F>(
         &self,
         url: &str,
         fetch: impl Fn() -> F,
@@ -173,7 +173,10 @@ fn check_claims(claims: &Value, expectation: &Expectation<'_>) -> Result<(), &'s
 }
 
 /// A key set read from a document's text.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Keys, &'static str> {
+///
+/// # Errors
+/// It is no key set.
+pub fn parse(bytes: &[u8]) -> Result<Keys, &'static str> {
     let document: Value = serde_json::from_slice(bytes).map_err(|_| "keys cannot be read")?;
-    Keys::parse(&document).ok_or("keys cannot be read")
+    Keys::read(&document).ok_or("keys cannot be read")
 }

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::calls::Failure;
+use crate::Failure;
 
 const LIFETIME: Duration = Duration::days(180);
 
@@ -18,7 +18,7 @@ struct Key {
 }
 
 /// The secret made of what the configuration holds.
-pub(super) fn client_secret(
+pub(crate) fn client_secret(
     configured: &str,
     client_id: &str,
     audience: &str,

@@ -4,22 +4,33 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderValue, Request, StatusCode, header};
-use outbound::Limits;
+use outbound::{Limits, Outbound};
 use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::{
-    authentication::key_sets::{self, Keys},
-    state::App,
+    EndpointOverrides,
+    key_sets::{self, KeySets, Keys},
 };
 
 /// Limits of every call to a provider.
-pub(super) const LIMITS: Limits =
+pub const LIMITS: Limits =
     Limits { timeout: Duration::from_secs(10), body_bytes_max: 1 << 20, follow_redirects: false };
+
+/// What calls to providers are made with.
+#[derive(Clone, Copy)]
+pub struct Calls<'a> {
+    /// Makes them.
+    pub outbound: &'a Outbound,
+    /// Keeps providers' keys.
+    pub key_sets: &'a KeySets,
+    /// Where providers are that are not where they usually are.
+    pub endpoints: Option<&'a EndpointOverrides>,
+}
 
 /// Why a provider gave no identity; for the log, not for the browser.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub enum Failure {
     /// The call failed.
     #[error("call the provider")]
     Call(#[from] outbound::Error),
@@ -35,7 +46,7 @@ pub(super) enum Failure {
 }
 
 /// How a client proves itself at the token endpoint.
-pub(super) enum ClientProof<'a> {
+pub(crate) enum ClientProof<'a> {
     /// Id and secret in the form.
     Form,
     /// Id and secret as basic authentication.
@@ -48,8 +59,8 @@ pub(super) enum ClientProof<'a> {
 }
 
 /// Posts a form.
-pub(super) async fn post_form(
-    app: &App,
+pub(crate) async fn post_form(
+    outbound: &Outbound,
     url: &str,
     fields: &[(&str, &str)],
     proof: ClientProof<'_>,
@@ -62,11 +73,14 @@ pub(super) async fn post_form(
         request = request.header(header::AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))));
     }
     let request = request.body(body.into_bytes()).map_err(|_| Failure::Answer("the provider's address is no URL"))?;
-    answer(app, request, LIMITS).await
+    answer(outbound, request, LIMITS).await
 }
 
 /// Gets a document, as the bearer of a token where there is one.
-pub(super) async fn get(app: &App, url: &str, token: Option<&str>) -> Result<Value, Failure> {
+///
+/// # Errors
+/// The call fails, is refused, or is not answered in JSON.
+pub async fn get(outbound: &Outbound, url: &str, token: Option<&str>) -> Result<Value, Failure> {
     let mut request = Request::get(url).header(header::ACCEPT, "application/json");
     if let Some(token) = token {
         let value = HeaderValue::try_from(format!("Bearer {token}"))
@@ -74,22 +88,22 @@ pub(super) async fn get(app: &App, url: &str, token: Option<&str>) -> Result<Val
         request = request.header(header::AUTHORIZATION, value);
     }
     let request = request.body(Vec::new()).map_err(|_| Failure::Answer("the provider's address is no URL"))?;
-    answer(app, request, Limits { follow_redirects: token.is_none(), ..LIMITS }).await
+    answer(outbound, request, Limits { follow_redirects: token.is_none(), ..LIMITS }).await
 }
 
 /// The key set at an address.
-pub(super) async fn key_set(app: &App, url: &str) -> Result<Keys, &'static str> {
+pub(crate) async fn key_set(outbound: &Outbound, url: &str) -> Result<Keys, &'static str> {
     let request = Request::get(url).body(Vec::new()).map_err(|_| "keys cannot be fetched")?;
     let limits = Limits { timeout: key_sets::FETCH_TIMEOUT, follow_redirects: true, ..LIMITS };
-    let answer = app.outbound.send(request, limits).await.map_err(|_| "keys cannot be fetched")?;
+    let answer = outbound.send(request, limits).await.map_err(|_| "keys cannot be fetched")?;
     match answer.status().is_success() {
         true => key_sets::parse(answer.body()),
         false => Err("keys cannot be fetched"),
     }
 }
 
-async fn answer(app: &App, request: Request<Vec<u8>>, limits: Limits) -> Result<Value, Failure> {
-    let answer = app.outbound.send(request, limits).await?;
+async fn answer(outbound: &Outbound, request: Request<Vec<u8>>, limits: Limits) -> Result<Value, Failure> {
+    let answer = outbound.send(request, limits).await?;
     if !answer.status().is_success() {
         return Err(Failure::Status(answer.status()));
     }
