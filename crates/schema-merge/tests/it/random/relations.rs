@@ -340,7 +340,11 @@ pub(super) fn view(edit: &mut Editor<'_>) -> Option<String> {
             edit.word(&["", "with (security_invoker = true)", "with (security_barrier)"])
         ),
         4..6 => format!("create materialized view {} as {body} {}", edit.qualified(), edit.word(&["", "with no data"])),
-        6 => format!("create or replace view {} as {body}", edit.relation("v")?.name),
+        // Postgres lets a view read itself, which nobody can then read or restore.
+        6 => {
+            let view = edit.relation("v").filter(|view| view.name != from.name)?;
+            format!("create or replace view {} as {body}", view.name)
+        }
         7 => {
             let view = edit.relation("v")?.name;
             format!("drop view {view}; create view {view} as {body}")
