@@ -132,7 +132,8 @@ impl Node {
             .open_environment(id, folder)?
             .ok_or_else(|| Error::Missing(format!("the environment of project {id}")))?;
         let given = variables.iter().map(|(name, value)| (name.clone(), OsString::from(value.expose_secret())));
-        let environment = given.chain(provided(&Place { folder: &folder.root, port }, &self.program_path)).collect();
+        let provided = provided(&Place { folder: &folder.root, port }, &self.program_path);
+        let environment = given.chain(provided).chain(self.environment.iter().cloned()).collect();
         let (state, log) = (folder.state(), folder.logs().join("data-plane.log"));
         let launch = Launch {
             program: &self.binary.path,

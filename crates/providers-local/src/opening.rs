@@ -60,6 +60,7 @@ pub(crate) async fn open(config: LocalConfig) -> Result<Arc<Node>> {
         binary,
         master_key: config.master_key,
         program_path: config.program_path,
+        environment: config.environment,
         presence: Mutex::new(presence),
         closing: AtomicBool::new(false),
     };
