@@ -112,7 +112,8 @@ impl ControlDatabase {
     pub async fn stop(&self) -> Result<()> {
         let _stopping = settle(&self.home).await?;
         drop(self.presence.lock().expect("no holder of this lock panics").take());
-        let alone = acquire_now(&self.home.join(PRESENCE), Mode::Exclusive).doing(|| "stopping the control database")?;
+        let alone =
+            acquire_now(&self.home.join(PRESENCE), Mode::Exclusive).doing(|| "stopping the control database")?;
         let Some(_alone) = alone else { return Ok(()) };
         self.cluster.stop().await?;
         if operator_is_root() {
