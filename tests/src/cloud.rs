@@ -159,7 +159,11 @@ impl Cloud {
         self.children.push((role, child));
     }
 
-    async fn wait_serving(&mut self) {
+    /// Waits until control plane and gateway serve.
+    ///
+    /// # Panics
+    /// When a process has ended, or they do not serve in time.
+    pub async fn wait_serving(&mut self) {
         let started = tokio::time::Instant::now();
         while !self.serves().await {
             for (role, child) in &mut self.children {
@@ -182,6 +186,22 @@ impl Cloud {
         kill_child(role, &mut child);
         self.spawn(role);
         self.wait_serving().await;
+    }
+
+    /// Stops one process of a cloud of separate ones, in order.
+    ///
+    /// # Panics
+    /// When there is no such process, or it does not end well.
+    pub async fn stop_role(&mut self, role: &'static str) {
+        let place = self.children.iter().position(|(name, _)| *name == role).expect("the role runs");
+        let (_, child) = self.children.remove(place);
+        let status = end(role, child).await;
+        assert!(status.success(), "hearth {role} ended with {status}");
+    }
+
+    /// Starts one process of a cloud of separate ones, without waiting for anything.
+    pub fn start_role(&mut self, role: &'static str) {
+        self.spawn(role);
     }
 
     /// A `hearth` command with this cloud's settings.
@@ -294,10 +314,8 @@ impl Cloud {
     /// When one does not end by itself.
     pub async fn terminate(&mut self) -> ExitStatus {
         let mut outcome = ExitStatus::default();
-        while let Some((role, mut child)) = self.children.pop() {
-            kill(Pid::from_raw(pid_of(&child)), Signal::SIGTERM).expect("the child is ours and not yet waited for");
-            let ended = || std::future::ready(child.try_wait().expect("a child can be asked"));
-            let status = wait::until(&format!("hearth {role} ends after SIGTERM"), STOP_LIMIT, ended).await;
+        while let Some((role, child)) = self.children.pop() {
+            let status = end(role, child).await;
             if outcome.success() {
                 outcome = status;
             }
@@ -355,6 +373,12 @@ impl Cloud {
         self.announcement = Some(announcement);
         serves
     }
+}
+
+async fn end(role: &str, mut child: Child) -> ExitStatus {
+    kill(Pid::from_raw(pid_of(&child)), Signal::SIGTERM).expect("the child is ours and not yet waited for");
+    let ended = || std::future::ready(child.try_wait().expect("a child can be asked"));
+    wait::until(&format!("hearth {role} ends after SIGTERM"), STOP_LIMIT, ended).await
 }
 
 fn pid_of(child: &Child) -> i32 {

@@ -41,6 +41,8 @@ impl Measured {
     /// As it is kept, and whether it comes too late to count.
     fn received(self, at: DateTime<Utc>) -> (Record, bool) {
         let Self { sequence, project_id, metric, instance_type, from, to, amount } = self;
+        // Nothing is measured after it was received. A sample from the future would stay the newest of its day, whatever follows it.
+        let (from, to) = (from.min(at), to.min(at));
         let day = day_of(from, at);
         let counted = Counted { day: day.unwrap_or_else(|| from.date_naive()), metric, instance_type };
         (Record { sequence, project_id, counted, from, to, amount }, day.is_none())
