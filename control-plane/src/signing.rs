@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac as _};
 use ids::{ProjectId, SessionId, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
-use model::{limits, sealing::MasterKey};
+use model::{limits, sealing::MasterKey, secrets::signing_key_context};
 use rsa::{
     RsaPrivateKey,
     pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, LineEnding},
@@ -75,7 +75,7 @@ impl Signer {
         if keys.iter().all(|key| key.retired_at.is_some()) {
             let id = format!("hearth-key-{}-{}", now.format("%Y-%m-%d"), hex::encode(rand::random::<[u8; 4]>()));
             let pem = tokio::task::spawn_blocking(generate_pem).await.expect("making a key does not panic");
-            let sealed = master.seal(&context(&id), pem.expose_secret().as_bytes());
+            let sealed = master.seal(&signing_key_context(&id), pem.expose_secret().as_bytes());
             store::signing_keys::insert(&mut tx, &id, &sealed, now).await?;
             keys = store::signing_keys::list(&mut tx).await?;
         }
@@ -89,7 +89,7 @@ impl Signer {
         let mut newest = None;
         for key in keys {
             let unusable = || SigningError::Unusable(key.id.clone());
-            let pem = master.open(&context(&key.id), &key.sealed_private_key).map_err(|_| unusable())?;
+            let pem = master.open(&signing_key_context(&key.id), &key.sealed_private_key).map_err(|_| unusable())?;
             let private = std::str::from_utf8(&pem)
                 .ok()
                 .and_then(|pem| RsaPrivateKey::from_pkcs8_pem(pem).ok())
@@ -196,10 +196,6 @@ impl Signer {
         mac.update(presented.expose_secret().as_bytes());
         SecretString::from(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
     }
-}
-
-fn context(id: &str) -> String {
-    format!("signing_key/{id}")
 }
 
 fn generate_pem() -> SecretString {

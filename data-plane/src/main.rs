@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use clock::SystemClock;
 use hearth_data_plane::{config::Config, migrations, pools::Pools, serve, startup};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -56,7 +55,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let serving = serve::start(config, SystemClock::shared()).await?;
+    let serving = serve::start(config, clock::for_role("data-plane")).await?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

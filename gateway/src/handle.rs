@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use clock::SystemClock;
 use tokio::{net::TcpListener, runtime::Handle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -47,8 +46,8 @@ pub async fn start(config: GatewayConfig, waker: Arc<dyn Waker>) -> Result<Gatew
         None => None,
     };
     let usage_folder = config.folder.join("usage");
-    let meter =
-        Meter::open(&usage_folder, &config.source, SystemClock::shared()).map_err(Error::folder(usage_folder))?;
+    let clock = clock::for_role("gateway");
+    let meter = Meter::open(&usage_folder, &config.source, clock).map_err(Error::folder(usage_folder))?;
     let meter = Arc::new(meter);
     let routes = Routes::load(config.folder.join("routes"), Arc::clone(&meter))?;
     let shipping = config.usage.clone().map(Shipping::new).transpose()?.map(Arc::new);

@@ -22,6 +22,7 @@ pub(crate) async fn run(edge: Arc<Edge>) {
         }
         for project in edge.routes.projects() {
             project.current_upstream().prune();
+            project.close_what_stays_open();
             let Ok(permit) = Arc::clone(&stopping).try_acquire_owned() else { continue };
             if let Some(idle_for) = project.begin_sleep() {
                 let waker = Arc::clone(&edge.waker);

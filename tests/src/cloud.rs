@@ -1,6 +1,7 @@
-//! One cloud: `hearth up` as a child process with a temporary home, watched from start to end.
+//! One cloud: `hearth up`, or its roles apart, as child processes with a temporary home, watched from start to end.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, Permissions},
     os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
     path::{Path, PathBuf},
@@ -38,6 +39,10 @@ pub struct Options {
     pub sleep_after_seconds: Option<u64>,
     /// Further arguments of `hearth up`.
     pub arguments: Vec<String>,
+    /// What its processes have in their environment besides.
+    pub environment: Vec<(String, OsString)>,
+    /// Gateway, control plane and worker are processes of their own.
+    pub separate: bool,
     /// Where the home is made; the system's temporary folder, if absent.
     pub folder: Option<PathBuf>,
 }
@@ -76,7 +81,8 @@ pub struct Cloud {
     folder: TempDir,
     options: Options,
     ports: Ports,
-    child: Option<Child>,
+    /// What runs, by subcommand, in the order in which it was started.
+    children: Vec<(&'static str, Child)>,
     starts: u32,
     /// The local provider shows projects' folders to their users here, since the home itself is closed to them.
     exposure: String,
@@ -111,7 +117,7 @@ impl Cloud {
             folder,
             options,
             ports: Ports::free(),
-            child: None,
+            children: Vec::new(),
             starts: 0,
             exposure,
             announcement: None,
@@ -127,26 +133,75 @@ impl Cloud {
     /// # Panics
     /// When it runs already, or ends, or does not serve in time.
     pub async fn restart(&mut self) {
-        assert!(self.child.is_none(), "the cloud is running");
+        assert!(self.children.is_empty(), "the cloud is running");
+        for role in self.roles() {
+            self.spawn(role);
+        }
+        self.wait_serving().await;
+    }
+
+    /// The processes of this cloud, by subcommand.
+    fn roles(&self) -> &'static [&'static str] {
+        if self.options.separate { &["gateway", "control-plane", "worker"] } else { &["up"] }
+    }
+
+    fn spawn(&mut self, role: &'static str) {
         self.starts += 1;
         let log =
             File::create(self.log_folder().join(format!("hearth-{:03}.log", self.starts))).expect("the folder is ours");
         let child = self
-            .command(&["up"])
+            .command(&[role])
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file handle can be doubled"))
             .stderr(log)
             .spawn()
             .expect("the hearth binary runs");
-        self.child = Some(child);
+        self.children.push((role, child));
+    }
+
+    /// Waits until control plane and gateway serve.
+    ///
+    /// # Panics
+    /// When a process has ended, or they do not serve in time.
+    pub async fn wait_serving(&mut self) {
         let started = tokio::time::Instant::now();
         while !self.serves().await {
-            if let Some(status) = self.exited() {
-                panic!("hearth up ended with {status} while starting");
+            for (role, child) in &mut self.children {
+                if let Some(status) = child.try_wait().expect("a child can be asked") {
+                    panic!("hearth {role} ended with {status} while starting");
+                }
             }
-            assert!(started.elapsed() < START_LIMIT, "hearth up does not serve after {} s", START_LIMIT.as_secs());
+            assert!(started.elapsed() < START_LIMIT, "hearth does not serve after {} s", START_LIMIT.as_secs());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Sends SIGKILL to one process of a cloud of separate ones, starts it again and waits until it serves.
+    ///
+    /// # Panics
+    /// When there is no such process or it does not come back.
+    pub async fn crash(&mut self, role: &'static str) {
+        let place = self.children.iter().position(|(name, _)| *name == role).expect("the role runs");
+        let (_, mut child) = self.children.remove(place);
+        kill_child(role, &mut child);
+        self.spawn(role);
+        self.wait_serving().await;
+    }
+
+    /// Stops one process of a cloud of separate ones, in order.
+    ///
+    /// # Panics
+    /// When there is no such process, or it does not end well.
+    pub async fn stop_role(&mut self, role: &'static str) {
+        let place = self.children.iter().position(|(name, _)| *name == role).expect("the role runs");
+        let (_, child) = self.children.remove(place);
+        let status = end(role, child).await;
+        assert!(status.success(), "hearth {role} ended with {status}");
+    }
+
+    /// Starts one process of a cloud of separate ones, without waiting for anything.
+    pub fn start_role(&mut self, role: &'static str) {
+        self.spawn(role);
     }
 
     /// A `hearth` command with this cloud's settings.
@@ -165,11 +220,12 @@ impl Cloud {
             .env("HEARTH_GATEWAY_HTTPS_ADDR", ports.gateway_https.to_string())
             .env("HEARTH_GATEWAY_ADMIN_ADDR", ports.gateway_admin.to_string())
             .env("HEARTH_SLEEP_AFTER_SECONDS", sleep)
-            .env("HEARTH_DATA_PLANE_BINARY", binaries::data_plane());
+            .env("HEARTH_DATA_PLANE_BINARY", binaries::data_plane())
+            .envs(self.options.environment.iter().map(|(name, value)| (name, value)));
         if !self.options.pool {
             command.env("HEARTH_NO_POOL", "true");
         }
-        if arguments.first() == Some(&"up") {
+        if arguments.first().is_some_and(|role| self.roles().contains(role)) {
             command.args(&self.options.arguments);
         }
         command
@@ -221,7 +277,7 @@ impl Cloud {
     /// When it does not run.
     #[must_use]
     pub fn pid(&self) -> i32 {
-        i32::try_from(self.child.as_ref().expect("the cloud runs").id()).expect("a process id fits")
+        pid_of(&self.children.first().expect("the cloud runs").1)
     }
 
     /// Processes of this cloud: `hearth up` itself, database servers, data planes.
@@ -258,27 +314,31 @@ impl Cloud {
         self.tolerated.push(text.to_owned());
     }
 
-    /// Sends SIGTERM and waits for the end.
+    /// Sends SIGTERM to every process, the one started last first, and waits for the end of each; the first bad status is returned.
     ///
     /// # Panics
-    /// When it does not end by itself.
+    /// When one does not end by itself.
     pub async fn terminate(&mut self) -> ExitStatus {
-        self.signal(Signal::SIGTERM);
-        let status =
-            wait::until("hearth up ends after SIGTERM", STOP_LIMIT, || std::future::ready(self.exited())).await;
-        self.child = None;
-        status
+        let mut outcome = ExitStatus::default();
+        while let Some((role, child)) = self.children.pop() {
+            let status = end(role, child).await;
+            if outcome.success() {
+                outcome = status;
+            }
+        }
+        outcome
     }
 
-    /// Sends SIGKILL to `hearth up` alone, as a crash would; what it started is left to itself.
+    /// Sends SIGKILL to `hearth` alone, as a crash would; what it started is left to itself.
     ///
     /// # Panics
     /// When it does not run.
+    #[expect(clippy::unused_async, reason = "what changes a cloud is awaited")]
     pub async fn kill(&mut self) {
-        self.signal(Signal::SIGKILL);
-        let mut child = self.child.take().expect("the cloud runs");
-        let status = child.wait().expect("a child can be waited for");
-        assert_eq!(status.signal(), Some(Signal::SIGKILL as i32), "hearth up had ended before it was killed: {status}");
+        assert!(!self.children.is_empty(), "the cloud runs");
+        for (role, mut child) in self.children.drain(..) {
+            kill_child(role, &mut child);
+        }
     }
 
     /// Stops the cloud and checks that it went well: status 0, no process, no mount, no alarming log line.
@@ -287,7 +347,7 @@ impl Cloud {
     /// When anything is left.
     pub async fn finish(mut self) {
         let mut alarms = logs::alarms_of_projects(&self.projects_folder());
-        if self.child.is_some() {
+        if !self.children.is_empty() {
             let status = self.terminate().await;
             assert!(status.success(), "hearth up ended with {status}");
         }
@@ -310,14 +370,6 @@ impl Cloud {
         self.folder.path().join("log")
     }
 
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid()), signal).expect("the child is ours and not yet waited for");
-    }
-
-    fn exited(&mut self) -> Option<ExitStatus> {
-        self.child.as_mut()?.try_wait().expect("a child can be asked")
-    }
-
     async fn serves(&mut self) -> bool {
         let Some(announcement) = read_announcement(&self.home()) else { return false };
         let api = Api::new(&announcement.api_url, announcement.ca_pem.as_deref())
@@ -327,6 +379,22 @@ impl Cloud {
         self.announcement = Some(announcement);
         serves
     }
+}
+
+async fn end(role: &str, mut child: Child) -> ExitStatus {
+    kill(Pid::from_raw(pid_of(&child)), Signal::SIGTERM).expect("the child is ours and not yet waited for");
+    let ended = || std::future::ready(child.try_wait().expect("a child can be asked"));
+    wait::until(&format!("hearth {role} ends after SIGTERM"), STOP_LIMIT, ended).await
+}
+
+fn pid_of(child: &Child) -> i32 {
+    i32::try_from(child.id()).expect("a process id fits")
+}
+
+fn kill_child(role: &str, child: &mut Child) {
+    kill(Pid::from_raw(pid_of(child)), Signal::SIGKILL).expect("the child is ours and not yet waited for");
+    let status = child.wait().expect("a child can be waited for");
+    assert_eq!(status.signal(), Some(Signal::SIGKILL as i32), "hearth {role} had ended before it was killed: {status}");
 }
 
 fn read_announcement(home: &Path) -> Option<Announcement> {
@@ -342,7 +410,7 @@ impl Drop for Cloud {
                 logs::tails_of_projects(&self.projects_folder(), 15)
             );
         }
-        if let Some(mut child) = self.child.take() {
+        for (_, mut child) in self.children.drain(..) {
             let _ = child.kill();
             let _ = child.wait();
         }

@@ -18,6 +18,7 @@ mod project_restart;
 mod project_restore;
 pub mod quota_enforce;
 pub mod reconciler;
+pub mod reseal;
 pub mod undo_expire;
 pub mod webhook_delivery;
 mod world;
@@ -92,6 +93,7 @@ impl Worker {
                 webhook_delivery::start(Arc::clone(&world), paces.deliveries),
                 quota_enforce::start(Arc::clone(&world), paces.quotas),
                 idle_pause::start(Arc::clone(&world), paces.idle),
+                reseal::start(Arc::clone(&world)),
                 orphan_sweep::start(world, paces.sweep),
             ],
         }

@@ -54,6 +54,19 @@ async fn what_is_reported_is_seen_at_once_and_adds_up() {
 }
 
 #[tokio::test]
+async fn a_size_from_the_future_gives_way_to_the_next() {
+    let app = App::start().await;
+    let cloud = app.admin.with_token(Some(INTERNAL_TOKEN));
+    let project = app.admin.project("ahead").await;
+    let ahead = record(&project, 1, "database_bytes", app.now() + Duration::days(400), 9000);
+    send(&cloud, "gateway:1", vec![ahead]).await.expect(200);
+    app.clock.advance(Duration::seconds(1));
+    send(&cloud, "gateway:1", vec![record(&project, 2, "database_bytes", app.now(), 8000)]).await.expect(200);
+    let report = app.admin.get(&format!("/usage/v1/organizations/{}", app.admin.organization)).await.expect(200);
+    assert_eq!(report["usage_summary"]["database_bytes"], 8000);
+}
+
+#[tokio::test]
 async fn compute_is_told_by_instance_type_and_branches_are_their_parents_organizations() {
     let app = App::start().await;
     let cloud = app.admin.with_token(Some(INTERNAL_TOKEN));

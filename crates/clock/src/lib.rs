@@ -31,6 +31,43 @@ impl Clock for SystemClock {
     }
 }
 
+/// Names a folder with a file for each role whose clock is wrong on purpose; builds without debug assertions know nothing of it.
+#[cfg(debug_assertions)]
+const STEPPED: &str = "HEARTH_STEPPED_CLOCKS";
+
+/// The clock of a process: the machine's. A build with debug assertions lets a test set it, to see what wrong clocks do.
+#[must_use]
+pub fn for_role(role: &str) -> SharedClock {
+    #[cfg(debug_assertions)]
+    if let Some(folder) = std::env::var_os(STEPPED) {
+        return Arc::new(SteppedClock(std::path::Path::new(&folder).join(role)));
+    }
+    let _only_for_tests = role;
+    SystemClock::shared()
+}
+
+/// What a process that this one starts needs in its environment to have its clock from the same place; nothing, in production.
+#[must_use]
+pub fn environment() -> Vec<(String, std::ffi::OsString)> {
+    #[cfg(debug_assertions)]
+    if let Some(folder) = std::env::var_os(STEPPED) {
+        return vec![(STEPPED.to_owned(), folder)];
+    }
+    Vec::new()
+}
+
+/// The machine's clock, wrong by as many milliseconds as a file says now.
+#[cfg(debug_assertions)]
+struct SteppedClock(std::path::PathBuf);
+
+#[cfg(debug_assertions)]
+impl Clock for SteppedClock {
+    fn now(&self) -> DateTime<Utc> {
+        let text = std::fs::read_to_string(&self.0).unwrap_or_default();
+        Utc::now() + Duration::milliseconds(text.trim().parse().unwrap_or(0))
+    }
+}
+
 /// A clock that moves only when told to.
 #[derive(Debug)]
 pub struct ManualClock(Mutex<DateTime<Utc>>);

@@ -1,4 +1,4 @@
-//! The home folder: made private, locked by one process at a time, and holding the keys that everything else is sealed with.
+//! The home folder: made private, locked by one process of each role at a time, and holding the keys that everything else is sealed with.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -19,8 +19,40 @@ const LEAST_FREE_BYTES: u64 = 512 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Home(PathBuf);
 
-/// Held while a process owns the home; the kernel releases it however the process ends.
-pub(crate) struct HomeLock(#[expect(dead_code, reason = "held for its lock")] File);
+/// What a process does for a cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everything.
+    Whole,
+    /// The API.
+    ControlPlane,
+    /// Durable operations and the supervision of projects.
+    Worker,
+    /// The public edge.
+    Gateway,
+}
+
+impl Role {
+    /// Whether this process is, or contains, `part`.
+    pub(crate) fn includes(self, part: Self) -> bool {
+        self == Self::Whole || self == part
+    }
+
+    const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Whole => None,
+            Self::ControlPlane => Some("control-plane"),
+            Self::Worker => Some("worker"),
+            Self::Gateway => Some("gateway"),
+        }
+    }
+}
+
+/// Held while a process owns its part of the home; the kernel releases it however the process ends.
+pub(crate) struct HomeLock {
+    _whole: File,
+    _own: Option<File>,
+}
 
 impl Home {
     /// The folder of the settings, or `~/.hearth`.
@@ -73,9 +105,18 @@ impl Home {
         Ok(())
     }
 
-    /// Takes the home for this process.
-    pub(crate) fn lock(&self) -> Result<HomeLock, Failure> {
-        let path = self.0.join("lock");
+    /// Takes the home for this process: all of it for a whole cloud, else what one role needs. Two of the same never share a home.
+    pub(crate) fn lock(&self, role: Role) -> Result<HomeLock, Failure> {
+        let whole = self.lock_file("lock", role == Role::Whole)?;
+        let own = match role.name() {
+            None => None,
+            Some(name) => Some(self.lock_file(&format!("{name}.lock"), true)?),
+        };
+        Ok(HomeLock { _whole: whole, _own: own })
+    }
+
+    fn lock_file(&self, name: &str, exclusive: bool) -> Result<File, Failure> {
+        let path = self.0.join(name);
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -83,8 +124,8 @@ impl Home {
             .mode(0o600)
             .open(&path)
             .map_err(|cause| Failure::io("open", &path, cause))?;
-        match file.try_lock() {
-            Ok(()) => Ok(HomeLock(file)),
+        match if exclusive { file.try_lock() } else { file.try_lock_shared() } {
+            Ok(()) => Ok(file),
             Err(fs::TryLockError::WouldBlock) => {
                 Err(Failure::new(format!("Another hearth is running with the home folder {}.", self.0.display())))
             }
@@ -112,16 +153,21 @@ impl Home {
 
     fn secret(&self, name: &str, generate: impl FnOnce() -> SecretString) -> Result<SecretString, Failure> {
         let path = self.0.join(name);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(SecretString::from(text.trim().to_owned())),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                let secret = generate();
-                write_private(&path, secret.expose_secret().as_bytes())
-                    .map_err(|cause| Failure::io("write", &path, cause))?;
-                Ok(secret)
+        if !path.exists() {
+            // Roles that start at the same moment must agree: the first to link its file has made the secret.
+            let draft = self.0.join(format!("{name}.{}", std::process::id()));
+            write_private(&draft, generate().expose_secret().as_bytes())
+                .map_err(|cause| Failure::io("write", &draft, cause))?;
+            let linked = fs::hard_link(&draft, &path);
+            fs::remove_file(&draft).map_err(|cause| Failure::io("remove", &draft, cause))?;
+            if let Err(cause) = linked
+                && cause.kind() != io::ErrorKind::AlreadyExists
+            {
+                return Err(Failure::io("write", &path, cause));
             }
-            Err(cause) => Err(Failure::io("read", &path, cause)),
         }
+        let text = fs::read_to_string(&path).map_err(|cause| Failure::io("read", &path, cause))?;
+        Ok(SecretString::from(text.trim().to_owned()))
     }
 
     /// A path inside the home.

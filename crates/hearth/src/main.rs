@@ -20,6 +20,7 @@ use clap::Parser as _;
 
 use crate::{
     failure::Failure,
+    home::Role,
     settings::{Cli, Command},
 };
 
@@ -53,7 +54,9 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<ExitCode, Failure> {
     let done = match command {
-        Command::Up(settings) => up::run(*settings).await,
+        Command::Up(settings) => up::run(*settings, Role::Whole).await,
+        Command::ControlPlane(settings) => up::run(*settings, Role::ControlPlane).await,
+        Command::Worker(settings) => up::run(*settings, Role::Worker).await,
         Command::Gateway(settings) => up::run_gateway(*settings).await,
         Command::Operations(settings) => operations::run(settings).await,
         Command::Partner(settings) => partners::run(settings).await,

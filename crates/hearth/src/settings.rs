@@ -34,6 +34,10 @@ pub(crate) enum Command {
     Up(Box<UpSettings>),
     /// Run only the gateway: projects of this home are served and woken; neither control plane nor control database is needed.
     Gateway(Box<UpSettings>),
+    /// Run only the control plane's API; `hearth worker` does what it is asked for, and the control database is started if it does not run.
+    ControlPlane(Box<UpSettings>),
+    /// Run only the worker: durable operations, schedules, and the supervision of this home's projects.
+    Worker(Box<UpSettings>),
     /// Look at durable operations and try stuck ones again.
     Operations(OperationsSettings),
     /// Make and manage partners.

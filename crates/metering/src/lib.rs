@@ -19,7 +19,7 @@ use data_plane_contract::usage::Metric;
 use ids::ProjectId;
 
 pub use journal::{Counts, Journal, Sealed};
-pub use spool::Spool;
+pub use spool::{SOURCE_FILE, Spool};
 
 /// A measurement that has no number yet.
 #[derive(Clone, Debug)]

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Measured, private, replace, sync_folder};
 
+/// The file that names the source; whoever has none has recorded nothing.
+pub const SOURCE_FILE: &str = "source";
 const SEGMENT_BYTES: u64 = 1024 * 1024;
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -209,7 +211,7 @@ impl Measured {
 
 /// The name of this series of records. It is new when the folder is, because then the numbering starts again.
 fn source_of(folder: &Path, prefix: &str) -> io::Result<String> {
-    let path = folder.join("source");
+    let path = folder.join(SOURCE_FILE);
     match fs::read_to_string(&path) {
         Ok(source) => return Ok(source.trim().to_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -134,6 +134,24 @@ impl MasterKey {
         Ok(ProjectKey(Key(bytes)))
     }
 
+    /// Whether there is a previous key, with which something may still be sealed.
+    #[must_use]
+    pub const fn rotating(&self) -> bool {
+        self.previous.is_some()
+    }
+
+    /// What the previous key sealed or wrapped, under the present one; none when it is under that already.
+    ///
+    /// # Errors
+    /// [`SealingError::CannotOpen`] when neither slot fits.
+    pub fn reseal(&self, context: &str, sealed: &[u8]) -> Result<Option<Vec<u8>>, SealingError> {
+        if self.current.open(context.as_bytes(), sealed).is_some() {
+            return Ok(None);
+        }
+        let plain = self.open(context, sealed)?;
+        Ok(Some(self.seal(context, &plain)))
+    }
+
     /// Seals a value that belongs to no project (a node's own files).
     #[must_use]
     pub fn seal(&self, context: &str, plain: &[u8]) -> Vec<u8> {
@@ -170,6 +188,12 @@ mod tests {
         assert_eq!(reopened.open("p1/jwt", &sealed).expect("same key").expose_secret(), "s3cret");
         assert!(reopened.open("p1/other", &sealed).is_err());
         assert!(rotated.unwrap("p2", &wrapped).is_err());
+        let rewrapped =
+            WrappedKey(rotated.reseal("p1", &wrapped.0).expect("opens").expect("it was the previous key's"));
+        assert!(rotated.reseal("p1", &rewrapped.0).expect("opens").is_none());
+        let after = MasterKey::new(&second, None).expect("own output");
+        let reopened = after.unwrap("p1", &rewrapped).expect("the present slot fits");
+        assert_eq!(reopened.open("p1/jwt", &sealed).expect("same key").expose_secret(), "s3cret");
         assert!(MasterKey::new(&second, None).expect("own output").unwrap("p1", &wrapped).is_err());
     }
 }

@@ -66,6 +66,18 @@ pub fn webhook_context(id: WebhookSecretId) -> String {
     format!("webhook-secret/{id}")
 }
 
+/// What a key that signs tokens is sealed for.
+#[must_use]
+pub fn signing_key_context(id: &str) -> String {
+    format!("signing_key/{id}")
+}
+
+/// What a project's own key is wrapped for.
+#[must_use]
+pub fn project_key_context(id: ProjectId) -> String {
+    id.to_string()
+}
+
 fn context(project_id: ProjectId, name: &str) -> String {
     format!("{project_id}/{name}")
 }
@@ -97,7 +109,7 @@ impl ProjectSecrets {
     /// Seals everything under a new key of the project's own.
     #[must_use]
     pub fn seal(&self, master: &MasterKey, project_id: ProjectId) -> SealedSecrets {
-        let (key, wrapped) = master.new_project_key(&project_id.to_string());
+        let (key, wrapped) = master.new_project_key(&project_key_context(project_id));
         let seal = |name: &str, secret: &SecretString| key.seal(&context(project_id, name), secret);
         SealedSecrets {
             wrapped_key: wrapped.0,
@@ -130,7 +142,7 @@ impl ProjectSecrets {
 
 impl SealedSecrets {
     fn key(&self, master: &MasterKey, project_id: ProjectId) -> Result<ProjectKey, SealingError> {
-        master.unwrap(&project_id.to_string(), &WrappedKey(self.wrapped_key.clone()))
+        master.unwrap(&project_key_context(project_id), &WrappedKey(self.wrapped_key.clone()))
     }
 
     /// Opens only the admin key, for the one route that hands it out.

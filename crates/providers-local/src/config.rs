@@ -1,6 +1,7 @@
 //! How to open a node.
 
 use std::{
+    ffi::OsString,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -51,6 +52,8 @@ pub struct LocalConfig {
     pub uids: RangeInclusive<u32>,
     /// `PATH` of data planes, which start helpers of their own.
     pub program_path: String,
+    /// What data planes have in their environment besides.
+    pub environment: Vec<(String, OsString)>,
 }
 
 impl LocalConfig {
@@ -72,6 +75,7 @@ impl LocalConfig {
             ports: DEFAULT_PORTS,
             uids: DEFAULT_UIDS,
             program_path: DEFAULT_PATH.to_owned(),
+            environment: Vec::new(),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     time::Duration,
 };
@@ -43,6 +44,27 @@ impl Node {
             address: address(plane.port),
             running: self.data_plane_runs(&folder),
         }))
+    }
+
+    /// Files are opened without following links: they belong to the project's own user.
+    pub(crate) fn copy_usage(&self, id: ProjectId, into: &Path) -> Result<()> {
+        let from = self.layout.project(id).state().join("usage");
+        let doing = || format!("copying the usage of project {id}");
+        let entries = match fs::read_dir(&from) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.doing(doing)?,
+        };
+        for entry in entries {
+            let entry = entry.doing(doing)?;
+            if !entry.file_type().doing(doing)?.is_file() {
+                continue;
+            }
+            let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+            let opened = fs::OpenOptions::new().read(true).custom_flags(flags).open(entry.path());
+            let mut copy = fs::File::create_new(into.join(entry.file_name())).doing(doing)?;
+            io::copy(&mut opened.doing(doing)?, &mut copy).doing(doing)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn list_data_planes(&self) -> Result<Vec<ProjectId>> {
@@ -132,7 +154,8 @@ impl Node {
             .open_environment(id, folder)?
             .ok_or_else(|| Error::Missing(format!("the environment of project {id}")))?;
         let given = variables.iter().map(|(name, value)| (name.clone(), OsString::from(value.expose_secret())));
-        let environment = given.chain(provided(&Place { folder: &folder.root, port }, &self.program_path)).collect();
+        let provided = provided(&Place { folder: &folder.root, port }, &self.program_path);
+        let environment = given.chain(provided).chain(self.environment.iter().cloned()).collect();
         let (state, log) = (folder.state(), folder.logs().join("data-plane.log"));
         let launch = Launch {
             program: &self.binary.path,

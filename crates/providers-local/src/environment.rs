@@ -63,6 +63,23 @@ impl Node {
             .doing(|| format!("writing {}", folder.environment().display()))
     }
 
+    /// Seals them with the present master key where the previous one did.
+    pub(crate) fn reseal_environment(&self, id: ProjectId, folder: &ProjectFolder) -> Result<()> {
+        if !self.master_key.rotating() {
+            return Ok(());
+        }
+        let path = folder.environment();
+        let sealed = match fs::read(&path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            sealed => sealed.doing(|| format!("reading {}", path.display()))?,
+        };
+        let resealed = self.master_key.reseal(&context(id), &sealed);
+        match resealed.map_err(|cause| Error::transient(format!("opening {}", path.display()), cause))? {
+            Some(resealed) => write_whole(&path, &resealed, None).doing(|| format!("writing {}", path.display())),
+            None => Ok(()),
+        }
+    }
+
     /// The kept variables, or `None` when there are none.
     pub(crate) fn open_environment(&self, id: ProjectId, folder: &ProjectFolder) -> Result<Option<Variables>> {
         let sealed = match fs::read(folder.environment()) {

@@ -1,6 +1,6 @@
 //! The provider itself: the four traits, and what only a local provider can do. Every change runs to its end even if its caller gives up.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -180,6 +180,11 @@ impl Database for LocalNode {
 impl ComputeReader for LocalNode {
     async fn describe_data_plane(&self, project_id: ProjectId) -> Result<Option<DataPlaneDescription>> {
         self.node.describe_data_plane(project_id)
+    }
+
+    async fn copy_usage(&self, project_id: ProjectId, into: &Path) -> Result<()> {
+        let (node, into) = (self.node.clone(), into.to_owned());
+        blocking(move || node.copy_usage(project_id, &into)).await
     }
 
     async fn list_data_planes(&self) -> Result<Vec<ProjectId>> {

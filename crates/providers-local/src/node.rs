@@ -1,6 +1,7 @@
 //! What one node consists of, and the small questions all its parts ask.
 
 use std::{
+    ffi::OsString,
     fs, io,
     path::PathBuf,
     sync::{
@@ -40,6 +41,7 @@ pub(crate) struct Node {
     pub(crate) uids: Register,
     pub(crate) master_key: MasterKey,
     pub(crate) program_path: String,
+    pub(crate) environment: Vec<(String, OsString)>,
     /// Held shared as long as this process uses the home's mounts.
     pub(crate) presence: Mutex<Option<Lock>>,
     pub(crate) closing: AtomicBool,

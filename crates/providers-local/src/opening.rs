@@ -60,6 +60,7 @@ pub(crate) async fn open(config: LocalConfig) -> Result<Arc<Node>> {
         binary,
         master_key: config.master_key,
         program_path: config.program_path,
+        environment: config.environment,
         presence: Mutex::new(presence),
         closing: AtomicBool::new(false),
     };
@@ -103,6 +104,7 @@ async fn tidy_project(node: &Node, id: ProjectId) -> Result<()> {
     let free = acquire_now(&project.lock(), Mode::Exclusive).doing(|| format!("locking project {id}"))?;
     let (Some(_lock), Some(mut record)) = (free, Record::load(&project)?) else { return Ok(()) };
     node.settle_reset(&project, &mut record).await?;
+    node.reseal_environment(id, &project)?;
     if !node.wanted(id) {
         node.stop_processes(&project).await?;
     }

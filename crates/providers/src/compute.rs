@@ -1,6 +1,6 @@
 //! A project's data-plane process.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use async_trait::async_trait;
 use ids::ProjectId;
@@ -36,6 +36,10 @@ pub struct DataPlaneDescription {
 pub trait ComputeReader: Send + Sync {
     /// The project's process, if one is defined.
     async fn describe_data_plane(&self, project_id: ProjectId) -> Result<Option<DataPlaneDescription>>;
+
+    /// Copies what the project's process, stopped by now, kept of its usage into an empty folder of this machine: all of its usage folder's
+    /// files. Nothing is copied of one that kept nothing, or of which nothing is left.
+    async fn copy_usage(&self, project_id: ProjectId, into: &Path) -> Result<()>;
 
     /// Every project with a process defined here.
     async fn list_data_planes(&self) -> Result<Vec<ProjectId>>;

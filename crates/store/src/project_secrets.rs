@@ -40,3 +40,37 @@ pub async fn delete(conn: &mut PgConnection, project_id: ProjectId) -> sqlx::Res
     sqlx::query!("delete from project_secrets where project_id = $1", project_id.as_uuid()).execute(conn).await?;
     Ok(())
 }
+
+/// Wrapped keys of projects in the order of their ids, behind `after`.
+pub async fn wrapped_keys(
+    conn: &mut PgConnection,
+    after: Option<ProjectId>,
+    limit: i64,
+) -> sqlx::Result<Vec<(ProjectId, Vec<u8>)>> {
+    let rows = sqlx::query!(
+        "select project_id, wrapped_key from project_secrets where $1::uuid is null or project_id > $1 order by project_id limit $2",
+        after.map(|id| id.as_uuid()),
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.project_id.into(), row.wrapped_key)).collect())
+}
+
+/// Replaces a project's wrapped key, unless somebody has done so since `before` was read.
+pub async fn replace_wrapped_key(
+    conn: &mut PgConnection,
+    id: ProjectId,
+    before: &[u8],
+    wrapped: &[u8],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update project_secrets set wrapped_key = $3 where project_id = $1 and wrapped_key = $2",
+        id.as_uuid(),
+        before,
+        wrapped
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -51,3 +51,16 @@ pub async fn insert(
     .await?;
     Ok(())
 }
+
+/// Replaces how a private key is sealed, unless somebody has done so since `before` was read.
+pub async fn replace_sealed(conn: &mut PgConnection, id: &str, before: &[u8], sealed: &[u8]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update signing_keys set sealed_private_key = $3 where id = $1 and sealed_private_key = $2",
+        id,
+        before,
+        sealed
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -208,3 +208,32 @@ pub async fn live_secrets(
     .await?;
     Ok(rows.into_iter().map(|row| (row.id.into(), row.sealed)).collect())
 }
+
+/// Sealed secrets of all endpoints in the order of their ids, behind `after`.
+pub async fn sealed_secrets(
+    conn: &mut PgConnection,
+    after: Option<WebhookSecretId>,
+    limit: i64,
+) -> sqlx::Result<Vec<(WebhookSecretId, Vec<u8>)>> {
+    let rows = sqlx::query!(
+        "select id, sealed from webhook_secrets where $1::uuid is null or id > $1 order by id limit $2",
+        after.map(|id| id.as_uuid()),
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id.into(), row.sealed)).collect())
+}
+
+/// Replaces how a secret is sealed, unless somebody has done so since `before` was read.
+pub async fn replace_sealed_secret(
+    conn: &mut PgConnection,
+    id: WebhookSecretId,
+    before: &[u8],
+    sealed: &[u8],
+) -> sqlx::Result<()> {
+    sqlx::query!("update webhook_secrets set sealed = $3 where id = $1 and sealed = $2", id.as_uuid(), before, sealed)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

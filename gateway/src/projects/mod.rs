@@ -36,6 +36,8 @@ pub(crate) struct Project {
     upstream: RwLock<Arc<Upstream>>,
     state: Mutex<State>,
     changed: Notify,
+    /// Tells what stays open that the project has to sleep for using too much.
+    sleeping: Notify,
     /// True while there is a restriction, so that requests of all others take no lock.
     restricted: AtomicBool,
     restriction: RwLock<Option<Restricted>>,
@@ -71,6 +73,7 @@ impl Project {
             upstream: RwLock::new(Arc::new(Upstream::new(route.upstream))),
             state: Mutex::new(State { route: Arc::new(route), phase: Phase::Awake }),
             changed: Notify::new(),
+            sleeping: Notify::new(),
             restricted: AtomicBool::new(restriction.is_some()),
             restriction: RwLock::new(restriction),
         }
@@ -89,6 +92,24 @@ impl Project {
     fn sleeps_for_quota(&self) -> bool {
         let restriction = self.restriction.read().expect("no holder of this lock panics");
         restriction.as_ref().is_some_and(Restricted::sleeps)
+    }
+
+    /// Waits until what stays open has to end because the project uses too much, and says why.
+    pub(crate) async fn told_to_sleep(&self) -> Arc<str> {
+        loop {
+            self.sleeping.notified().await;
+            let restriction = self.restriction.read().expect("no holder of this lock panics");
+            if let Some(restricted) = restriction.as_ref().filter(|restricted| restricted.sleeps()) {
+                return restricted.reason();
+            }
+        }
+    }
+
+    /// Ends what stays open of a project that has to sleep for using too much, whenever it was opened.
+    pub(crate) fn close_what_stays_open(&self) {
+        if self.restricted.load(Ordering::Relaxed) && !self.activity.quiet() && self.sleeps_for_quota() {
+            self.sleeping.notify_waiters();
+        }
     }
 
     /// Puts a restriction in force, or takes it away. One that stands already goes on counting.

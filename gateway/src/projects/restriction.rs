@@ -40,6 +40,10 @@ impl Restricted {
         self.restriction == *restriction
     }
 
+    pub(super) fn reason(&self) -> Arc<str> {
+        Arc::clone(&self.reason)
+    }
+
     pub(super) fn sleeps(&self) -> bool {
         self.restriction.restraint == Restraint::Sleep
     }

@@ -19,7 +19,8 @@ impl Project {
     /// the two therefore sees the other.
     pub(crate) fn begin_sleep(&self) -> Option<Duration> {
         let mut state = self.state();
-        let after = if self.sleeps_for_quota() { 0 } else { state.route.sleep_after_seconds? };
+        let for_quota = self.sleeps_for_quota();
+        let after = if for_quota { 0 } else { state.route.sleep_after_seconds? };
         let after = Duration::from_secs(after);
         let candidate = matches!(state.phase, Phase::Awake | Phase::Asleep { confirmed: false });
         let idle_for = self.activity.idle_for();
@@ -32,7 +33,8 @@ impl Project {
         let before = std::mem::replace(&mut state.phase, Phase::FallingAsleep);
         self.publish(&state);
         if self.activity.quiet() {
-            return Some(idle_for);
+            // Who is over quota sleeps also right after a request.
+            return Some(if for_quota { Duration::ZERO } else { idle_for });
         }
         state.phase = before;
         self.publish(&state);

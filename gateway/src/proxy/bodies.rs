@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -88,11 +89,19 @@ pub(crate) struct Streamed {
     lease: Option<Lease>,
     /// The request is counted before anything of the answer leaves: with the first bytes when they are there at once, alone otherwise.
     counted: bool,
+    /// Of a stream of events, which goes on until somebody ends it: when the project has to sleep for using too much.
+    ending: Option<Ending>,
 }
 
+type Ending = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
 impl Streamed {
-    pub(super) fn new(body: Incoming, visit: Visit, lease: Lease) -> Self {
-        let mut streamed = Self { body, visit, lease: Some(lease), counted: false };
+    pub(super) fn new(body: Incoming, visit: Visit, lease: Lease, of_events: bool) -> Self {
+        let ending = of_events.then(|| {
+            let project = Arc::clone(visit.project());
+            Box::pin(async move { drop(project.told_to_sleep().await) }) as Ending
+        });
+        let mut streamed = Self { body, visit, lease: Some(lease), counted: false, ending };
         if streamed.body.is_end_stream() {
             streamed.count(0);
         }
@@ -148,6 +157,12 @@ impl Body for Outgoing {
             Self::Whole(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Streamed(streamed) => streamed,
         };
+        if let Some(ending) = &mut streamed.ending
+            && ending.as_mut().poll(cx).is_ready()
+        {
+            (streamed.ending, streamed.lease) = (None, None);
+            return Poll::Ready(None);
+        }
         let frame = streamed.next(cx);
         let bytes = match &frame {
             Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len),

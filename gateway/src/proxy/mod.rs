@@ -1,6 +1,7 @@
 //! One request from a client to the data plane of its project and back: streaming, in constant memory, counted as it flows.
 
 mod bodies;
+mod frames;
 mod headers;
 mod hosts;
 mod paths;
@@ -60,7 +61,8 @@ async fn forward(
     if let (StatusCode::SWITCHING_PROTOCOLS, Some(client_side)) = (response.status(), client_side) {
         visit.project().counters.request();
         let upstream_side = hyper::upgrade::on(&mut response);
-        edge.tasks.spawn(tunnel::run(Arc::clone(edge), visit, lease, client_side, upstream_side));
+        let web_socket = upgrade.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"));
+        edge.tasks.spawn(tunnel::run(Arc::clone(edge), visit, lease, client_side, upstream_side, web_socket));
         let (mut parts, _) = response.into_parts();
         headers::finish_upgrade(&mut parts.headers, request_id);
         return Ok(Response::from_parts(parts, Outgoing::empty()));
@@ -68,7 +70,8 @@ async fn forward(
     let (mut parts, body) = response.into_parts();
     parts.version = Version::HTTP_11;
     headers::finish(&mut parts.headers, request_id);
-    Ok(Response::from_parts(parts, Outgoing::Streamed(Streamed::new(body, visit, lease))))
+    let of_events = headers::of_events(&parts.headers);
+    Ok(Response::from_parts(parts, Outgoing::Streamed(Streamed::new(body, visit, lease, of_events))))
 }
 
 /// An upstream gets `/path?query`, whatever form the client used.

@@ -17,7 +17,8 @@ use rustls::{crypto::CryptoProvider, pki_types::PrivatePkcs8KeyDer, sign::Certif
 
 use crate::error::Error;
 
-const CERTIFICATE_FILE: &str = "ca.pem";
+/// Name of the authority's certificate in its folder.
+pub const CERTIFICATE_FILE: &str = "ca.pem";
 const KEY_FILE: &str = "ca.key";
 const AUTHORITY_YEARS: i64 = 20;
 const LEAF_DAYS: i64 = 90;

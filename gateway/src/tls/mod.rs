@@ -23,6 +23,8 @@ use crate::{
     config::{GatewayConfig, TlsSource},
     error::Error,
 };
+pub use authority::CERTIFICATE_FILE as AUTHORITY_CERTIFICATE;
+
 use authority::Authority;
 
 /// How often the local authority signs a new certificate; each is valid much longer.

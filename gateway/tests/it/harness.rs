@@ -20,6 +20,7 @@ use tokio::{
     net::TcpStream,
     sync::Semaphore,
 };
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::client::IntoClientRequest as _};
 
 use crate::upstream::{Shared, Upstream};
 
@@ -201,6 +202,14 @@ impl Edge {
     }
 
     /// Sends bytes as they are and reads until the gateway closes.
+    pub(crate) async fn socket(&self, host: &str, path: &str) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+        let mut request = format!("ws://{}{path}", self.gateway.http_address()).into_client_request().unwrap();
+        request.headers_mut().insert("host", host.parse().unwrap());
+        let (socket, response) = tokio_tungstenite::connect_async(request).await.unwrap();
+        assert_eq!(response.status(), 101);
+        socket
+    }
+
     pub(crate) async fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.gateway.http_address()).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();

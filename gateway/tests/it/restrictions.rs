@@ -1,9 +1,13 @@
 //! Projects that use more than they are allowed: what is refused, how that is said, and that it ends at once.
 
+use std::time::Duration;
+
 use data_plane_contract::routes::{Restraint, Restriction, Route};
+use futures::{SinkExt as _, StreamExt as _};
 use http::Method;
 use ids::ProjectId;
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
 use crate::harness::{Edge, eventually};
 
@@ -69,4 +73,28 @@ async fn a_project_that_has_to_sleep_is_put_to_sleep_and_not_woken() {
     assert_eq!(edge.waker.wakes(), 0);
     restrict(&edge, project, None).await;
     assert_eq!(edge.get(HOST, "/name").await, (200, HOST.to_owned()), "it wakes again");
+}
+
+#[tokio::test]
+async fn what_stays_open_of_a_project_that_has_to_sleep_is_ended_in_order() {
+    let edge = Edge::start().await;
+    let project = edge.project_that_sleeps(HOST, Some(900)).await;
+    let mut socket = edge.socket(HOST, "/socket").await;
+    socket.send(Message::text("hello")).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap().into_text().unwrap(), "hello");
+    let mut events = edge.request(Method::GET, HOST, "/events").send().await.unwrap().bytes_stream();
+    assert_eq!(events.next().await.unwrap().unwrap(), "data: event 0\n\n");
+
+    restrict(&edge, project, Some(Restraint::ReadOnly)).await;
+    socket.send(Message::text("still open")).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap().into_text().unwrap(), "still open");
+
+    restrict(&edge, project, Some(Restraint::Sleep)).await;
+    let last = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.unwrap().unwrap().unwrap();
+    let Message::Close(Some(why)) = last else { panic!("{last:?} is no goodbye") };
+    assert_eq!((why.code, why.reason.as_str()), (CloseCode::Again, "9 of \"5\" are used"));
+    let end = tokio::time::timeout(Duration::from_secs(10), events.next()).await.unwrap();
+    assert!(end.is_none(), "a stream of events ends where an event ends: {end:?}");
+    eventually("the project sleeps", async || !edge.waker.running(project)).await;
+    assert_eq!(edge.waker.wakes(), 0);
 }

@@ -10,7 +10,7 @@ use std::{
 
 use futures::{SinkExt as _, StreamExt as _};
 use http::Method;
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{Edge, eventually};
 
@@ -33,9 +33,7 @@ async fn open_requests_and_sockets_keep_a_project_awake() {
     edge.waker.sleep_gate.forget_permits(1000);
     edge.waker.sleep_gate.add_permits(1);
     eventually("the idle project sleeps", async || edge.waker.sleeps() == 1 && !edge.waker.running(project)).await;
-    let mut request = format!("ws://{}/socket", edge.gateway.http_address()).into_client_request().unwrap();
-    request.headers_mut().insert("host", http::HeaderValue::from_static(HOST));
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let mut socket = edge.socket(HOST, "/socket").await;
     tokio::time::sleep(Duration::from_millis(800)).await;
     assert_eq!(edge.waker.sleeps(), 1);
     socket.send(Message::text("still here")).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _, stream};
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
+use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 
 use crate::harness::Edge;
 
@@ -57,10 +57,7 @@ async fn events_arrive_when_they_are_sent() {
 async fn web_sockets_carry_messages_both_ways() {
     let edge = Edge::start().await;
     edge.project(HOST).await;
-    let mut request = format!("ws://{}/socket", edge.gateway.http_address()).into_client_request().unwrap();
-    request.headers_mut().insert("host", http::HeaderValue::from_static(HOST));
-    let (mut socket, response) = tokio_tungstenite::connect_async(request).await.unwrap();
-    assert_eq!(response.status(), 101);
+    let mut socket = edge.socket(HOST, "/socket").await;
     for text in ["one", "two"] {
         socket.send(Message::text(text)).await.unwrap();
         assert_eq!(socket.next().await.unwrap().unwrap().into_text().unwrap(), text);
@@ -100,5 +97,19 @@ async fn shutting_down_finishes_requests_and_refuses_new_ones() {
     .await;
     shared.gate.add_permits(1);
     assert_eq!(answer.await.unwrap(), "done");
+    stopped.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gateway_that_stops_says_goodbye_to_web_sockets() {
+    let edge = Edge::start().await;
+    edge.project(HOST).await;
+    let mut socket = edge.socket(HOST, "/socket").await;
+    socket.send(Message::text("hello")).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap().into_text().unwrap(), "hello");
+    let stopped = tokio::spawn(edge.gateway.shutdown());
+    let last = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.unwrap().unwrap().unwrap();
+    let Message::Close(Some(why)) = last else { panic!("{last:?} is no goodbye") };
+    assert_eq!(why.code, CloseCode::Away);
     stopped.await.unwrap();
 }

@@ -50,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
             "saga",
             "data-plane-contract",
+            "metering",
             "providers",
             "schema-merge",
             "outbound",

@@ -1,27 +1,73 @@
 //! Conservation: whatever is killed, repeated, reordered or dated wrongly, what is reported is what happened, to the last byte.
 //!
 //! The driver keeps the truth: it counts what it was answered. Nothing is under way when something is killed, so that there is one truth;
-//! and nothing is waited for before a kill, so that what was counted a moment before has to survive it. `HEARTH_CHAOS_PROJECTS` and
+//! and nothing is waited for before a kill, so that what was counted a moment before has to survive it. Each role is a process of its own and
+//! is killed alone; each has a clock of its own, which is stepped. A day passes in a few rounds. `HEARTH_CHAOS_PROJECTS` and
 //! `HEARTH_CHAOS_ROUNDS` make the run longer than CI has time for.
 
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::PermissionsExt as _,
     time::{Duration, Instant},
 };
 
-use chrono::{NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, multipart};
 use serde_json::{Value, json};
-use tests::{Cloud, api::http_client, wait};
+use tempfile::TempDir;
+use tests::{Cloud, DataPlane, Options, api::http_client, wait};
 
 /// Longest wait for something to be reported, or for a project to serve again after a kill.
 const LIMIT: Duration = Duration::from_secs(120);
-const COUNTERS: [&str; 5] = ["requests", "egress_bytes", "function_calls", "mcp_calls", "ai_tokens"];
+const COUNTERS: [&str; 6] =
+    ["requests", "egress_bytes", "function_calls", "mcp_calls", "ai_tokens", "monthly_active_users"];
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// The clocks of a cloud's processes: all of them ahead of the machine's by as much as has passed of the compressed day, some of them wrong.
+struct Clocks {
+    folder: TempDir,
+    ahead_ms: i64,
+}
+
+impl Clocks {
+    const ROLES: [&str; 4] = ["gateway", "control-plane", "worker", "data-plane"];
+
+    fn start() -> Self {
+        // Data planes run as users of their own.
+        let readable = fs::Permissions::from_mode(0o755);
+        let folder = tempfile::Builder::new().prefix("clocks").permissions(readable).tempdir().expect("a folder");
+        let clocks = Self { folder, ahead_ms: 0 };
+        clocks.set_right();
+        clocks
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now() + chrono::Duration::milliseconds(self.ahead_ms)
+    }
+
+    fn pass(&mut self, milliseconds: i64) {
+        self.ahead_ms += milliseconds;
+        self.set_right();
+    }
+
+    fn set_right(&self) {
+        for role in Self::ROLES {
+            self.step(role, 0);
+        }
+    }
+
+    fn step(&self, role: &str, by_ms: i64) {
+        let (path, draft) = (self.folder.path().join(role), self.folder.path().join("draft"));
+        fs::write(&draft, (self.ahead_ms + by_ms).to_string()).expect("the folder is ours");
+        fs::rename(draft, path).expect("the folder is ours");
+    }
+}
 
 type Truth = BTreeMap<&'static str, i64>;
 
@@ -29,12 +75,15 @@ struct Project {
     id: String,
     host: String,
     api_key: String,
+    made_at: Instant,
+    stored_bytes: i64,
     /// What the driver knows it used, with what was reported before the driver began.
     truth: Truth,
 }
 
 struct Driver {
     cloud: Cloud,
+    clocks: Clocks,
     http: Client,
     partner: String,
     secret: String,
@@ -50,15 +99,19 @@ fn setting(name: &str, otherwise: usize) -> usize {
 
 impl Driver {
     async fn start(count: usize) -> Self {
-        let cloud = Cloud::start().await;
+        let clocks = Clocks::start();
+        let environment = vec![("HEARTH_STEPPED_CLOCKS".into(), clocks.folder.path().into())];
+        let cloud = Cloud::start_with(Options { separate: true, environment, ..Options::default() }).await;
         let arguments = ["partner", "create", "--name", "Chaos", "--kind", "white-label", "--json"];
         let output = cloud.command(&arguments).output().expect("hearth runs");
         let made: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
         let text = |field: &str| made[field].as_str().expect("text").to_owned();
         let (partner, secret) = (text("id"), text("secret"));
         let http = http_client(None);
-        let mut driver = Self { cloud, http, partner, secret, projects: Vec::new(), random: 0x5eed, sequence: 1 };
+        let mut driver =
+            Self { cloud, clocks, http, partner, secret, projects: Vec::new(), random: 0x5eed, sequence: 1 };
         for number in 0..count {
+            let made_at = Instant::now();
             let body = json!({ "project_name": format!("chaos {number}") });
             let made = driver.partner_call(Method::POST, "/sync-embedded-project", Some(body)).await;
             let project = &made["project"];
@@ -66,10 +119,20 @@ impl Driver {
             let (id, api_key) = (text("id"), text("api_key"));
             let host = text("access_host");
             let host = host.trim_start_matches("https://").split(':').next().unwrap_or_default().to_owned();
-            driver.projects.push(Project { id, host, api_key, truth: Truth::new() });
+            let project = Project { id, host, api_key, made_at, stored_bytes: 0, truth: Truth::new() };
+            let plane = driver.plane(&project);
+            plane.create_bucket("things", false).await;
+            let _ = plane.put("/api/auth/config", &json!({ "requireEmailVerification": false })).await.expect(200);
+            driver.projects.push(project);
         }
         driver.know_the_beginning().await;
         driver
+    }
+
+    /// The project through the gateway, for what the driver does before it begins to count or counts itself.
+    fn plane(&self, project: &Project) -> DataPlane {
+        let port = self.cloud.ports().gateway_http.port();
+        DataPlane::at(&format!("http://{}:{port}", project.host), None).with_token(&project.api_key)
     }
 
     fn below(&mut self, bound: usize) -> usize {
@@ -91,16 +154,26 @@ impl Driver {
 
     /// One request through the gateway; the driver's truth grows by what the project answered.
     async fn request(&mut self, index: usize, method: Method, path: &str, counts: &[&'static str]) -> Option<u16> {
+        let body = json!({ "tool_name": "chaos" });
+        let answer = self.send(index, counts, |http, base| http.request(method, format!("{base}{path}")).json(&body));
+        answer.await.map(|(status, _)| status)
+    }
+
+    async fn send(
+        &mut self,
+        index: usize,
+        counts: &[&'static str],
+        make: impl FnOnce(&Client, &str) -> reqwest::RequestBuilder,
+    ) -> Option<(u16, Value)> {
         let port = self.cloud.ports().gateway_http.port();
         let project = &mut self.projects[index];
-        let url = format!("http://{}:{port}{path}", project.host);
-        let request = self.http.request(method, url).header("x-api-key", &project.api_key);
-        let response = request.json(&json!({ "tool_name": "chaos" })).send().await.ok()?;
+        let base = format!("http://{}:{port}", project.host);
+        let response = make(&self.http, &base).header("x-api-key", &project.api_key).send().await.ok()?;
         let status = response.status().as_u16();
         let body = response.bytes().await.expect("an answer that began comes whole");
         // What the gateway says itself is no answer of the project; it says so in a way of its own.
         if matches!(status, 502..=504) && !body.starts_with(b"{\"error\":\"The functions runtime") {
-            return Some(status);
+            return Some((status, Value::Null));
         }
         let mut add = |metric: &'static str, amount: usize| {
             *project.truth.entry(metric).or_insert(0) += i64::try_from(amount).expect("small");
@@ -110,7 +183,36 @@ impl Driver {
         for &metric in counts {
             add(metric, 1);
         }
+        Some((status, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+
+    /// An account is made for somebody, who signs in and so is an active user of this month, once.
+    async fn sign_in(&mut self, index: usize) -> Option<u16> {
+        let account =
+            json!({ "email": format!("user{}@example.com", self.below(1 << 30)), "password": "correct horse" });
+        let mut last = None;
+        for path in ["/api/auth/users", "/api/auth/sessions"] {
+            let url = format!("{path}?client_type=server");
+            last = self.send(index, &[], |http, base| http.post(format!("{base}{url}")).json(&account)).await;
+        }
+        let (status, body) = last?;
+        if body["accessToken"].is_string() {
+            *self.projects[index].truth.entry("monthly_active_users").or_insert(0) += 1;
+        }
         Some(status)
+    }
+
+    async fn upload(&mut self, index: usize) -> Option<u16> {
+        let (bytes, key) = (1 + self.below(20_000), self.below(1 << 30));
+        let file = multipart::Part::bytes(vec![7; bytes]).file_name("thing");
+        let form = multipart::Form::new().part("file", file);
+        let path = format!("/api/storage/buckets/things/objects/{key}");
+        let answer = self.send(index, &[], |http, base| http.put(format!("{base}{path}")).multipart(form)).await;
+        let status = answer.map(|(status, _)| status);
+        if matches!(status, Some(200 | 201)) {
+            self.projects[index].stored_bytes += i64::try_from(bytes).expect("small");
+        }
+        status
     }
 
     async fn serves(&mut self, index: usize) {
@@ -125,7 +227,9 @@ impl Driver {
     async fn use_projects(&mut self, requests: usize) {
         for _ in 0..requests {
             let index = self.below(self.projects.len());
-            match self.below(4) {
+            match self.below(6) {
+                4 => self.sign_in(index).await,
+                5 => self.upload(index).await,
                 0 | 1 => self.request(index, Method::GET, "/api/health", &[]).await,
                 2 => self.request(index, Method::POST, "/functions/nothing", &["function_calls"]).await,
                 _ => self.request(index, Method::POST, "/api/usage/mcp", &["mcp_calls"]).await,
@@ -135,12 +239,35 @@ impl Driver {
 
     /// Kills the data plane of a project; whoever supervises it starts another.
     async fn kill_data_plane(&mut self, index: usize) {
-        let processes = self.cloud.processes_of_project(&self.projects[index].id);
-        let plane = processes.iter().find(|process| process.command.contains("hearth-data-plane"));
-        if let Some(plane) = plane {
-            kill(Pid::from_raw(plane.pid), Signal::SIGKILL).expect("it was running a moment ago");
+        if let Some(plane) = self.data_plane(index) {
+            kill(Pid::from_raw(plane), Signal::SIGKILL).expect("it was running a moment ago");
         }
         self.serves(index).await;
+    }
+
+    /// Process id of a project's data plane.
+    fn data_plane(&self, index: usize) -> Option<i32> {
+        let processes = self.cloud.processes_of_project(&self.projects[index].id);
+        processes.iter().find(|process| process.command.contains("hearth-data-plane")).map(|process| process.pid)
+    }
+
+    /// Kills one process of the cloud, and sees that everything serves again.
+    async fn crash(&mut self, role: &'static str) {
+        self.cloud.crash(role).await;
+        for index in 0..self.projects.len() {
+            self.serves(index).await;
+        }
+    }
+
+    /// Steps the clocks of the processes against each other. What is dated wrongly by them counts all the same, once.
+    fn step_processes(&mut self) {
+        const STEPS_MS: [i64; 5] = [0, -36 * HOUR_MS, -HOUR_MS, 3 * HOUR_MS, 400 * DAY_MS];
+        for role in ["gateway", "data-plane"] {
+            let by = STEPS_MS[self.below(STEPS_MS.len())];
+            self.clocks.step(role, by);
+        }
+        let by = HOUR_MS * i64::try_from(self.below(3)).expect("small") - HOUR_MS;
+        self.clocks.step("worker", by);
     }
 
     /// Kills control plane, worker and gateway at once.
@@ -184,7 +311,7 @@ impl Driver {
 
     /// Records of a source whose clock is set back and forth.
     async fn step_clocks(&mut self) {
-        let now = Utc::now();
+        let now = self.clocks.now();
         let mut records = Vec::new();
         for hours in [0, 24 * 400, -48, -1, 2] {
             let at = now + chrono::Duration::hours(hours);
@@ -201,9 +328,13 @@ impl Driver {
         assert_eq!(last, self.sequence - 1);
     }
 
+    fn days_ago(&self, days: i64) -> NaiveDate {
+        (self.clocks.now() - chrono::Duration::days(days)).date_naive()
+    }
+
     /// Days as the partner sees them, with those that the clock steps above reach.
     async fn daily(&self) -> Vec<Value> {
-        let path = format!("/usage/daily?start_date={}&end_date={}", days_ago(6), days_ago(0));
+        let path = format!("/usage/daily?start_date={}&end_date={}", self.days_ago(6), self.days_ago(0));
         self.partner_call(Method::GET, &path, None).await["rows"].as_array().expect("a list").clone()
     }
 
@@ -279,12 +410,55 @@ impl Driver {
         assert_eq!(parts, totals);
     }
 
+    /// A day on which nothing happens has what the last sample found; and no process was up for longer than there was time.
+    async fn check_gauges_and_time(&mut self) {
+        let mut sizes = BTreeMap::new();
+        for (index, project) in self.projects.iter().enumerate().skip(1) {
+            let size = self.plane(project).sql_count("select pg_database_size(current_database())").await;
+            sizes.insert(project.id.clone(), (index, size));
+        }
+        wait::until("every last sample is in the reports", LIMIT, || async {
+            let rows = self.daily().await;
+            let wrong = |row: &&Value| {
+                let Some((index, size)) = row["project_id"].as_str().and_then(|id| sizes.get(id)) else { return false };
+                let today = row["usage_date"] == self.days_ago(0).to_string();
+                let stored = row["storage_bytes"].as_i64() != Some(self.projects[*index].stored_bytes);
+                today && (stored || row["database_bytes"].as_i64().is_none_or(|bytes| bytes < *size))
+            };
+            rows.iter().all(|row| !wrong(&row)).then_some(())
+        })
+        .await;
+        // Nobody asks the projects from here on, so the next day has nothing but what is carried into it.
+        self.clocks.pass(DAY_MS);
+        let tomorrow = self.days_ago(0).to_string();
+        for row in self.daily().await.iter().filter(|row| row["kind"] == "project") {
+            let Some((index, size)) = row["project_id"].as_str().and_then(|id| sizes.get(id)) else { continue };
+            if row["usage_date"] == tomorrow {
+                assert_eq!(row["storage_bytes"].as_i64(), Some(self.projects[*index].stored_bytes), "{row}");
+                // What was measured last may be measured while the database writes down what it was asked.
+                let bytes = row["database_bytes"].as_i64().expect("a whole number");
+                assert!((*size..size + size / 10).contains(&bytes), "{bytes} instead of {size}: {row}");
+            }
+        }
+        for project in &self.projects {
+            let seconds: f64 = self
+                .daily()
+                .await
+                .iter()
+                .filter(|row| row["project_id"] == project.id.as_str())
+                .filter_map(|row| row["ec2_compute"].as_f64())
+                .sum();
+            let lived = project.made_at.elapsed().as_secs_f64();
+            assert!(seconds > 0.0 && seconds <= lived, "{} was up {seconds} of {lived} s", project.id);
+        }
+    }
+
     fn check_rebuild(&self) {
-        for month in [days_ago(6), days_ago(0)].map(|day| day.format("%Y-%m").to_string()) {
+        for month in [self.days_ago(6), self.days_ago(0)].map(|day| day.format("%Y-%m").to_string()) {
             let command = ["usage", "rebuild", "--month", &month, "--json"];
             let output = self.cloud.command(&command).output().expect("hearth runs");
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            if said.contains("There is no log") && month != days_ago(0).format("%Y-%m").to_string() {
+            if said.contains("There is no log") && month != self.days_ago(0).format("%Y-%m").to_string() {
                 continue;
             }
             assert!(output.status.success(), "{said}");
@@ -294,25 +468,32 @@ impl Driver {
     }
 }
 
-fn days_ago(days: i64) -> NaiveDate {
-    (Utc::now() - chrono::Duration::days(days)).date_naive()
-}
-
 #[tokio::test]
 async fn nothing_is_lost_or_doubled_whatever_is_killed_repeated_or_dated_wrongly() {
-    let count = setting("HEARTH_CHAOS_PROJECTS", 4);
+    let count = setting("HEARTH_CHAOS_PROJECTS", 3);
+    let rounds = setting("HEARTH_CHAOS_ROUNDS", 2);
     let mut driver = Driver::start(count).await;
-    for _ in 0..setting("HEARTH_CHAOS_ROUNDS", 2) {
-        driver.use_projects(count * 5).await;
+    for round in 0..rounds {
+        driver.use_projects(count * 3).await;
         let victim = driver.below(count);
         driver.kill_data_plane(victim).await;
-        driver.use_projects(count * 5).await;
+        driver.use_projects(count * 3).await;
+        driver.step_processes();
         driver.step_clocks().await;
+        driver.use_projects(count * 2).await;
+        driver.crash("gateway").await;
         driver.repeat_deliveries().await;
         driver.use_projects(count * 2).await;
-        driver.kill_cloud().await;
-        driver.repeat_deliveries().await;
+        driver.crash("control-plane").await;
         driver.use_projects(count * 2).await;
+        driver.crash("worker").await;
+        driver.use_projects(count * 2).await;
+        driver.clocks.set_right();
+        if round % 4 == 1 {
+            driver.kill_cloud().await;
+        }
+        driver.repeat_deliveries().await;
+        driver.clocks.pass(DAY_MS / i64::try_from(rounds).expect("small"));
     }
     // In the middle of the day, right after it was used.
     let gone = driver.projects[0].id.clone();
@@ -323,7 +504,35 @@ async fn nothing_is_lost_or_doubled_whatever_is_killed_repeated_or_dated_wrongly
     })
     .await;
     driver.check_truth().await;
+    driver.check_gauges_and_time().await;
     driver.check_sums().await;
     driver.check_rebuild();
+    driver.cloud.finish().await;
+}
+
+#[tokio::test]
+async fn a_project_that_is_removed_while_the_control_plane_is_down_leaves_its_usage() {
+    let mut driver = Driver::start(1).await;
+    let gone = driver.projects[0].id.clone();
+    driver.cloud.stop_role("worker").await;
+    driver.partner_call(Method::DELETE, &format!("/{gone}"), None).await;
+    driver.cloud.stop_role("control-plane").await;
+    for _ in 0..5 {
+        driver.request(0, Method::POST, "/functions/nothing", &["function_calls"]).await;
+        driver.request(0, Method::POST, "/api/usage/mcp", &["mcp_calls"]).await;
+    }
+    // What was counted a moment before is no record yet.
+    let plane = driver.data_plane(0).expect("it runs");
+    kill(Pid::from_raw(plane), Signal::SIGKILL).expect("it was running a moment ago");
+    driver.cloud.start_role("worker");
+    wait::until("the project stops", LIMIT, || async { driver.data_plane(0).is_none().then_some(()) }).await;
+    assert!(driver.cloud.project_folders().contains(&gone), "its folder waits for the control plane");
+    driver.cloud.start_role("control-plane");
+    driver.cloud.wait_serving().await;
+    driver.check_truth().await;
+    wait::until("nothing is left of the project", LIMIT, || async {
+        (!driver.cloud.project_folders().contains(&gone)).then_some(())
+    })
+    .await;
     driver.cloud.finish().await;
 }

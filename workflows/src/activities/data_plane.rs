@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use sha2::Sha256;
 use store::projects::Project;
 
-use super::{Outcome, project_row, provider_failed, store_failed};
+use super::{Outcome, project_row, provider_failed, store_failed, usage};
 use crate::World;
 
 const SILENT: &str = "the project's backend does not answer";
@@ -70,8 +70,10 @@ pub async fn stop(world: &World, project_id: ProjectId) -> Outcome {
     world.compute.stop_data_plane(project_id).await.map_err(provider_failed)
 }
 
-/// Stops and forgets the process, and proves that nothing is left.
+/// Stops and forgets the process, and proves that nothing is left. What it had not reported of its usage is reported before.
 pub async fn drop(world: &World, project_id: ProjectId) -> Outcome {
+    stop(world, project_id).await?;
+    usage::report_rest(world, project_id).await?;
     world.compute.drop_data_plane(project_id).await.map_err(provider_failed)?;
     match world.compute.describe_data_plane(project_id).await.map_err(provider_failed)? {
         None => Ok(()),
@@ -162,7 +164,8 @@ pub(super) async fn answer<T: DeserializeOwned>(response: reqwest::Response) -> 
     response.json().await.map_err(|error| StepError::transient(SILENT, error))
 }
 
-async fn secrets(world: &World, project_id: ProjectId) -> Outcome<ProjectSecrets> {
+/// The project's secrets.
+pub(super) async fn secrets(world: &World, project_id: ProjectId) -> Outcome<ProjectSecrets> {
     let mut conn = world.pool.acquire().await.map_err(store_failed)?;
     let sealed = store::project_secrets::find(&mut conn, project_id).await.map_err(store_failed)?;
     let sealed = sealed.ok_or_else(|| StepError::permanent("project.not_found", "the project has no secrets"))?;

@@ -8,6 +8,7 @@ pub mod merge;
 pub mod project;
 pub mod route;
 pub mod schema;
+pub mod usage;
 
 use ids::ProjectId;
 use saga::StepError;

@@ -8,6 +8,7 @@ mod faults;
 mod merges;
 mod postgres;
 mod quotas;
+mod reseal;
 mod server;
 mod sweep;
 mod webhooks;

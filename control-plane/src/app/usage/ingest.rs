@@ -1,6 +1,6 @@
 //! Taking usage records in: each exactly once, in the sequence of its source.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ids::ProjectId;
 use model::{
     Error,
@@ -17,6 +17,9 @@ use crate::{
     app::{Failure, reporters::Reporter},
     state::State,
 };
+
+/// How far a source's clock may be ahead without being wrong.
+const SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// Records of one source in sequence order.
 #[derive(Clone, Debug)]
@@ -41,6 +44,10 @@ impl Measured {
     /// As it is kept, and whether it comes too late to count.
     fn received(self, at: DateTime<Utc>) -> (Record, bool) {
         let Self { sequence, project_id, metric, instance_type, from, to, amount } = self;
+        // Nothing is measured after it was received: a sample from the future would stay the newest of its day, whatever follows it. Clocks that
+        // are apart by little keep the order of theirs.
+        let wrong = to > at + SKEW;
+        let (from, to) = if wrong { (from.min(at), at) } else { (from, to) };
         let day = day_of(from, at);
         let counted = Counted { day: day.unwrap_or_else(|| from.date_naive()), metric, instance_type };
         (Record { sequence, project_id, counted, from, to, amount }, day.is_none())

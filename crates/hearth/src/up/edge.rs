@@ -1,6 +1,6 @@
 //! The local provider and the gateway: what serves projects, with or without a control plane.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use gateway::{GatewayConfig, GatewayHandle, TlsSource, UsageTarget};
 use model::regions::Region;
@@ -12,6 +12,8 @@ use providers_local::{
 use super::waker::LocalWaker;
 use crate::{failure::Failure, home::Home, settings::UpSettings};
 
+/// Where the local certificate authority is, below the home.
+const AUTHORITY_FOLDER: &str = "ca";
 /// How many ports projects may take.
 const PROJECT_PORTS: u16 = 10_000;
 
@@ -31,6 +33,7 @@ pub(crate) async fn open_node(settings: &UpSettings, home: &Home) -> Result<Arc<
     let mut config = LocalConfig::new(home.path().to_owned(), binary, distributions(settings)?, home.master_key()?);
     config.pool = if settings.no_pool { PoolChoice::Never } else { PoolChoice::Auto };
     let last_port = settings.first_project_port.saturating_add(PROJECT_PORTS - 1);
+    config.environment = clock::environment();
     config.ports = settings.first_project_port..=last_port;
     LocalNode::open(config).await.map_err(|cause| Failure::caused("Could not prepare this machine for projects", cause))
 }
@@ -48,7 +51,7 @@ pub(crate) async fn start_gateway(
         admin: settings.gateway_admin_addr,
         admin_token: token.clone(),
         folder: home.join("gateway"),
-        ca_folder: home.join("ca"),
+        ca_folder: home.join(AUTHORITY_FOLDER),
         base_domain: settings.base_domain.clone(),
         regions: Region::ALL.iter().map(|region| region.as_str().to_owned()).collect(),
         tls: match (&settings.tls_cert, &settings.tls_key) {
@@ -62,6 +65,14 @@ pub(crate) async fn start_gateway(
     };
     let started = gateway::start(config, Arc::new(LocalWaker(node))).await;
     started.map_err(|cause| Failure::caused("Could not start the gateway", cause))
+}
+
+/// The certificate authority that signs the gateway's certificate, once a gateway has made it; none with the operator's own certificate.
+pub(crate) fn authority(settings: &UpSettings, home: &Home) -> Option<String> {
+    if settings.tls_cert.is_some() {
+        return None;
+    }
+    fs::read_to_string(home.join(AUTHORITY_FOLDER).join(gateway::AUTHORITY_CERTIFICATE)).ok()
 }
 
 /// The data-plane binary of the settings, or the one beside this binary.

@@ -1,4 +1,4 @@
-//! `hearth up`: control database, control plane, worker, gateway and local provider in one process; and `hearth gateway`, the edge alone.
+//! `hearth up`: control database, control plane, worker, gateway and local provider in one process; and each role alone.
 //!
 //! Everything is started in the order in which it is needed and stopped in reverse, also when a later part fails to start.
 
@@ -14,26 +14,26 @@ use providers_local::LocalNode;
 use crate::{
     announcement::Announcement,
     failure::Failure,
-    home::Home,
+    home::{Home, Role},
     settings::UpSettings,
     stop_signals::StopSignals,
     up::parts::{Parts, Progress},
 };
 
-/// Runs the whole cloud until Ctrl-C or SIGTERM.
-pub(crate) async fn run(settings: UpSettings) -> Result<(), Failure> {
+/// Runs the whole cloud, its control plane or its worker until Ctrl-C or SIGTERM.
+pub(crate) async fn run(settings: UpSettings, role: Role) -> Result<(), Failure> {
     let mut stop = StopSignals::listen()?;
     let home = Home::locate(&settings.home)?;
     home.prepare()?;
-    let _lock = home.lock()?;
+    let _lock = home.lock(role)?;
     let progress = Progress::default();
     let mut parts = Parts::default();
     let started = tokio::select! {
-        outcome = parts.start(&settings, &home, &progress) => outcome.map(Some),
+        outcome = parts.start(&settings, role, &home, &progress) => outcome.map(Some),
         () = stop.received() => Ok(None),
     };
     let outcome = match started {
-        Ok(Some(announcement)) => serve(&home, &announcement, &mut stop).await,
+        Ok(Some(announcement)) => serve(&home, announcement.as_ref(), &mut stop).await,
         Ok(None) => Ok(()),
         Err(failure) => Err(failure),
     };
@@ -44,10 +44,14 @@ pub(crate) async fn run(settings: UpSettings) -> Result<(), Failure> {
     outcome.and(stopped)
 }
 
-async fn serve(home: &Home, announcement: &Announcement, stop: &mut StopSignals) -> Result<(), Failure> {
-    let path = home.join("hearth.json");
-    announcement.write(&path)?;
-    announcement.print(&path);
+async fn serve(home: &Home, announcement: Option<&Announcement>, stop: &mut StopSignals) -> Result<(), Failure> {
+    if let Some(announcement) = announcement {
+        let path = home.join("hearth.json");
+        announcement.write(&path)?;
+        announcement.print(&path);
+    } else {
+        println!("Worker is ready. Stop with Ctrl-C.");
+    }
     stop.received().await;
     Ok(())
 }
@@ -57,7 +61,7 @@ pub(crate) async fn run_gateway(settings: UpSettings) -> Result<(), Failure> {
     let mut stop = StopSignals::listen()?;
     let home = Home::locate(&settings.home)?;
     home.prepare()?;
-    let _lock = home.lock()?;
+    let _lock = home.lock(Role::Gateway)?;
     let node = edge::open_node(&settings, &home).await?;
     let gateway = match edge::start_gateway(&settings, &home, Arc::clone(&node)).await {
         Ok(gateway) => gateway,

@@ -24,10 +24,11 @@ use super::{edge, shared_clients};
 use crate::{
     announcement::{Admin, Announcement},
     failure::Failure,
-    home::Home,
+    home::{Home, Role},
     settings::UpSettings,
 };
 
+/// A control plane and a worker that are processes of their own have half each.
 const CONTROL_CONNECTIONS: u32 = 60;
 /// Requests that are under way when the cloud stops get this long.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -55,25 +56,65 @@ struct Supervision {
 }
 
 impl Parts {
-    /// Starts everything and says where it is.
+    /// Starts what the role consists of. A control plane says where the cloud is.
     pub(crate) async fn start(
+        &mut self,
+        settings: &UpSettings,
+        role: Role,
+        home: &Home,
+        progress: &Progress,
+    ) -> Result<Option<Announcement>, Failure> {
+        // Addresses are taken first, so that a clash is noticed before anything is made.
+        let listener = match role.includes(Role::ControlPlane) {
+            true => Some(listen(settings.api_addr, "--api-addr").await?),
+            false => None,
+        };
+        if role.includes(Role::Gateway) {
+            for (address, flag) in [
+                (settings.gateway_http_addr, "--gateway-http-addr"),
+                (settings.gateway_https_addr, "--gateway-https-addr"),
+                (settings.gateway_admin_addr, "--gateway-admin-addr"),
+            ] {
+                drop(listen(address, flag).await?);
+            }
+        }
+        let shared = shared_clients::read(settings)?;
+        progress.step("starting the control database");
+        let pool = self.start_control_database(settings, role, home).await?;
+        let node = match role.includes(Role::Worker) {
+            true => Some(self.prepare_machine(settings, home, progress).await?),
+            false => None,
+        };
+        if let Some(node) = &node
+            && role.includes(Role::Gateway)
+        {
+            progress.step("starting the gateway");
+            self.gateway = Some(edge::start_gateway(settings, home, Arc::clone(node)).await?);
+        }
+        progress.step(match role {
+            Role::ControlPlane => "starting the control plane",
+            Role::Worker => "starting the worker",
+            Role::Whole | Role::Gateway => "starting the control plane and the worker",
+        });
+        let outbound = calls_to_tenants(settings)?;
+        let (serves, shared_names) = (listener.is_some(), shared_clients::names(&shared));
+        if let Some(listener) = listener {
+            self.start_api(settings, home, &pool, Arc::clone(&outbound), shared, listener).await?;
+        }
+        if let Some(node) = node {
+            take_over(&pool).await?;
+            self.start_worker(settings, home, &pool, outbound, &node, shared_names)?;
+            self.start_supervision(node);
+        }
+        if serves { self.announce(settings, home, &pool).await.map(Some) } else { Ok(None) }
+    }
+
+    async fn prepare_machine(
         &mut self,
         settings: &UpSettings,
         home: &Home,
         progress: &Progress,
-    ) -> Result<Announcement, Failure> {
-        // The address is taken first, so that a clash is noticed before anything is made.
-        let listener = listen(settings.api_addr, "--api-addr").await?;
-        for (address, flag) in [
-            (settings.gateway_http_addr, "--gateway-http-addr"),
-            (settings.gateway_https_addr, "--gateway-https-addr"),
-            (settings.gateway_admin_addr, "--gateway-admin-addr"),
-        ] {
-            drop(listen(address, flag).await?);
-        }
-        let shared = shared_clients::read(settings)?;
-        progress.step("starting the control database");
-        let pool = self.start_control_database(settings, home).await?;
+    ) -> Result<Arc<LocalNode>, Failure> {
         progress.step("preparing this machine for projects");
         let node = edge::open_node(settings, home).await?;
         self.node = Some(Arc::clone(&node));
@@ -81,19 +122,15 @@ impl Parts {
         node.prepare_template()
             .await
             .map_err(|cause| Failure::caused("Could not make the template of new projects", cause))?;
-        progress.step("starting the gateway");
-        self.gateway = Some(edge::start_gateway(settings, home, Arc::clone(&node)).await?);
-        progress.step("starting the control plane and the worker");
-        let outbound = calls_to_tenants(settings)?;
-        let shared_names = shared_clients::names(&shared);
-        self.start_api(settings, home, &pool, Arc::clone(&outbound), shared, listener).await?;
-        take_over(&pool).await?;
-        self.start_worker(settings, home, &pool, outbound, &node, shared_names)?;
-        self.start_supervision(node);
-        self.announce(settings, home, &pool).await
+        Ok(node)
     }
 
-    async fn start_control_database(&mut self, settings: &UpSettings, home: &Home) -> Result<PgPool, Failure> {
+    async fn start_control_database(
+        &mut self,
+        settings: &UpSettings,
+        role: Role,
+        home: &Home,
+    ) -> Result<PgPool, Failure> {
         let database = ControlDatabase::start(&ControlSettings {
             home: home.path().to_owned(),
             distribution: edge::distributions(settings)?.remove(0),
@@ -105,7 +142,7 @@ impl Parts {
         let options = connect_options(&database);
         self.control_database = Some(database);
         let pool = sqlx::postgres::PgPoolOptions::new()
-            .max_connections(CONTROL_CONNECTIONS)
+            .max_connections(if role == Role::Whole { CONTROL_CONNECTIONS } else { CONTROL_CONNECTIONS / 2 })
             .connect_with(options)
             .await
             .map_err(|cause| Failure::caused("Could not connect to the control database", cause))?;
@@ -140,7 +177,7 @@ impl Parts {
         let seams = Seams {
             pool: pool.clone(),
             engine: Arc::new(EmbeddedEngine::new(pool.clone())),
-            clock: SystemClock::shared(),
+            clock: clock::for_role("control-plane"),
             master_key: home.master_key()?,
             outbound,
         };
@@ -182,7 +219,7 @@ impl Parts {
             outbound,
             internal_token: home.internal_token()?,
             master_key: home.master_key()?,
-            clock: SystemClock::shared(),
+            clock: clock::for_role("worker"),
             base_domain: settings.base_domain.clone(),
             shared_clients,
             control_plane_url: format!("http://{}", settings.api_addr),
@@ -215,12 +252,11 @@ impl Parts {
 
     async fn announce(&mut self, settings: &UpSettings, home: &Home, pool: &PgPool) -> Result<Announcement, Failure> {
         let (admin, organization_id) = self.administrator(home, pool).await?;
-        let gateway = self.gateway.as_ref().expect("the gateway was started before");
         Ok(Announcement {
             api_url: format!("http://{}", settings.api_addr),
             gateway_http_url: format!("http://{}", settings.gateway_http_addr),
             gateway_https_url: format!("https://{}", settings.gateway_https_addr),
-            ca_pem: gateway.ca_pem().map(ToOwned::to_owned),
+            ca_pem: edge::authority(settings, home),
             admin,
             organization_id,
         })
@@ -284,8 +320,7 @@ impl Parts {
     }
 }
 
-/// Goes on at once with what an earlier process was doing: whoever holds the home holds its control database, so no worker but that dead one
-/// can have a lease.
+/// Goes on at once with what an earlier process was doing: a home has one worker at a time, so none but a dead one can have a lease.
 async fn take_over(pool: &PgPool) -> Result<(), Failure> {
     let failed = |cause| Failure::caused("Could not take over the operations of an earlier start", cause);
     let mut connection = pool.acquire().await.map_err(failed)?;

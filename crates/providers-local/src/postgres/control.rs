@@ -4,6 +4,7 @@ use std::{
     fs,
     ops::RangeInclusive,
     path::{Path, PathBuf},
+    sync::Mutex,
 };
 
 use providers::{Error, Result};
@@ -14,12 +15,14 @@ use crate::{
     config::home_uids,
     copy,
     failure::{Doing as _, remove_folder},
+    lock::{Lock, Mode, PATIENCE, acquire, acquire_now},
     mounts::{expose, unlink, withdraw},
     owner::{Owner, operator_is_root, private_folder},
 };
 
 const HOLDER: &str = "control";
 const NAME: &str = "hearth";
+const PRESENCE: &str = "control-presence.lock";
 const SEGMENT_MIB: u32 = 16;
 
 /// How to run the control database.
@@ -40,15 +43,20 @@ pub struct ControlSettings {
 pub struct ControlDatabase {
     cluster: Cluster,
     exposed: PathBuf,
+    home: PathBuf,
+    /// Held shared by every process that uses the database; the last to let go stops it.
+    presence: Mutex<Option<Lock>>,
 }
 
 impl ControlDatabase {
-    /// Makes it on first use, starts it unless it runs already, and waits until it answers.
+    /// Makes it on first use, starts it unless it runs already, and waits until it answers. Several processes may use it at once.
     ///
     /// # Errors
     /// Refused when the home cannot be used, else transient.
     pub async fn start(settings: &ControlSettings) -> Result<Self> {
         let home = fs::canonicalize(&settings.home).doing(|| format!("opening {}", settings.home.display()))?;
+        let _starting = settle(&home).await?;
+        let presence = acquire(&home.join(PRESENCE), Mode::Shared, PATIENCE).await?;
         let exposed = expose(&home, "control")?;
         let owner = control_owner(&home, home_uids(&settings.uids, &home))?;
         for name in ["run", "logs"] {
@@ -70,7 +78,7 @@ impl ControlDatabase {
         cluster.configure(&control_settings(settings.max_connections))?;
         cluster.start(|_| ()).await?;
         ensure_database(&cluster).await?;
-        Ok(Self { cluster, exposed })
+        Ok(Self { cluster, exposed, home, presence: Mutex::new(presence) })
     }
 
     /// Folder of its socket: the host to connect to.
@@ -97,17 +105,28 @@ impl ControlDatabase {
         NAME
     }
 
-    /// Checkpoints and stops it.
+    /// Checkpoints and stops it, unless another process uses it.
     ///
     /// # Errors
     /// Transient when it cannot be stopped.
     pub async fn stop(&self) -> Result<()> {
+        let _stopping = settle(&self.home).await?;
+        drop(self.presence.lock().expect("no holder of this lock panics").take());
+        let alone =
+            acquire_now(&self.home.join(PRESENCE), Mode::Exclusive).doing(|| "stopping the control database")?;
+        let Some(_alone) = alone else { return Ok(()) };
         self.cluster.stop().await?;
         if operator_is_root() {
             withdraw(&self.exposed)?;
         }
         unlink(&self.exposed).doing(|| format!("removing {}", self.exposed.display()))
     }
+}
+
+/// Keeps others from starting and stopping it meanwhile.
+async fn settle(home: &Path) -> Result<Lock> {
+    let missing = || Error::Refused(format!("{} is not a folder", home.display()));
+    acquire(&home.join("control.lock"), Mode::Exclusive, PATIENCE).await?.ok_or_else(missing)
 }
 
 fn control_owner(home: &Path, uids: RangeInclusive<u32>) -> Result<Option<Owner>> {

@@ -1,5 +1,7 @@
 //! Data planes of the fake.
 
+use std::path::Path;
+
 use async_trait::async_trait;
 use ids::ProjectId;
 use secrecy::ExposeSecret as _;
@@ -25,6 +27,16 @@ impl ComputeReader for Fake {
             Ok(state.data_planes.get(&project_id).map(|plane| describe(project_id, plane)))
         })
         .await
+    }
+
+    async fn copy_usage(&self, project_id: ProjectId, into: &Path) -> Result<()> {
+        let files = self
+            .call("copy_usage", Some(project_id), |state| Ok(state.usage.get(&project_id).cloned().unwrap_or_default()))
+            .await?;
+        for (name, content) in files {
+            std::fs::write(into.join(name), content).map_err(|cause| Error::transient("copying usage", cause))?;
+        }
+        Ok(())
     }
 
     async fn list_data_planes(&self) -> Result<Vec<ProjectId>> {

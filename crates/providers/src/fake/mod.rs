@@ -35,6 +35,7 @@ pub struct Fake {
 struct State {
     databases: BTreeMap<ProjectId, FakeDatabase>,
     data_planes: BTreeMap<ProjectId, FakeDataPlane>,
+    usage: BTreeMap<ProjectId, Vec<(String, Vec<u8>)>>,
     ports_used: u16,
     shared_address: Option<SocketAddr>,
     plan: Plan,
@@ -60,6 +61,11 @@ struct FakeDataPlane {
 }
 
 impl Fake {
+    /// Lets a project's data plane have kept these files of its usage.
+    pub fn keep_usage(&self, project_id: ProjectId, files: Vec<(String, Vec<u8>)>) {
+        self.state().usage.insert(project_id, files);
+    }
+
     /// An empty provider, ready to share.
     #[must_use]
     pub fn shared() -> Arc<Self> {
