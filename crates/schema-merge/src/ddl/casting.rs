@@ -1,6 +1,6 @@
 //! Whether Postgres can convert the values of one type to another, as far as that is known without asking it.
 
-use crate::catalog::{Catalog, Fact, Kind};
+use crate::catalog::{Catalog, Fact, Identity, Kind, MAX_DEPTH};
 
 /// Casts between Postgres' own types. Any type converts to and from text.
 const CASTS: &[(&str, &[&str])] = &[
@@ -79,7 +79,18 @@ pub(crate) fn convertible(from: &Fact, to: &Fact, catalog: &Catalog) -> bool {
     };
     let own = |name: &str| CASTS.iter().any(|(known, _)| *known == name.trim_end_matches("[]"));
     let apart = made(from, &old) && own(&new) || own(&old) && made(to, &new);
-    castable(&old, &new, catalog) && (!apart || catalog.iter().any(|fact| made_by_user(fact, &old, &new)))
+    let castable = castable(&under_domains(&old, catalog), &under_domains(&new, catalog), catalog);
+    castable && (!apart || catalog.iter().any(|fact| made_by_user(fact, &old, &new)))
+}
+
+/// The type that a domain, or a domain over one, is made of; any other name is its own.
+fn under_domains(name: &str, catalog: &Catalog) -> String {
+    let mut found = name.to_owned();
+    for _ in 0..MAX_DEPTH {
+        let Some(domain) = catalog.get(&Identity::new(Kind::Domain, &found)) else { break };
+        found = plain(domain.text("base"));
+    }
+    found
 }
 
 /// Types whose values Postgres compares with each other.
@@ -136,6 +147,18 @@ mod tests {
         assert!(!castable("integer", "integer[]", &catalog));
         assert!(castable("timestamp(3) without time zone", "date", &catalog));
         assert!(castable("public.mood", "integer", &catalog));
+        let mut catalog = Catalog::default();
+        for (domain, base) in [("public.id", "integer"), ("public.own_id", "public.id")] {
+            catalog.insert(Fact {
+                identity: Identity::new(Kind::Domain, domain),
+                kind: Kind::Domain,
+                parent: None,
+                fields: [("base".to_owned(), base.into())].into_iter().collect(),
+                depends_on: Vec::new(),
+                lineage: crate::catalog::Lineage::default(),
+            });
+        }
+        assert_eq!(under_domains("public.own_id", &catalog), "integer");
         assert!(comparable("integer", "numeric(10,2)"));
         assert!(comparable("text", "character varying(5)"));
         assert!(comparable("uuid", "public.id"));

@@ -20,6 +20,7 @@ use std::sync::LazyLock;
 
 pub use assemble::assemble;
 pub(crate) use printing::settled;
+pub(crate) use rules::in_order as statistics_in_order;
 
 /// Schemas of the platform: their objects are not facts, except what developers own on [`queries`]' open tables.
 pub const INTERNAL_SCHEMAS: [&str; 13] = [

@@ -29,7 +29,7 @@ pub(super) fn gather(gathering: &mut Gathering, rules: Vec<rows::Rule>, statisti
 
 /// The definition with its columns and expressions sorted: Postgres prints columns in the order in which the table has them, which
 /// is no fact.
-fn in_order(definition: &str) -> String {
+pub(crate) fn in_order(definition: &str) -> String {
     let read = || {
         let start = find_outside(definition, " ON ")? + " ON ".len();
         let end = start + find_outside(&definition[start..], " FROM ")?;

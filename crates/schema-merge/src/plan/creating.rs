@@ -233,8 +233,8 @@ impl<'a> Builder<'a> {
                     .and_then(|table| self.to.get(table))
                     .filter(|table| table.kind == Kind::Table),
             });
-        let others = tables.filter(|table| Some(&table.identity) != key.parent.as_ref());
-        let Some(table) = others.filter(|table| table.text("owner") != role).last() else { return };
+        let mut others = tables.filter(|table| Some(&table.identity) != key.parent.as_ref());
+        let Some(table) = others.find(|table| table.text("owner") != role) else { return };
         let granted = [self.from, self.to].into_iter().any(|catalog| {
             catalog.iter().any(|grant| {
                 grant.kind == Kind::Grant
