@@ -62,7 +62,12 @@ pub fn diff_result(plan: &MergePlan, generated_at: &str) -> DiffResult {
 
 fn banner(plan: &MergePlan) -> String {
     let mut out = String::new();
-    if plan.conflicts.is_empty() {
+    if plan.conflicts.is_empty() && plan.unsupported.is_empty() {
+        out += &format!(
+            "-- ⚠️ MERGE BLOCKED: {} hazard(s) wait for approval. Nothing is applied until they are approved.\n",
+            plan.unapproved().len()
+        );
+    } else if plan.conflicts.is_empty() {
         out += &format!(
             "-- ⚠️ MERGE BLOCKED: {} change(s) cannot be merged. Nothing is applied.\n",
             plan.unsupported.len()

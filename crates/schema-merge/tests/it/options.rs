@@ -170,6 +170,8 @@ async fn access_that_neither_side_tried_waits_for_approval() {
     let waiting = plan.unapproved();
     assert!(plan.blocked() && plan.conflicts.is_empty() && waiting.len() == 1, "{:#?}", plan.hazards);
     assert_eq!((waiting[0].class.as_str(), waiting[0].rule.as_deref()), ("widened_access", Some("C14")));
+    let script = schema_merge::render::rendered_sql(&plan, "now");
+    assert!(script.contains("MERGE BLOCKED: 1 hazard(s) wait for approval"), "{script}");
     let base = Base::one(base);
     for approval in [waiting[0].id.clone(), "widened_access".to_owned()] {
         let options = Options { approve: vec![approval], ..Options::default() };
