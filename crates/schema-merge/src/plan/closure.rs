@@ -368,7 +368,9 @@ impl Search<'_> {
 
     /// True when the dependent changes in place to a state that no longer needs the thing.
     fn lets_go(&self, dependent: &Fact, needed: &Identity) -> bool {
-        self.found.altered.contains(&dependent.identity)
+        // A table has one primary key, so what marks an index waits for the next one while the last is gone.
+        !matches!(dependent.kind, Kind::ClusteredOn | Kind::ReplicaIdentity)
+            && self.found.altered.contains(&dependent.identity)
             && self
                 .to
                 .get(&dependent.identity)

@@ -1,0 +1,1 @@
+alter table t replica identity default; alter table t set without cluster; alter table t drop constraint t_pkey; alter table t add constraint t_key primary key (id); alter table t cluster on t_key; alter table t replica identity using index t_key;
