@@ -12,27 +12,38 @@ const EARLY: &str = "create unique index concurrently a_n on public.a (n)";
 const CHANGE: &str = "alter table public.a add column t text";
 const LATE: &str = "create index concurrently a_t on public.a (t)";
 
-/// A project with the table, its plan of three segments, and the hashes before and after each.
-async fn planned() -> (Project, Value, Vec<String>) {
+/// A statement that is a segment of its own: the lock it says that it takes, and what kind of segment it is.
+type Planned<'a> = (&'a str, Option<&'a str>, &'a str);
+
+/// A project with the table, the plan of these segments, and the hashes before and after each.
+async fn project_and_plan(steps: [Planned<'_>; 3]) -> (Project, Value, Vec<String>) {
     let twin = Project::with_schema(START).await;
     let mut hashes = vec![hash(&twin).await];
     let admin = twin.superuser().await;
-    for sql in [EARLY, CHANGE, LATE] {
+    for (sql, ..) in steps {
         admin
             .batch_execute(&format!("set role project_admin; {}", sql.replace("concurrently", "")))
             .await
             .expect("run");
         hashes.push(hash(&twin).await);
     }
-    let statement = |sql: &str, segment: usize| json!({"sql": sql, "role_hint": "project_admin", "origin": "catalog", "segment": segment});
-    let segment = |number: usize, concurrent: bool| json!({"number": number, "expected_hash": hashes[number], "predicted_hash": hashes[number + 1], "concurrent": concurrent});
+    let statements = (0..).zip(steps).map(|(number, (sql, lock, _))| {
+        json!({"sql": sql, "role_hint": "project_admin", "origin": "catalog", "segment": number, "lock": lock})
+    });
+    let segments = steps.iter().enumerate().map(|(number, (_, _, kind))| {
+        json!({"number": number, "expected_hash": hashes[number], "predicted_hash": hashes[number + 1],
+            "concurrent": *kind == "concurrent", "early": *kind == "early"})
+    });
     let plan = json!({
         "operation_id": OPERATION, "plan_hash": "p",
-        "statements": [statement(EARLY, 0), statement(CHANGE, 1), statement(LATE, 2)],
-        "segments": [segment(0, true), segment(1, false), segment(2, true)],
+        "statements": statements.collect::<Vec<Value>>(), "segments": segments.collect::<Vec<Value>>(),
         "expected_hash": hashes[0], "predicted_hash": hashes[3], "lock_timeout_ms": 300,
     });
     (Project::with_schema(START).await, plan, hashes)
+}
+
+async fn planned() -> (Project, Value, Vec<String>) {
+    project_and_plan([(EARLY, None, "concurrent"), (CHANGE, None, "main"), (LATE, None, "concurrent")]).await
 }
 
 async fn hash(project: &Project) -> String {
@@ -163,26 +174,11 @@ async fn a_segment_that_is_not_one_index_is_no_concurrent_segment() {
 const ADDED: &str = "alter table public.a add constraint small CHECK ((n < 100000)) not valid";
 const VALIDATED: &str = "alter table public.a validate constraint small";
 
-/// A project with the table, a plan that adds a check and validates it before its transaction, and the hashes before and after each.
+/// A check that is added and validated before the transaction.
 async fn constrained() -> (Project, Value, Vec<String>) {
-    let twin = Project::with_schema(START).await;
-    let mut hashes = vec![hash(&twin).await];
-    let admin = twin.superuser().await;
-    admin.batch_execute("set role project_admin").await.expect("the role");
-    for sql in [ADDED, VALIDATED, CHANGE] {
-        admin.batch_execute(sql).await.expect("run");
-        hashes.push(hash(&twin).await);
-    }
-    let locks = ["access exclusive", "share update exclusive", "access exclusive"];
-    let statement = |sql: &str, segment: usize| json!({"sql": sql, "role_hint": "project_admin", "origin": "catalog", "segment": segment, "lock": locks[segment]});
-    let segment = |number: usize, early: bool| json!({"number": number, "expected_hash": hashes[number], "predicted_hash": hashes[number + 1], "early": early});
-    let plan = json!({
-        "operation_id": OPERATION, "plan_hash": "p",
-        "statements": [statement(ADDED, 0), statement(VALIDATED, 1), statement(CHANGE, 2)],
-        "segments": [segment(0, true), segment(1, true), segment(2, false)],
-        "expected_hash": hashes[0], "predicted_hash": hashes[3], "lock_timeout_ms": 300,
-    });
-    (Project::with_schema(START).await, plan, hashes)
+    let exclusive = Some("access exclusive");
+    let validated = (VALIDATED, Some("share update exclusive"), "early");
+    project_and_plan([(ADDED, exclusive, "early"), validated, (CHANGE, exclusive, "main")]).await
 }
 
 #[tokio::test]

@@ -239,6 +239,13 @@ impl Catalog {
         hex::encode(hasher.finalize())
     }
 
+    /// The plain or partitioned table that this is, or whose part it is.
+    pub(crate) fn table_of(&self, identity: &Identity) -> Option<&Fact> {
+        let found = self.get(identity)?;
+        let whole = if found.kind == Kind::Table { Some(found) } else { self.get(found.parent.as_ref()?) };
+        whole.filter(|whole| whole.kind == Kind::Table)
+    }
+
     /// The catalog without what Postgres printed of these facts: views, conditions and expressions, whose text changes with the types of
     /// what they read. Everything else about them stays.
     pub fn leaving_texts(&self, of: &BTreeSet<Identity>) -> Cow<'_, Self> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::facts::{Disagreement, Merged};
 use super::partitions;
 use super::renames::Aligned;
+use super::rewriting::name_spaces;
 use crate::catalog::{Fact, Identity, Kind};
 
 /// Everything in the merged whole that Postgres would refuse although each side has it.
@@ -62,19 +63,12 @@ fn taken_names(fact: &Fact) -> Vec<String> {
         return if relation { vec![format!("relation {name}"), format!("type {name}")] } else { Vec::new() };
     }
     let Some(name) = crate::plan::relation_name(fact) else { return Vec::new() };
-    let (relation, of_type) = match fact.kind.word() {
-        "table" | "view" | "materialized_view" | "foreign_table" | "composite" => (true, true),
-        "enum" | "domain" | "range" => (false, true),
-        _ => (true, false),
+    let spaces = match fact.kind {
+        // Named by their index, their sequence, or as routines.
+        Kind::Column | Kind::Constraint | Kind::Function | Kind::Aggregate => &["relation"],
+        kind => name_spaces(kind),
     };
-    let mut names = Vec::new();
-    if relation {
-        names.push(format!("relation {name}"));
-    }
-    if of_type {
-        names.push(format!("type {name}"));
-    }
-    names
+    spaces.iter().map(|space| format!("{space} {name}")).collect()
 }
 
 fn name_collisions(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {

@@ -99,18 +99,14 @@ pub(super) fn constraint_steps(constraints: &[Fact]) -> [Vec<Step>; 2] {
 /// A valid check or foreign key of one table, which reaches no other table and refers to nothing of another role's.
 fn can_be_validated_apart(constraint: &Fact, table: &Fact, merged: &Catalog) -> bool {
     let plain = |table: &Fact| table.kind == Kind::Table && table.optional("partition_key").is_none();
-    let whole = |needed: &Identity| match merged.get(needed) {
-        Some(part) if part.kind != Kind::Table => part.parent.as_ref().and_then(|table| merged.get(table)),
-        whole => whole,
-    };
-    let tables = || constraint.depends_on.iter().filter_map(whole).filter(|fact| fact.kind == Kind::Table);
+    let mut tables = constraint.depends_on.iter().filter_map(|needed| merged.table_of(needed));
     matches!(constraint.text("type"), "check" | "foreign")
         && constraint.flag("validated")
         && !constraint.flag("not_enforced")
         && constraint.optional("of").is_none()
         && constraint.lineage.inherited == Inherited::No
         && plain(table)
-        && tables().all(|other| plain(other) && other.text("owner") == table.text("owner"))
+        && tables.all(|other| plain(other) && other.text("owner") == table.text("owner"))
         && !merged.iter().any(|link| {
             matches!(link.kind, Kind::Partition | Kind::Inheritance)
                 && (link.parent.as_ref() == Some(&table.identity) || link.text("of") == table.identity.path())

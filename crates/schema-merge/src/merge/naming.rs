@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::renames::Name;
 use super::rewriting::{rewrite, rewrite_label, shares_names};
 use crate::catalog::{Catalog, Fact, Identity, Kind, function_name, split_path};
-use crate::extract::statistics_in_order as in_order;
+use crate::extract::statistics_in_order;
 
 /// Fields that hold no names of things.
 const PLAIN: [&str; 6] = ["labels", "options", "config", "text", "owner", "version"];
@@ -329,7 +329,7 @@ impl Texts<'_> {
         if let Some(Value::String(definition)) =
             fact.fields.get_mut("definition").filter(|_| old.kind == Kind::Statistics)
         {
-            *definition = in_order(definition);
+            *definition = statistics_in_order(definition);
         }
         if old.kind.word() == "default_privilege"
             && let Some(schema) = old.depends_on.iter().find(|needed| needed.kind_word() == "schema")

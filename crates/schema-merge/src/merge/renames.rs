@@ -371,14 +371,10 @@ fn collisions<'a>(catalog: &'a Catalog, wanted: &Wanted) -> Vec<(&'a Fact, &'a F
         if !moved.contains(&fact.identity) {
             continue;
         }
-        let mut others: Vec<&Fact> = Vec::new();
-        for other in places(fact, new).iter().filter_map(|place| at.get(place)).flatten() {
-            if !others.iter().any(|known| known.identity == other.identity) {
-                others.push(other);
-            }
-        }
+        let there = places(fact, new).into_iter().filter_map(|place| at.get(&place)).flatten();
+        let others: BTreeMap<&Identity, &Fact> = there.map(|other| (&other.identity, *other)).collect();
         let explicit = fact.lineage.object.as_deref().is_some_and(|token| wanted.contains_key(token));
-        for other in others.into_iter().filter(|other| other.identity != fact.identity) {
+        for other in others.into_values().filter(|other| other.identity != fact.identity) {
             let other_explicit = other.lineage.object.as_deref().is_some_and(|token| wanted.contains_key(token));
             if explicit && (!other_explicit || fact.identity < other.identity) {
                 found.push((*fact, other, new.clone()));

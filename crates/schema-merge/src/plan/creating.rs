@@ -224,15 +224,7 @@ impl<'a> Builder<'a> {
             return;
         }
         let Some(role) = key.lineage.role.as_deref() else { return };
-        let tables =
-            key.depends_on.iter().filter_map(|needed| self.to.get(needed)).filter_map(|needed| match needed.kind {
-                Kind::Table => Some(needed),
-                _ => needed
-                    .parent
-                    .as_ref()
-                    .and_then(|table| self.to.get(table))
-                    .filter(|table| table.kind == Kind::Table),
-            });
+        let tables = key.depends_on.iter().filter_map(|needed| self.to.table_of(needed));
         let mut others = tables.filter(|table| Some(&table.identity) != key.parent.as_ref());
         let Some(table) = others.find(|table| table.text("owner") != role) else { return };
         let granted = [self.from, self.to].into_iter().any(|catalog| {
