@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use crate::catalog::{Catalog, Fact, Identity, Kind, Lineage, OWNER};
+use crate::catalog::{Catalog, Fact, Fields, Identity, Kind, Lineage, OWNER};
 
 /// What a grant is on, where the fact it hangs on does not say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,39 +19,49 @@ pub(crate) enum GrantOn {
     IdentitySequence,
 }
 
-/// The fact that a grantee holds a privilege.
-pub(crate) fn grant(
-    subject: &Identity,
-    on: &GrantOn,
-    grantee: &str,
-    privilege: &str,
-    grantable: bool,
-    grantor: Option<&str>,
-    role: Option<String>,
-) -> Fact {
-    // What the owner grants is the rule; another grantor's grants are granted and taken back by that role.
-    let by = grantor.map(|name| format!("/by {name}")).unwrap_or_default();
-    let (word, column) = match on {
-        GrantOn::Object => ("object", ""),
-        GrantOn::Column => ("column", ""),
-        GrantOn::ViewColumn(name) => ("view_column", name.as_str()),
-        GrantOn::IdentitySequence => ("identity_sequence", ""),
-    };
-    let detail = match on {
-        GrantOn::ViewColumn(name) => format!("/column {name}/{grantee}/{privilege}{by}"),
-        GrantOn::IdentitySequence => format!("/sequence/{grantee}/{privilege}{by}"),
-        GrantOn::Object | GrantOn::Column => format!("/{grantee}/{privilege}{by}"),
-    };
-    let fields = json!({
-        "on": word, "column": column, "grantee": grantee, "privilege": privilege, "grantable": grantable, "grantor": grantor,
-    });
-    Fact {
-        identity: Identity::about(Kind::Grant, subject, &detail),
-        kind: Kind::Grant,
-        parent: Some(subject.clone()),
-        fields: fields.as_object().cloned().unwrap_or_default().into_iter().collect(),
-        depends_on: Vec::new(),
-        lineage: Lineage { role, ..Lineage::default() },
+/// A privilege somebody holds, on whatever it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held<'a> {
+    pub(crate) grantee: &'a str,
+    pub(crate) privilege: &'a str,
+    pub(crate) grantable: bool,
+    /// Who granted it, where that is not the owner: another grantor's grants are granted and taken back by that role.
+    pub(crate) grantor: Option<&'a str>,
+}
+
+impl Held<'_> {
+    /// What a grant of it says; the same for all objects of a class, so that they can share it.
+    pub(crate) fn fields(&self, on: &GrantOn) -> Fields {
+        let (word, column) = match on {
+            GrantOn::Object => ("object", ""),
+            GrantOn::Column => ("column", ""),
+            GrantOn::ViewColumn(name) => ("view_column", name.as_str()),
+            GrantOn::IdentitySequence => ("identity_sequence", ""),
+        };
+        json!({
+            "on": word, "column": column, "grantee": self.grantee, "privilege": self.privilege,
+            "grantable": self.grantable, "grantor": self.grantor,
+        })
+        .into()
+    }
+
+    /// The fact that it is held on an object.
+    pub(crate) fn fact(&self, subject: &Identity, on: &GrantOn, role: Option<String>, fields: Fields) -> Fact {
+        let [slash, by, grantor] = self.grantor.map_or([""; 3], |name| ["/", "by ", name]);
+        let (place, name) = match on {
+            GrantOn::ViewColumn(name) => ("/column ", name.as_str()),
+            GrantOn::IdentitySequence => ("/sequence", ""),
+            GrantOn::Object | GrantOn::Column => ("", ""),
+        };
+        let detail = [place, name, "/", self.grantee, "/", self.privilege, slash, by, grantor].concat();
+        Fact {
+            identity: Identity::about(Kind::Grant, subject, &detail),
+            kind: Kind::Grant,
+            parent: Some(subject.clone()),
+            fields,
+            depends_on: Vec::new(),
+            lineage: Lineage { role, ..Lineage::default() },
+        }
     }
 }
 
@@ -111,7 +121,8 @@ impl<'a> DefaultPrivileges<'a> {
         }
         held.iter()
             .map(|(grantee, privilege, grantable)| {
-                grant(&object.identity, &subject_on, grantee, privilege, *grantable, None, Some(role.clone()))
+                let held = Held { grantee, privilege, grantable: *grantable, grantor: None };
+                held.fact(&object.identity, &subject_on, Some(role.clone()), held.fields(&subject_on))
             })
             .collect()
     }

@@ -26,7 +26,7 @@ pub mod rows;
 pub mod shadow;
 mod snapshot;
 
-pub use catalog::{Catalog, Fact, Identity, Kind};
+pub use catalog::{Catalog, Fact, Fields, Identity, Kind};
 pub use merge::{Base, Choice, Options, ResolutionError, Resolutions, Undo, merge, merge_with, undo};
 pub use plan::Unsupported;
 pub use report::{

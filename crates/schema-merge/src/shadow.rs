@@ -5,8 +5,7 @@
 //! schemas and grants nothing on them, and extraction does not see them. What depends on something kept and stays is never held by it,
 //! except by the types and functions that kept tables still use.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Identity, split_path};

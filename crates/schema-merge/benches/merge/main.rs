@@ -20,6 +20,10 @@ use std::sync::Arc;
 
 use cluster::Cluster;
 
+/// As the product has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Arguments {
     sizes: Vec<usize>,
     one_in: usize,

@@ -14,7 +14,7 @@ pub struct Identity(Arc<str>);
 impl Identity {
     /// The address of a thing of this kind at this path.
     pub fn new(kind: Kind, path: impl AsRef<str>) -> Self {
-        Self(format!("{}:{}", kind.word(), path.as_ref()).into())
+        Self([kind.word(), ":", path.as_ref()].concat().into())
     }
 
     /// An address from its whole text.
@@ -24,7 +24,7 @@ impl Identity {
 
     /// The address of something said about another fact.
     pub fn about(kind: Kind, subject: &Self, detail: &str) -> Self {
-        Self(format!("{}:{}{detail}", kind.word(), subject.0).into())
+        Self([kind.word(), ":", &subject.0, detail].concat().into())
     }
 
     /// The whole address.

@@ -3,10 +3,12 @@
 //! Facts are addressed by [`Identity`], a kind and a path of SQL-quoted names, so that an identity can be used in a statement as it is.
 //! Oids, attribute numbers and dependency edges travel with a fact but are not part of what it says, and are not hashed.
 
+mod fields;
 mod identity;
 mod kind;
 mod secrets;
 
+pub use fields::Fields;
 pub use identity::{Identity, join_path, quote_identifier, split_path, unquote_identifier};
 pub(crate) use identity::{find_outside, function_name, split_outside};
 pub use kind::Kind;
@@ -20,7 +22,6 @@ use std::{
     sync::Arc,
 };
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -95,7 +96,7 @@ pub struct Fact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Identity>,
     /// What is said of it; compared and merged field by field.
-    pub fields: IndexMap<String, Value>,
+    pub fields: Fields,
     /// Facts it needs.
     #[serde(default)]
     pub depends_on: Vec<Identity>,
@@ -198,6 +199,13 @@ impl Catalog {
     /// Takes a fact out.
     pub fn remove(&mut self, identity: &Identity) -> Option<Fact> {
         self.facts.remove(identity).map(Arc::unwrap_or_clone)
+    }
+
+    /// Changes a fact in place, where it is.
+    pub(crate) fn change(&mut self, identity: &Identity, change: impl FnOnce(&mut Fact)) {
+        if let Some(fact) = self.facts.get_mut(identity) {
+            change(Arc::make_mut(fact));
+        }
     }
 
     /// Looks a fact up.

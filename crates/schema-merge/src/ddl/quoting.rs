@@ -1,7 +1,6 @@
 //! Whatever a tenant puts into names, texts and bodies, a statement says it and nothing else.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
@@ -76,7 +75,7 @@ fn fact(kind: Kind, path: &str, fields: serde_json::Value) -> Fact {
         identity: Identity::new(kind, path),
         kind,
         parent: Some(Identity::new(Kind::Table, path)),
-        fields: fields.as_object().cloned().unwrap_or_default().into_iter().collect(),
+        fields: fields.into(),
         depends_on: Vec::new(),
         lineage: Lineage::default(),
     }

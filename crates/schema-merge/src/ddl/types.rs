@@ -1,6 +1,6 @@
 //! Statements for enums.
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 use super::literal;
 use crate::catalog::{Fact, Identity};
@@ -121,7 +121,7 @@ mod tests {
                 identity: Identity::new(Kind::Enum, "public.e"),
                 kind: Kind::Enum,
                 parent: None,
-                fields: fields.as_object().cloned().unwrap_or_default().into_iter().collect(),
+                fields: fields.into(),
                 depends_on: Vec::new(),
                 lineage,
             }

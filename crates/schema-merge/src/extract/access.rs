@@ -5,27 +5,52 @@ use serde_json::{Value, json};
 use super::addresses::{CONSTRAINT, FUNCTION, NAMESPACE, RELATION};
 use super::assemble::{Gathering, fact, lineage};
 use super::{inheritance, rows};
-use crate::access::{GrantOn, grant};
-use crate::catalog::{Fact, Identity, Kind, Lineage};
+use crate::access::{GrantOn, Held};
+use crate::catalog::{Fact, Fields, Identity, Kind, Lineage};
 
 pub(super) fn grants(gathering: &mut Gathering, lists: Vec<rows::Grants>) {
     for list in lists {
-        for (class, oid, sub) in list.objects {
-            held(gathering, class, oid, sub, &list.held);
+        let objects: Vec<_> = list.objects.into_iter().filter_map(|object| holder(gathering, object)).collect();
+        for (grantee, grantor, plain, grantable) in &list.held {
+            for (privileges, grantable) in [(plain, false), (grantable, true)] {
+                for privilege in privileges.iter().flatten() {
+                    let held = Held { grantee, privilege, grantable, grantor: grantor.as_deref() };
+                    every(gathering, &objects, held);
+                }
+            }
         }
     }
 }
 
-fn held(gathering: &mut Gathering, class: i64, oid: i64, sub: i64, held: &[rows::Held]) {
-    if gathering.addresses.is_member(class, oid) {
-        return;
+/// The same privilege on every one of these objects.
+fn every(gathering: &mut Gathering, objects: &[Holder], held: Held<'_>) {
+    let mut said: Option<(&GrantOn, Fields)> = None;
+    for Holder { subject, on, role } in objects {
+        let fields = match &said {
+            Some((before, fields)) if *before == on => fields.clone(),
+            _ => held.fields(on),
+        };
+        said = Some((on, fields.clone()));
+        gathering.catalog.insert(held.fact(subject, on, role.clone(), fields));
     }
-    let Some(subject) = subject(gathering, class, oid, sub) else { return };
-    let Some(target) = gathering.catalog.get(&subject) else { return };
-    let role = target.lineage.role.clone();
+}
+
+/// What privileges are held on.
+struct Holder {
+    subject: Identity,
+    on: GrantOn,
+    role: Option<String>,
+}
+
+fn holder(gathering: &mut Gathering, (class, oid, sub): (i64, i64, i64)) -> Option<Holder> {
+    if gathering.addresses.is_member(class, oid) {
+        return None;
+    }
+    let subject = subject(gathering, class, oid, sub)?;
+    let target = gathering.catalog.get(&subject)?;
     if class == FUNCTION && !matches!(target.kind, Kind::Function | Kind::Aggregate) {
         // Constructors of a range type are made with it.
-        return;
+        return None;
     }
     let on = match (target.kind, sub) {
         (Kind::Column | Kind::InheritedColumn, 0) => GrantOn::IdentitySequence,
@@ -33,17 +58,11 @@ fn held(gathering: &mut Gathering, class: i64, oid: i64, sub: i64, held: &[rows:
         (Kind::View | Kind::MaterializedView, number) if number != 0 => {
             GrantOn::ViewColumn(view_column(&target.lineage, number))
         }
-        (Kind::Unmodelled | Kind::Extension | Kind::Policy | Kind::Constraint, _) => return,
+        (Kind::Unmodelled | Kind::Extension | Kind::Policy | Kind::Constraint, _) => return None,
         _ => GrantOn::Object,
     };
-    for (grantee, grantor, plain, grantable) in held {
-        for (privileges, with_option) in [(plain, false), (grantable, true)] {
-            for privilege in privileges.iter().flatten() {
-                let made = grant(&subject, &on, grantee, privilege, with_option, grantor.as_deref(), role.clone());
-                gathering.catalog.insert(made);
-            }
-        }
-    }
+    let role = target.lineage.role.clone();
+    Some(Holder { subject, on, role })
 }
 
 /// What an address means; for a column that a child only inherits, what the child says of it.

@@ -1,9 +1,9 @@
 //! From Postgres' object addresses to identities of facts.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::rows;
-use crate::catalog::{Catalog, Identity};
+use crate::catalog::{Catalog, Fact, Identity};
 
 pub(super) const RELATION: i64 = 1259;
 pub(super) const TYPE: i64 = 1247;
@@ -98,7 +98,7 @@ impl Addresses {
 
     /// Adds every dependency between two different facts to the dependent one.
     pub(super) fn connect(&self, catalog: &mut Catalog, edges: impl Iterator<Item = rows::Edge>) {
-        let mut wanted: HashMap<&Identity, HashSet<&Identity>> = HashMap::new();
+        let mut wanted: HashMap<&Identity, Vec<&Identity>> = HashMap::new();
         let mut used: HashMap<&Identity, Vec<(Identity, String)>> = HashMap::new();
         for (class, oid, sub, on_class, on_oid, on_sub) in edges {
             if class == RELATION && self.inherited.contains(&(oid, sub)) {
@@ -110,7 +110,7 @@ impl Addresses {
                 && !(class == RELATION && on_class == RELATION && sub == 0 && on_sub == 0 && tables(from, to))
                 && !(class == RELATION && sub == 0 && typed(from, to))
             {
-                wanted.entry(from).or_default().insert(to);
+                wanted.entry(from).or_default().push(to);
                 if on_class == RELATION
                     && let Some(column) = self.view_columns.get(&(on_oid, on_sub))
                 {
@@ -121,25 +121,25 @@ impl Addresses {
                     && self.inherited.contains(&(on_oid, on_sub))
                     && let Some(child) = self.objects.get(&(RELATION, on_oid)).filter(|child| *child != from)
                 {
-                    wanted.entry(from).or_default().insert(child);
+                    wanted.entry(from).or_default().push(child);
                 }
             }
         }
-        for (from, targets) in wanted {
-            let targets: Vec<Identity> =
-                targets.into_iter().filter(|target| catalog.contains(target)).cloned().collect();
-            if let Some(mut fact) = catalog.remove(from) {
-                let parent = fact.parent.clone();
-                fact.depends_on.extend(targets.into_iter().filter(|target| Some(target) != parent.as_ref()));
-                fact.depends_on.sort();
-                fact.depends_on.dedup();
+        for (from, mut targets) in wanted {
+            targets.sort_unstable();
+            targets.dedup();
+            targets.retain(|target| catalog.contains(target));
+            catalog.change(from, |fact| {
+                let Fact { parent, depends_on, lineage, .. } = fact;
+                depends_on.extend(targets.into_iter().filter(|target| Some(*target) != parent.as_ref()).cloned());
+                depends_on.sort_unstable();
+                depends_on.dedup();
                 if let Some(mut uses) = used.remove(from) {
                     uses.sort();
                     uses.dedup();
-                    fact.lineage.uses = uses;
+                    lineage.uses = uses;
                 }
-                catalog.insert(fact);
-            }
+            });
         }
     }
 }

@@ -1,15 +1,13 @@
 //! Puts the answers of the extract queries together to one catalog.
 
-use std::collections::HashMap;
-
-use indexmap::IndexMap;
+use hashbrown::HashMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
 
 use super::addresses::{Addresses, CONSTRAINT, EXTENSION, FUNCTION, NAMESPACE, POLICY, RELATION, TRIGGER, TYPE};
 use super::printing::settled;
 use super::{ExtractError, access, definitions, foreign, inheritance, keys, publications, relations, rows, rules};
-use crate::catalog::{Catalog, Fact, Identity, Kind, Lineage};
+use crate::catalog::{Catalog, Fact, Fields, Identity, Kind, Lineage};
 
 /// What is gathered while the answers are read.
 pub(super) struct Gathering {
@@ -83,12 +81,9 @@ const PRINTED: [&str; 7] = ["definition", "expression", "generated", "using", "c
 
 /// A fact with its fields given as a JSON object.
 pub(super) fn fact(identity: Identity, kind: Kind, parent: Option<Identity>, fields: Value, lineage: Lineage) -> Fact {
-    let mut fields: IndexMap<String, Value> = match fields {
-        Value::Object(map) => map.into_iter().collect(),
-        other => [("value".to_owned(), other)].into_iter().collect(),
-    };
+    let mut fields = Fields::from(fields);
     let parsed_body = fields.get("standard_body") == Some(&Value::Bool(true));
-    for (name, value) in &mut fields {
+    for (name, value) in fields.iter_mut() {
         match value {
             Value::String(text) if PRINTED.contains(&name.as_str()) || name == "body" && parsed_body => {
                 *text = settled(text)

@@ -1,7 +1,6 @@
 //! Foreign-data wrappers, foreign servers and user mappings.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use serde_json::json;
 
 use super::assemble::{Gathering, fact, lineage};

@@ -3,8 +3,7 @@
 //! A column that a child only inherits is no fact, because it follows its parent. What the child says of it by itself — another default, a
 //! stricter null rule, storage, a comment, privileges — is; see [`Kind::InheritedColumn`].
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use serde_json::{Value, json};
 
 use super::addresses::DEFAULT;

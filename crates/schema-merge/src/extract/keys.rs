@@ -1,7 +1,6 @@
 //! Constraints and indexes, and what a table uses an index for.
 
-use std::collections::{HashMap, HashSet};
-
+use hashbrown::{HashMap, HashSet};
 use serde_json::{Value, json};
 
 use super::addresses::{CONSTRAINT, RELATION};
@@ -61,10 +60,7 @@ pub(super) fn gather(gathering: &mut Gathering, constraints: Vec<rows::Constrain
     }
     for (identity, above) in pending {
         let Some(above) = gathering.addresses.resolve(RELATION, above, 0).cloned() else { continue };
-        if let Some(mut made) = gathering.catalog.remove(&identity) {
-            made.depends_on.push(above);
-            gathering.catalog.insert(made);
-        }
+        gathering.catalog.change(&identity, |made| made.depends_on.push(above));
     }
     let whole: Vec<_> = gathering
         .relations

@@ -1,7 +1,6 @@
 //! Publications, and what they publish.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use serde_json::json;
 
 use super::addresses::RELATION;

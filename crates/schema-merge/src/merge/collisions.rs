@@ -1,6 +1,8 @@
 //! Things of both sides that are right by themselves and cannot stand together.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use hashbrown::{HashMap, HashSet};
 
 use super::facts::{Disagreement, Merged};
 use super::partitions;
@@ -14,8 +16,10 @@ pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     found.extend(keys_and_values(aligned, merged));
     found.extend(bounds(aligned, merged));
     found.extend(keys_under_references(aligned, merged));
+    found.extend(lasting_references(aligned, merged));
     found.extend(labels_in_use(aligned, merged));
     found.extend(view_columns(aligned, merged));
+    found.extend(super::under_parents::misfits(aligned, merged));
     found.extend(super::key_types::mismatched(aligned, &merged.catalog));
     found
 }
@@ -236,6 +240,34 @@ fn keys_under_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement
             disagreement.source_roots = vec![old.clone()];
             found.push(disagreement);
         }
+    }
+    found
+}
+
+/// A foreign key of a logged table to one that a crash empties.
+fn lasting_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let unlogged = |table: &&Fact| table.kind == Kind::Table && table.flag("unlogged");
+    let emptied: HashSet<&Identity> = merged.catalog.iter().filter(unlogged).map(|table| &table.identity).collect();
+    let mut found = Vec::new();
+    for reference in
+        merged.catalog.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign")
+    {
+        let Some(table) = reference.parent.as_ref().filter(|table| !emptied.contains(table)) else { continue };
+        let needed = reference.depends_on.iter().filter_map(|needed| merged.catalog.table_of(needed));
+        let Some(referred) = needed.map(|table| &table.identity).find(|needed| emptied.contains(needed)) else {
+            continue;
+        };
+        let hint = format!(
+            "{} makes {table} refer to {referred}, and one of the two became unlogged or logged on the other side. Make them alike.",
+            reference.identity
+        );
+        let mut disagreement = Disagreement::about(&reference.identity, "C2", hint);
+        disagreement.roots = vec![reference.identity.clone(), table.clone(), referred.clone()];
+        disagreement.source_roots.clone_from(&disagreement.roots);
+        if !aligned.target.contains(&reference.identity) {
+            disagreement.roots.truncate(1);
+        }
+        found.push(disagreement);
     }
     found
 }

@@ -1,6 +1,6 @@
 //! What each side did about a conflict, as SQL, and the ways out of it.
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 use super::facts::Disagreement;
 use super::patch::Tree;

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::drops::Drops;
 use super::lists;
 use super::renames::Aligned;
-use crate::catalog::{Catalog, Fact, Identity, Kind};
+use crate::catalog::{Catalog, Fact, Fields, Identity, Kind};
 use crate::plan::Unsupported;
 use crate::report::{FieldConflict, Hazard, stable_id};
 
@@ -317,7 +316,7 @@ fn lineage(sides: &Sides<'_>, target: &Fact, source: &Fact) -> Option<String> {
     if made_again && known { source.lineage.object.clone() } else { target.lineage.object.clone() }
 }
 
-fn combine(sides: &Sides<'_>, target: &Fact, source: &Fact, fields: IndexMap<String, Value>) -> Fact {
+fn combine(sides: &Sides<'_>, target: &Fact, source: &Fact, fields: Fields) -> Fact {
     let mut fact = target.clone();
     if fields.get("definition") == source.fields.get("definition") {
         fact.lineage.view_columns.clone_from(&source.lineage.view_columns);
@@ -355,9 +354,9 @@ fn edges(sides: &Sides<'_>, target: &[Identity], source: &[Identity]) -> Vec<Ide
 }
 
 /// Merges field by field; returns the fields with their merged values and the names of those that clash.
-fn merge_fields(sides: &Sides<'_>, target: &Fact, source: &Fact) -> (IndexMap<String, Value>, Vec<String>) {
+fn merge_fields(sides: &Sides<'_>, target: &Fact, source: &Fact) -> (Fields, Vec<String>) {
     let null = Value::Null;
-    let mut fields = IndexMap::new();
+    let mut fields = Fields::default();
     let mut clashes = Vec::new();
     let names: Vec<&String> =
         target.fields.keys().chain(source.fields.keys().filter(|name| !target.fields.contains_key(*name))).collect();

@@ -102,7 +102,7 @@ mod tests {
             identity: Identity::new(Kind::Constraint, "public.c.k"),
             kind: Kind::Constraint,
             parent: None,
-            fields: indexmap::IndexMap::new(),
+            fields: crate::catalog::Fields::default(),
             depends_on: Vec::new(),
             lineage: crate::catalog::Lineage::default(),
         };

@@ -1,7 +1,9 @@
 //! Which objects of two databases are the same: by lineage where one is a copy of the other, else by name, else by structure.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
 
 use super::naming::Wanted;
 use super::renames::{Name, Sides, renameable};

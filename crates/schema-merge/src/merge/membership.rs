@@ -4,10 +4,12 @@
 //! comparison a table that was attached since the base is spelled out on every side, and what the merge makes a partition is folded
 //! again. A table that was detached keeps the columns it had then, whatever happens to its former parent.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashMap;
 use serde_json::{Value, json};
 
+use super::under_parents;
 use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind, Lineage};
 use crate::plan::spelled_out;
 
@@ -213,7 +215,10 @@ fn fold_one(catalog: &mut Catalog, table: &Identity, parent: &Identity) {
     let full = spelled_out(&without).into_owned();
     let mut origins: HashMap<Identity, Identity> = HashMap::new();
     for part in own {
-        let Some(follows) = full.get(&part.identity).filter(|fact| fact.lineage.inherited == Inherited::Only) else {
+        let Some(follows) = full
+            .get(&part.identity)
+            .filter(|fact| fact.lineage.inherited == Inherited::Only && under_parents::repeats(&part, fact))
+        else {
             continue;
         };
         catalog.remove(&part.identity);
@@ -242,7 +247,7 @@ fn fold_one(catalog: &mut Catalog, table: &Identity, parent: &Identity) {
                 identity: Identity::new(Kind::InheritedColumn, path),
                 kind: Kind::InheritedColumn,
                 parent: Some(table.clone()),
-                fields: said.as_object().cloned().unwrap_or_default().into_iter().collect(),
+                fields: said.into(),
                 depends_on,
                 lineage: Lineage {
                     role: part.lineage.role.clone(),

@@ -31,14 +31,17 @@ mod security;
 mod segments;
 mod semantics;
 mod typed;
+mod under_parents;
 mod undo;
 
 pub use options::{Base, Choice, Options, ResolutionError, Resolutions};
 pub(crate) use outcome::qualified;
 pub use undo::{Undo, undo};
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::iter::successors;
+
+use hashbrown::HashMap;
 
 use crate::catalog::{Catalog, Fact, MAX_DEPTH};
 use crate::report::MergePlan;

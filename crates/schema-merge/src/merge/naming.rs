@@ -1,7 +1,8 @@
 //! What a catalog looks like under other names, as far as that can be foreseen without running the renames.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
+use hashbrown::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::renames::Name;
@@ -302,7 +303,7 @@ impl Texts<'_> {
         }
         let used = self.used(old);
         for (from, to) in &used {
-            for (name, value) in &mut fact.fields {
+            for (name, value) in fact.fields.iter_mut() {
                 if !PLAIN.contains(&name.as_str()) && (name != "body" || old.flag("standard_body")) {
                     apply(value, &|text| rewrite(text, from, to));
                 }

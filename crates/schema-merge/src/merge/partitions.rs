@@ -1,6 +1,8 @@
 //! What follows from a merge for partitions: parts of indexes and keys that one side added and partitions that the other side added.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::catalog::{Catalog, Fact, Identity, Kind, Lineage, join_path, quote_identifier, unquote_identifier};
 

@@ -1,6 +1,6 @@
 //! Copies parts of one catalog over the same parts of another: how decisions and stand-ins are put into effect.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use crate::catalog::{Catalog, Fact, Identity};
 

@@ -1,6 +1,6 @@
 //! The statements that rename and move things on the target, in an order in which every name is free when it is taken.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::naming::{Renamed, Wanted};
 use super::renames::{follows, whole};

@@ -4,7 +4,9 @@
 //! Postgres printed are rewritten too. Where that rewriting is not exactly what Postgres will print, the fact only looks changed and
 //! is made anew, which costs time and never correctness.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use hashbrown::{HashMap, HashSet};
 
 use super::facts::Disagreement;
 use super::naming::{Renamed, Wanted, rename_all};

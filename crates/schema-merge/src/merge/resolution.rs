@@ -1,6 +1,8 @@
 //! Things that Postgres takes as they come and that mean something else once both sides are together: names in bodies, checks on one column.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
 
 use super::facts::Merged;
 use super::renames::Aligned;

@@ -3,7 +3,9 @@
 //! Postgres prints a view, a condition or an expression with the casts that the types of its columns ask for. Where one side made it and
 //! the other gave such a column another type, only Postgres can tell what it will print.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
+
+use hashbrown::HashSet;
 
 use super::renames::Aligned;
 use crate::catalog::{Catalog, Fact, Identity, Kind};

@@ -1,6 +1,6 @@
 //! What single facts cannot show: whether the merged whole still holds together.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::collisions;
 use super::facts::{Disagreement, Merged, Sides, differing};

@@ -1,8 +1,7 @@
 //! What follows from a merge for tables of a type: an attribute that one side gave to the type or took from it, and a table that the
 //! other side made of it.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use serde_json::{Value, json};
 
 use crate::catalog::{Catalog, Fact, Identity, Kind, Lineage};

@@ -4,7 +4,9 @@
 //! stays, and a clash is a conflict as ever. What the undo itself would drop is kept like anything else: rows written since into tables
 //! that the merge had added are in the undo's own shadow.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
 
 use super::options::{Options, ResolutionError};
 use super::renames::Aligned;

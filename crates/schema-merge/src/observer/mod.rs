@@ -6,9 +6,9 @@
 
 mod dump;
 
-use std::collections::{HashMap, HashSet};
-
 use self::dump::{Anchor, Entry, entries};
+use hashbrown::{HashMap, HashSet};
+
 use crate::catalog::{Catalog, Fact, Identity, Kind, function_name};
 
 /// What an entry or a fact says of its object.

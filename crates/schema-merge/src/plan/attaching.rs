@@ -3,7 +3,7 @@
 //! A table is attached when it and its parent look as the new catalog says, so that Postgres finds its indexes and checks there, and
 //! detached before anything else changes on either.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::families;
 use super::nodes::{BUILD, Builder};

@@ -1,6 +1,6 @@
 //! What must go: removed facts, facts that cannot change in place, and everything that stands on them.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::families::{self, Families};
 use super::typed;

@@ -1,6 +1,6 @@
 //! Nodes that make something: tables with their columns, columns, and everything else.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::families;
 use super::nodes::{BUILD, Builder, LATE, free_name};

@@ -1,6 +1,6 @@
 //! Circles between functions with parsed bodies and what their bodies read: broken by a stand-in with the same signature and no body.
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 use super::graph;
 use super::nodes::{Builder, DROP, Node};

@@ -5,8 +5,9 @@
 //! then left out, and the rest is an ordinary change.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
+use hashbrown::{HashMap, HashSet};
 use serde_json::{Value, json};
 
 use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind, Lineage};

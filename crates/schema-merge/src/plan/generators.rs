@@ -1,6 +1,6 @@
 //! Columns that keep their next value when a serial becomes an identity, or an identity a serial.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::nodes::{BUILD, Builder, free_name};
 use crate::catalog::{Catalog, Fact, Identity, Kind};

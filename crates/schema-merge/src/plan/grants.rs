@@ -1,6 +1,9 @@
 //! Grants: from what an object has, or a new one will have by itself, to what it shall have.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
 
 use super::nodes::Builder;
 use crate::catalog::{Fact, Identity, Kind};
@@ -20,14 +23,12 @@ enum Way {
 /// Adds nodes for every privilege that differs.
 pub(super) fn plan(builder: &mut Builder<'_>) {
     let (from, to) = (builder.from, builder.to);
-    let mut held: HashMap<Identity, Fact> = HashMap::new();
-    for fact in from.iter().filter(|fact| fact.kind == Kind::Grant && !builder.closure.gone.contains(&fact.identity)) {
-        held.insert(fact.identity.clone(), fact.clone());
-    }
-    // A grant that only goes still has to be taken when its object stays.
-    for fact in from.iter().filter(|fact| fact.kind == Kind::Grant && builder.closure.gone.contains(&fact.identity)) {
-        if fact.parent.as_ref().is_some_and(|parent| !builder.closure.gone.contains(parent)) {
-            held.insert(fact.identity.clone(), fact.clone());
+    let gone = |identity: &Identity| builder.closure.gone.contains(identity);
+    let mut held: HashMap<Identity, Cow<'_, Fact>> = HashMap::new();
+    for fact in from.iter().filter(|fact| fact.kind == Kind::Grant) {
+        // A grant that only goes still has to be taken when its object stays.
+        if !gone(&fact.identity) || fact.parent.as_ref().is_some_and(|parent| !gone(parent)) {
+            held.insert(fact.identity.clone(), Cow::Borrowed(fact));
         }
     }
     // A column that becomes identity gets a new sequence.
@@ -40,14 +41,14 @@ pub(super) fn plan(builder: &mut Builder<'_>) {
     for object in to.iter().filter(|object| builder.is_created(&object.identity) || gains_sequence(object)) {
         let with_defaults = !builder.handed_over.contains(&object.identity);
         for fact in builder.defaults.initial_grants(object, with_defaults) {
-            held.insert(fact.identity.clone(), fact);
+            held.insert(fact.identity.clone(), Cow::Owned(fact));
         }
     }
     let groups = differences(builder, &held);
     add_nodes(builder, groups);
 }
 
-fn differences(builder: &Builder<'_>, held: &HashMap<Identity, Fact>) -> BTreeMap<Group, Vec<Fact>> {
+fn differences(builder: &Builder<'_>, held: &HashMap<Identity, Cow<'_, Fact>>) -> BTreeMap<Group, Vec<Fact>> {
     let mut groups: BTreeMap<Group, Vec<Fact>> = BTreeMap::new();
     let mut put = |fact: &Fact, way: Way| {
         let Some(parent) = fact.parent.clone() else { return };

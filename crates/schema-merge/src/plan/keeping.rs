@@ -4,7 +4,9 @@
 //! The order of the plan stays: by the time something goes, nothing that stays stands on it. What it keeps standing on itself and
 //! what goes by a statement of its own is taken off before it moves.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
+
+use hashbrown::{HashMap, HashSet};
 
 use super::Step;
 use crate::catalog::{Catalog, Fact, Identity, Kind, quote_identifier};
@@ -128,7 +130,7 @@ impl<'a> Keeper<'a> {
                 !own.contains(needed)
                     && self.goes(needed)
                     && (needed.kind_word() == "extension"
-                        || self.rebuilt.contains(needed)
+                        || self.rebuilt.contains(*needed)
                         || needed.kind_word() == "collation")
             });
         if let Some(held) = holds {

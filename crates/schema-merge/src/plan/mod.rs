@@ -17,6 +17,7 @@ mod graph;
 mod keeping;
 mod moved;
 mod nodes;
+mod persistence;
 mod sequences;
 mod typed;
 mod types;
@@ -109,6 +110,7 @@ pub fn with_data(from: &Catalog, to: &Catalog, data: &[Step]) -> Plan {
     builder.edges();
     builder.link_edges();
     builder.typed_edges();
+    builder.persistence_edges();
     builder.break_circles();
     builder.data(data);
     builder.finish()

@@ -21,7 +21,7 @@ pub(super) fn followed<'a>(mut from: Cow<'a, Catalog>, to: &Catalog) -> Cow<'a, 
             from.iter().filter(|fact| fact.depends_on.contains(&extension.identity)).cloned().collect();
         for mut user in users {
             let Some(wanted) = to.get(&user.identity) else { continue };
-            for (name, value) in &mut user.fields {
+            for (name, value) in user.fields.iter_mut() {
                 let Some(Value::String(now)) = wanted.fields.get(name) else { continue };
                 if let Value::String(text) = value
                     && text != now

@@ -1,6 +1,6 @@
 //! Facts that change, as nodes with their statements, and the edges between them.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::closure::Closure;
 use super::conversion;

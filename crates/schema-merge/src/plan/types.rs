@@ -1,6 +1,6 @@
 //! Nodes for types: composites with their attributes, domains with their checks, and types made anew under their columns.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::nodes::{BUILD, Builder, DROP, free_name, widens};
 use crate::catalog::{Fact, Identity, Kind};
@@ -81,7 +81,7 @@ impl Builder<'_> {
         let ranges: Vec<&Identity> = column
             .depends_on
             .iter()
-            .filter(|needed| needed.kind_word() == "range" && self.closure.rebuilt.contains(needed))
+            .filter(|needed| needed.kind_word() == "range" && self.closure.rebuilt.contains(*needed))
             .collect();
         if ranges.is_empty() {
             return;

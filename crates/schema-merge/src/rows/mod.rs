@@ -15,8 +15,9 @@ pub use configuration::{CONFIGURATION, ConfigurationTable};
 pub(crate) use migrations::refreshes;
 pub use reading::{ReadRowsError, RowQuery, assemble, queries};
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use hashbrown::HashMap;
 use serde_json::Value;
 
 use crate::merge::Choice;

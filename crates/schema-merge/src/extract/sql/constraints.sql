@@ -1,10 +1,11 @@
-select coalesce(json_agg(json_build_object(
-         'oid', k.oid::bigint, 'relation', k.conrelid::bigint, 'name', quote_ident(k.conname), 'type', k.contype,
-         'index', case when k.contype in ('p', 'u', 'x') then k.conindid::bigint end,
-         'definition', pg_get_constraintdef(k.oid),
-         'deferrable', k.condeferrable, 'deferred', k.condeferred, 'validated', k.convalidated,
-         'no_inherit', k.connoinherit and k.contype in ('c', 'n'), 'parent', nullif(k.conparentid, 0)::bigint,
-         'inherited_only', k.contype in ('c', 'n') and k.coninhcount > 0 and not k.conislocal)
+-- An array in the order of rows::Constraint: building an object costs Postgres twice as much.
+select coalesce(json_agg(json_build_array(
+         k.oid::bigint, k.conrelid::bigint, quote_ident(k.conname), k.contype,
+         case when k.contype in ('p', 'u', 'x') then k.conindid::bigint end,
+         pg_get_constraintdef(k.oid),
+         k.condeferrable, k.condeferred, k.convalidated,
+         k.connoinherit and k.contype in ('c', 'n'), nullif(k.conparentid, 0)::bigint,
+         k.contype in ('c', 'n') and k.coninhcount > 0 and not k.conislocal)
          order by k.oid), '[]'::json)
 from pg_constraint k
 join pg_class c on c.oid = k.conrelid

@@ -1,12 +1,13 @@
-select coalesce(json_agg(json_build_object(
-         'oid', i.oid::bigint, 'relation', x.indrelid::bigint, 'schema', quote_ident(n.nspname), 'name', quote_ident(i.relname),
-         'valid', x.indisvalid, 'unique', x.indisunique, 'partitioned', i.relkind = 'I', 'of', h.inhparent::bigint,
-         'columns', case when i.relkind = 'I' then (select json_agg(a.attname order by a.attnum) from pg_attribute a
+-- An array in the order of rows::Index: building an object costs Postgres twice as much.
+select coalesce(json_agg(json_build_array(
+         i.oid::bigint, x.indrelid::bigint, quote_ident(n.nspname), quote_ident(i.relname),
+         x.indisvalid, x.indisunique, i.relkind = 'I', h.inhparent::bigint,
+         case when i.relkind = 'I' then (select json_agg(a.attname order by a.attnum) from pg_attribute a
                     where a.attrelid = i.oid and a.attnum > 0) end,
-         'replica', x.indisreplident, 'clustered', x.indisclustered,
-         'constraint', k.oid::bigint, 'options', case when k.oid is not null then i.reloptions end,
-         'definition', case when k.oid is null then pg_get_indexdef(i.oid) end,
-         'statistics', case when x.indexprs is not null then (
+         x.indisreplident, x.indisclustered,
+         k.oid::bigint, case when k.oid is not null then i.reloptions end,
+         case when k.oid is null then pg_get_indexdef(i.oid) end,
+         case when x.indexprs is not null then (
                         select json_object_agg(a.attnum, a.attstattarget order by a.attnum) from pg_attribute a
                         where a.attrelid = i.oid and a.attnum > 0 and a.attstattarget >= 0) end)
          order by i.oid), '[]'::json)

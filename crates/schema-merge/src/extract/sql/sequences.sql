@@ -1,9 +1,10 @@
-select coalesce(json_agg(json_build_object(
-         'oid', c.oid::bigint, 'schema', quote_ident(n.nspname), 'name', quote_ident(c.relname),
-         'owner', quote_ident(pg_get_userbyid(c.relowner)),
-         'type', format_type(q.seqtypid, null), 'start', q.seqstart, 'increment', q.seqincrement,
-         'minimum', q.seqmin, 'maximum', q.seqmax, 'cache', q.seqcache, 'cycle', q.seqcycle, 'unlogged', c.relpersistence = 'u',
-         'owned_by', (select json_build_array(d.refobjid::bigint, d.refobjsubid) from pg_depend d
+-- An array in the order of rows::Sequence: building an object costs Postgres twice as much.
+select coalesce(json_agg(json_build_array(
+         c.oid::bigint, quote_ident(n.nspname), quote_ident(c.relname),
+         quote_ident(pg_get_userbyid(c.relowner)),
+         format_type(q.seqtypid, null), q.seqstart, q.seqincrement,
+         q.seqmin, q.seqmax, q.seqcache, q.seqcycle, c.relpersistence = 'u',
+         (select json_build_array(d.refobjid::bigint, d.refobjsubid) from pg_depend d
                       where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.refclassid = 'pg_class'::regclass and d.deptype = 'a'))
          order by c.oid), '[]'::json)
 from pg_class c

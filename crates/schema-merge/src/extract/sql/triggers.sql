@@ -1,7 +1,8 @@
-select coalesce(json_agg(json_build_object(
-         'oid', t.oid::bigint, 'relation', t.tgrelid::bigint, 'name', quote_ident(t.tgname),
-         'enabled', t.tgenabled, 'definition', case when t.tgparentid = 0 then pg_get_triggerdef(t.oid) end,
-         'of', nullif(t.tgparentid, 0)::bigint, 'of_enabled', p.tgenabled)
+-- An array in the order of rows::Trigger: building an object costs Postgres twice as much.
+select coalesce(json_agg(json_build_array(
+         t.oid::bigint, t.tgrelid::bigint, quote_ident(t.tgname),
+         t.tgenabled, case when t.tgparentid = 0 then pg_get_triggerdef(t.oid) end,
+         nullif(t.tgparentid, 0)::bigint, p.tgenabled)
          order by t.oid), '[]'::json)
 from pg_trigger t
 join pg_class c on c.oid = t.tgrelid

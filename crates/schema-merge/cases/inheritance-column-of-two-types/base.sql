@@ -1,0 +1,2 @@
+create table animals (id int primary key, name text);
+create table dogs (breed text) inherits (animals);

@@ -1,0 +1,1 @@
+alter table dogs add column weight text;

@@ -1,0 +1,1 @@
+alter table animals add column weight numeric(6,2);

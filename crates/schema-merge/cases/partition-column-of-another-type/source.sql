@@ -1,0 +1,1 @@
+create table readings_old (day date not null, value text default 'none');

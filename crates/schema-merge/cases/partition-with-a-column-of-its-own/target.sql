@@ -1,0 +1,1 @@
+create table readings_old partition of readings default;

@@ -1,0 +1,1 @@
+alter table countries set unlogged;

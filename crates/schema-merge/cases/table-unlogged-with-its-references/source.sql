@@ -1,0 +1,3 @@
+alter table streets set unlogged;
+alter table cities set unlogged;
+alter table countries set unlogged;

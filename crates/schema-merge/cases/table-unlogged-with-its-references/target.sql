@@ -1,0 +1,1 @@
+comment on table cities is 'where people live';
