@@ -46,6 +46,12 @@ impl From<Value> for Fields {
     }
 }
 
+impl<const N: usize> From<[(&str, Value); N]> for Fields {
+    fn from(entries: [(&str, Value); N]) -> Self {
+        entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
 impl FromIterator<(String, Value)> for Fields {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(entries: I) -> Self {
         Self(Arc::new(entries.into_iter().collect()))

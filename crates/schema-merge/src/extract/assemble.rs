@@ -80,8 +80,14 @@ fn take<T: DeserializeOwned>(
 const PRINTED: [&str; 7] = ["definition", "expression", "generated", "using", "check", "default", "where"];
 
 /// A fact with its fields given as a JSON object.
-pub(super) fn fact(identity: Identity, kind: Kind, parent: Option<Identity>, fields: Value, lineage: Lineage) -> Fact {
-    let mut fields = Fields::from(fields);
+pub(super) fn fact(
+    identity: Identity,
+    kind: Kind,
+    parent: Option<Identity>,
+    fields: impl Into<Fields>,
+    lineage: Lineage,
+) -> Fact {
+    let mut fields: Fields = fields.into();
     let parsed_body = fields.get("standard_body") == Some(&Value::Bool(true));
     for (name, value) in fields.iter_mut() {
         match value {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::addresses::{CONSTRAINT, RELATION};
 use super::assemble::{Gathering, fact, lineage};
 use super::rows;
-use crate::catalog::{Identity, Kind, Lineage};
+use crate::catalog::{Fields, Identity, Kind, Lineage};
 
 pub(super) fn gather(gathering: &mut Gathering, constraints: Vec<rows::Constraint>, indexes: Vec<rows::Index>) {
     let names: HashMap<i64, String> =
@@ -105,19 +105,23 @@ fn constraint(
     for suffix in [" NOT VALID", " INITIALLY DEFERRED", " DEFERRABLE", " NO INHERIT"] {
         definition = definition.strip_suffix(suffix).unwrap_or(definition);
     }
-    let mut fields = json!({
-        "type": kind, "definition": definition, "deferrable": row.deferrable, "deferred": row.deferred,
-        "validated": row.validated, "no_inherit": row.no_inherit,
-    });
+    let mut fields = Fields::from([
+        ("type", kind.into()),
+        ("definition", definition.into()),
+        ("deferrable", row.deferrable.into()),
+        ("deferred", row.deferred.into()),
+        ("validated", row.validated.into()),
+        ("no_inherit", row.no_inherit.into()),
+    ]);
     if let Some(of) = of {
-        fields["of"] = of.clone().into();
+        fields.insert("of".to_owned(), of.clone().into());
     }
     if incomplete {
-        fields["incomplete"] = true.into();
+        fields.insert("incomplete".to_owned(), true.into());
     }
     if let Some(mut options) = options {
         options.sort();
-        fields["options"] = options.into();
+        fields.insert("options".to_owned(), options.into());
     }
     if let Some(index) = row.index {
         gathering.constraint_index(index, &identity);
@@ -137,15 +141,15 @@ fn index(
     of: Option<&String>,
 ) -> Option<Identity> {
     let identity = Identity::new(Kind::Index, format!("{}.{}", row.schema, row.name));
-    let mut fields = json!({ "definition": row.definition, "unique": row.unique });
+    let mut fields = Fields::from([("definition", row.definition.clone().into()), ("unique", row.unique.into())]);
     if let Some(of) = of {
-        fields["of"] = of.clone().into();
+        fields.insert("of".to_owned(), of.clone().into());
     }
     if incomplete(row) {
-        fields["incomplete"] = true.into();
+        fields.insert("incomplete".to_owned(), true.into());
     }
     if let Some(statistics) = row.statistics.clone().filter(|value| !value.is_null()) {
-        fields["statistics"] = statistics;
+        fields.insert("statistics".to_owned(), statistics);
     }
     let mut lineage = lineage(RELATION, row.oid, 0, owner);
     lineage.view_columns = row.columns.clone().unwrap_or_default();

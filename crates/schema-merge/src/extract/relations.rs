@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::addresses::{DEFAULT, RELATION};
 use super::assemble::{Gathering, RelationSeen, fact, lineage};
 use super::rows;
-use crate::catalog::{Fact, Identity, Kind, Lineage, Secrets};
+use crate::catalog::{Fact, Fields, Identity, Kind, Lineage, Secrets};
 
 pub(super) fn gather(gathering: &mut Gathering, relations: Vec<rows::Relation>) {
     for row in relations.into_iter().filter(|row| row.plain || row.open) {
@@ -110,14 +110,21 @@ pub(super) fn column(gathering: &mut Gathering, row: &rows::Column) {
     let identity = Identity::new(Kind::Column, &path);
     let mut lineage = lineage(RELATION, row.relation, row.number, &owner);
     lineage.type_storage = Some(row.type_storage.clone());
-    let mut fields = json!({
-        "type": row.column_type, "collation": row.collation, "not_null": row.not_null, "identity": row.identity,
-        "generated": row.generated.as_ref().and(row.expression.clone()), "virtual": row.generated.as_deref() == Some("v"),
-        "storage": row.storage, "compression": row.compression, "statistics": row.statistics,
-        "options": row.options.clone().unwrap_or_default(),
-    });
+    let mut fields = Fields::from([
+        ("type", row.column_type.clone().into()),
+        ("collation", row.collation.clone().into()),
+        ("not_null", row.not_null.into()),
+        ("identity", row.identity.clone().into()),
+        ("generated", row.generated.as_ref().and(row.expression.clone()).into()),
+        ("virtual", (row.generated.as_deref() == Some("v")).into()),
+        ("storage", row.storage.clone().into()),
+        ("compression", row.compression.clone().into()),
+        ("statistics", row.statistics.into()),
+        ("options", row.options.clone().unwrap_or_default().into()),
+    ]);
     if row.foreign_options.is_some() {
-        fields["foreign_options"] = concealed(&mut lineage.secrets, &identity, row.foreign_options.clone()).into();
+        let options = concealed(&mut lineage.secrets, &identity, row.foreign_options.clone());
+        fields.insert("foreign_options".to_owned(), options.into());
     }
     let made = fact(identity.clone(), Kind::Column, Some(parent), fields, lineage);
     gathering.addresses.column(row.relation, row.number, &identity);
@@ -138,7 +145,7 @@ fn default(row: &rows::Column, path: &str, parent: Identity, owner: &str) -> Opt
         return None;
     }
     let lineage = Lineage { position: row.number, role: Some(owner.to_owned()), ..Lineage::default() };
-    let fields = json!({ "expression": row.expression });
+    let fields = Fields::from([("expression", row.expression.clone().into())]);
     Some(fact(Identity::new(Kind::Default, path), Kind::Default, Some(parent), fields, lineage))
 }
 

@@ -40,7 +40,6 @@ impl<'a> Builder<'a> {
     fn points_at(&self, fact: &Fact, tables: &HashSet<Identity>) -> bool {
         fact.kind == Kind::Constraint
             && fact.text("type") == "foreign"
-            && fact.parent.as_ref().is_none_or(|own| !tables.contains(own))
             && fact.depends_on.iter().any(|needed| {
                 tables.contains(needed)
                     || self
@@ -64,6 +63,9 @@ impl<'a> Builder<'a> {
         let mut edges = Vec::new();
         for key in self.from.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign") {
             let Some(node) = self.dropping.get(&key.identity) else { continue };
+            if key.parent.as_ref().and_then(|own| self.dropping.get(own)) == Some(node) {
+                continue;
+            }
             for (above, table) in &links {
                 if self.points_at(key, above) {
                     edges.push((*node, *table));

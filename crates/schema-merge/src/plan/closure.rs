@@ -61,8 +61,8 @@ impl Search<'_> {
         self.relabel();
         let new_labels = self.new_labels_in_use(data);
         let (from, to) = (self.from, self.to);
-        for old in from.iter() {
-            let Some(new) = to.get(&old.identity) else {
+        for (old, new) in from.beside(to) {
+            let Some(new) = new else {
                 self.remove(old);
                 continue;
             };
@@ -131,7 +131,7 @@ impl Search<'_> {
                 self.found.unsupported.push(Unsupported::about(&new.identity, reason));
             }
         }
-        for new in to.iter().filter(|new| !from.contains(&new.identity)) {
+        for (new, _) in to.beside(from).filter(|(_, old)| old.is_none()) {
             if let Some(reason) = self.families.refusal_of_new(new, from, to) {
                 self.found.unsupported.push(Unsupported::about(&new.identity, reason));
             }

@@ -1,6 +1,5 @@
 //! Grants: from what an object has, or a new one will have by itself, to what it shall have.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
@@ -23,14 +22,6 @@ enum Way {
 /// Adds nodes for every privilege that differs.
 pub(super) fn plan(builder: &mut Builder<'_>) {
     let (from, to) = (builder.from, builder.to);
-    let gone = |identity: &Identity| builder.closure.gone.contains(identity);
-    let mut held: HashMap<Identity, Cow<'_, Fact>> = HashMap::new();
-    for fact in from.iter().filter(|fact| fact.kind == Kind::Grant) {
-        // A grant that only goes still has to be taken when its object stays.
-        if !gone(&fact.identity) || fact.parent.as_ref().is_some_and(|parent| !gone(parent)) {
-            held.insert(fact.identity.clone(), Cow::Borrowed(fact));
-        }
-    }
     // A column that becomes identity gets a new sequence.
     let numbered = |column: &Fact| column.fields.get("identity").is_some_and(|identity| !identity.is_null());
     let gains_sequence = |object: &Fact| {
@@ -38,17 +29,26 @@ pub(super) fn plan(builder: &mut Builder<'_>) {
             && numbered(object)
             && from.get(&object.identity).is_some_and(|before| !numbered(before))
     };
+    let mut initial: HashMap<Identity, Fact> = HashMap::new();
     for object in to.iter().filter(|object| builder.is_created(&object.identity) || gains_sequence(object)) {
         let with_defaults = !builder.handed_over.contains(&object.identity);
         for fact in builder.defaults.initial_grants(object, with_defaults) {
-            held.insert(fact.identity.clone(), Cow::Owned(fact));
+            initial.insert(fact.identity.clone(), fact);
         }
     }
-    let groups = differences(builder, &held);
+    let groups = differences(builder, &initial);
     add_nodes(builder, groups);
 }
 
-fn differences(builder: &Builder<'_>, held: &HashMap<Identity, Cow<'_, Fact>>) -> BTreeMap<Group, Vec<Fact>> {
+/// From what is held, or will be by itself (`initial`), to what is wanted.
+fn differences(builder: &Builder<'_>, initial: &HashMap<Identity, Fact>) -> BTreeMap<Group, Vec<Fact>> {
+    let (from, to) = (builder.from, builder.to);
+    let gone = |identity: &Identity| builder.closure.gone.contains(identity);
+    // A grant that only goes still has to be taken when its object stays.
+    let kept = |fact: &Fact| {
+        !initial.contains_key(&fact.identity)
+            && (!gone(&fact.identity) || fact.parent.as_ref().is_some_and(|parent| !gone(parent)))
+    };
     let mut groups: BTreeMap<Group, Vec<Fact>> = BTreeMap::new();
     let mut put = |fact: &Fact, way: Way| {
         let Some(parent) = fact.parent.clone() else { return };
@@ -57,9 +57,10 @@ fn differences(builder: &Builder<'_>, held: &HashMap<Identity, Cow<'_, Fact>>) -
         groups.entry((parent, part, grantee, grantor, way)).or_default().push(fact.clone());
     };
     let mut stripped = Vec::new();
-    for fact in held.values() {
-        match builder.to.get(&fact.identity) {
-            None if fact.parent.as_ref().is_some_and(|parent| builder.to.contains(parent)) => {
+    let remaining = from.beside(to).filter(|(fact, _)| fact.kind == Kind::Grant && kept(fact));
+    for (fact, wanted) in remaining.chain(initial.values().map(|fact| (fact, to.get(&fact.identity)))) {
+        match wanted {
+            None if fact.parent.as_ref().is_some_and(|parent| to.contains(parent)) => {
                 if fact.text("on") == "object" {
                     stripped.push((
                         fact.parent.clone(),
@@ -73,14 +74,14 @@ fn differences(builder: &Builder<'_>, held: &HashMap<Identity, Cow<'_, Fact>>) -
             _ => {}
         }
     }
-    for wanted in builder.to.iter().filter(|fact| fact.kind == Kind::Grant) {
-        let has = held.get(&wanted.identity);
+    for (wanted, old) in to.beside(from).filter(|(fact, _)| fact.kind == Kind::Grant) {
+        let has = initial.get(&wanted.identity).or(old.filter(|old| kept(old)));
         // Taking a privilege on a table takes it on each column too.
-        let lost = matches!(wanted.text("on"), "column" | "view_column") && {
+        let lost = !stripped.is_empty() && matches!(wanted.text("on"), "column" | "view_column") && {
             let table = wanted
                 .parent
                 .as_ref()
-                .and_then(|parent| builder.to.get(parent))
+                .and_then(|parent| to.get(parent))
                 .and_then(|column| column.parent.clone().or(Some(column.identity.clone())));
             stripped.iter().any(|(object, grantee, privilege)| {
                 *object == table && grantee == wanted.text("grantee") && privilege == wanted.text("privilege")

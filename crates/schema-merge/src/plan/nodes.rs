@@ -30,6 +30,8 @@ pub(super) struct Builder<'a> {
     pub(super) to: &'a Catalog,
     pub(super) families: Families,
     pub(super) closure: Closure,
+    /// What of the new catalog is made: it is new, or goes and comes back.
+    made: HashSet<&'a Identity>,
     pub(super) defaults: DefaultPrivileges<'a>,
     pub(super) nodes: Vec<Node>,
     pub(super) edges: Vec<(usize, usize)>,
@@ -62,11 +64,14 @@ impl<'a> Builder<'a> {
         with_data: bool,
     ) -> Self {
         let unsupported = std::mem::take(&mut closure.unsupported);
+        let made = to.beside(from).filter(|(new, old)| old.is_none() || closure.gone.contains(&new.identity));
+        let made = made.map(|(new, _)| &new.identity).collect();
         Self {
             from,
             to,
             families,
             closure,
+            made,
             defaults: DefaultPrivileges::of(from),
             nodes: Vec::new(),
             edges: Vec::new(),
@@ -103,7 +108,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn is_created(&self, identity: &Identity) -> bool {
-        self.to.contains(identity) && (!self.from.contains(identity) || self.closure.gone.contains(identity))
+        self.made.contains(identity)
     }
 
     /// Everything that goes, either by a statement or with its parent.

@@ -1,0 +1,1 @@
+create table parts (a int primary key, above int references parts) partition by range (a); create table parts_1 partition of parts for values from (0) to (10); create table parts_2 partition of parts for values from (10) to (20);
