@@ -77,6 +77,11 @@ impl Activity {
         self.happened.notify_one();
     }
 
+    /// The database may have changed by other ways than requests.
+    pub fn database_changed(&self) {
+        self.database_touched.store(true, Ordering::Relaxed);
+    }
+
     /// Stored objects changed.
     pub fn storage_changed(&self) {
         self.storage_touched.store(true, Ordering::Relaxed);

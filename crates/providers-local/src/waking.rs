@@ -77,6 +77,10 @@ impl Node {
                 return Ok(false);
             }
         }
+        // Who uses too much sleeps whatever runs.
+        if !idle_for.is_zero() && self.developers_work(id, &folder, &record).await? {
+            return Ok(false);
+        }
         self.mark_asleep(id)?;
         self.stop_processes(&folder).await?;
         Ok(true)
