@@ -78,12 +78,12 @@ pub async fn start(config: GatewayConfig, waker: Arc<dyn Waker>) -> Result<Gatew
     if let Some(tls) = tls {
         handle.ca_pem = tls.ca_pem();
         if let Some(https) = https {
-            handle.https = Some(bound(&https, config.http)?);
+            handle.https = Some(bound(&https, config.https.unwrap_or(config.http))?);
             edge.tasks.spawn(listener::run(Arc::clone(&edge), https, Some(tls.server_config(HTTP_PROTOCOLS)?)));
         }
         if let Some(postgres) = postgres {
-            handle.postgres = Some(bound(&postgres, config.http)?);
-            let names = postgres::Names { base_domain: config.base_domain.clone(), regions: config.regions.clone() };
+            handle.postgres = Some(bound(&postgres, config.postgres.unwrap_or(config.http))?);
+            let names = postgres::Names::new(&config);
             let server_config = tls.server_config(postgres::PROTOCOLS)?;
             edge.tasks.spawn(postgres::run(Arc::clone(&edge), postgres, server_config, names));
         }

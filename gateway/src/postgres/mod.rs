@@ -25,6 +25,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
+    config::GatewayConfig,
     edge::Edge,
     listener::{accept, cut_at_end, tuned},
     projects::Project,
@@ -46,8 +47,15 @@ const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
 /// How hosts of projects are made.
 pub(crate) struct Names {
-    pub(crate) base_domain: String,
-    pub(crate) regions: Vec<String>,
+    base_domain: String,
+    regions: Vec<String>,
+}
+
+impl Names {
+    /// As they are routed: lower case.
+    pub(crate) fn new(config: &GatewayConfig) -> Self {
+        Self { base_domain: config.base_domain.to_ascii_lowercase(), regions: config.regions.clone() }
+    }
 }
 
 /// What is known of open sessions, and of clients that have none yet.

@@ -69,8 +69,8 @@ async fn a_project_and_its_branch_are_reached_with_psql_each_by_a_password_of_it
     printed(&psql(&other, "update notes set text = 'of the branch'"));
     assert_eq!(printed(&psql(&database, "select text from notes")), "of the parent");
     for (wrong, right) in [(&other, &database), (&database, &other)] {
-        let crossed = Database { password: wrong.password.clone(), ..right.clone() };
-        let error = crossed.connect().await.expect_err("the password is another's");
+        let config = right.config().password(&wrong.password).clone();
+        let error = right.connect_as(&config, &right.host).await.expect_err("the password is another's");
         assert_eq!(refusal(&error).0, "28P01");
     }
 
@@ -242,7 +242,6 @@ const ATTACKS: &[&str] = &[
     "create subscription attack connection 'host=/tmp user=hearth_superuser' publication p",
     "create tablespace attack location '/tmp'",
     "create database attack",
-    "select pg_terminate_backend(pid) from pg_stat_activity where usename in ('postgres', 'hearth_superuser')",
     "update system.secrets set is_active = false",
     "delete from system.audit_logs",
     "drop schema system cascade",
@@ -320,12 +319,19 @@ async fn sessions_end_with_a_pause_a_crash_and_a_deletion() {
     let project = api.new_project(cloud.organization(), "Ends").await;
     let database = Database::of(&cloud, &project.id).await;
 
-    let client = database.connect().await.expect("a session");
-    let postgres =
-        cloud.processes_of_project(&project.id).into_iter().find(|process| process.command.contains("bin/postgres"));
-    let waiting = client.batch_execute("select pg_sleep(50)");
-    kill(Pid::from_raw(postgres.expect("it has a server").pid), Signal::SIGKILL).expect("it is there");
-    timeout(LIMIT, waiting).await.expect("the client hears of it").expect_err("the session is gone");
+    let (client, watcher) =
+        (database.connect().await.expect("a session"), database.connect().await.expect("a session"));
+    let waiting = tokio::spawn(async move { client.batch_execute("select pg_sleep(50)").await });
+    wait::until("the statement runs", LIMIT, || async {
+        let running = "select 1 from pg_stat_activity where query = 'select pg_sleep(50)' and state = 'active'";
+        watcher.query_opt(running, &[]).await.expect("it answers").map(drop)
+    })
+    .await;
+    let processes = cloud.processes_of_project(&project.id);
+    let postgres = processes.iter().find(|process| process.command.contains("bin/postgres")).expect("it has a server");
+    kill(Pid::from_raw(postgres.pid), Signal::SIGKILL).expect("it is there");
+    let ended = timeout(LIMIT, waiting).await.expect("the client hears of it").expect("it ran");
+    ended.expect_err("the session is gone");
     let client = wait::until("it is there again", LIMIT, || async { database.connect().await.ok() }).await;
 
     let pause = api.post_empty(&format!("/projects/v1/{}/pause?waitForCompletion=true", project.id)).await;

@@ -259,6 +259,7 @@ impl Parts {
             api_url: format!("http://{}", settings.api_addr),
             gateway_http_url: format!("http://{}", settings.gateway_http_addr),
             gateway_https_url: format!("https://{}", settings.gateway_https_addr),
+            gateway_postgres_address: settings.postgres_address().map(|address| address.to_string()),
             ca_pem: edge::authority(settings, home),
             admin,
             organization_id,
