@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use hyper::Method;
 use ids::ProjectId;
 use model::secrets::database_password;
 use postgres_protocol::password::scram_sha_256;
@@ -14,13 +15,15 @@ use secrecy::ExposeSecret as _;
 use tokio::net::UnixStream;
 
 use crate::{
+    data_planes::data_plane_address,
     environment::{PLATFORM_TOKEN, value},
-    failure::Doing as _,
+    failure::{Doing as _, chain},
     layout::ProjectFolder,
     node::Node,
     postgres::{DATABASE, DEVELOPER_ROLE, PORT, RESERVED_CONNECTIONS, SUPERUSER},
     process::{Identity, Noted},
     record::Record,
+    waking::tell,
 };
 
 /// The server process in which the role is known to have its password and its limit.
@@ -64,7 +67,24 @@ impl Node {
         if record.owner.is_some_and(|owner| owner.uid != listener) {
             return Err(Error::Refused(format!("another user's process listens as the Postgres of project {id}")));
         }
+        self.say_developer_came(id, &folder, &record);
         Ok(Some(stream))
+    }
+
+    /// Lets the data plane know in the background: what the developer does passes by it.
+    fn say_developer_came(&self, id: ProjectId, folder: &ProjectFolder, record: &Record) {
+        let Some(plane) = record.data_plane else { return };
+        let token = match self.open_environment(id, folder) {
+            Ok(variables) => variables.and_then(|variables| value(&variables, PLATFORM_TOKEN).cloned()),
+            Err(_) => None,
+        };
+        let Some(token) = token else { return };
+        let address = data_plane_address(plane.port);
+        drop(tokio::spawn(async move {
+            if let Err(error) = tell(address, &token, Method::POST, "/developers").await {
+                tracing::debug!(project.id = %id, error = chain(&error), "a data plane was not told of a developer");
+            }
+        }));
     }
 
     /// Gives the role its password and its limit, once per start of the server: a clone has its original's, a reset what was then, and a
