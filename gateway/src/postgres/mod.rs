@@ -12,8 +12,9 @@ mod opening;
 mod refusal;
 mod session;
 mod startup;
+mod turns;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
 use tokio::{
@@ -34,6 +35,7 @@ use cancels::{CancelKey, Cancels};
 use opening::Opening;
 use refusal::Refusal;
 use startup::{First, Startup};
+use turns::Turns;
 
 /// The protocol's name in the handshake; a client that starts with TLS has to say it.
 pub(crate) const PROTOCOLS: &[&[u8]] = &[PROTOCOL];
@@ -62,33 +64,39 @@ impl Names {
 pub(crate) struct Sessions {
     cancels: Cancels,
     strangers: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self { cancels: Cancels::default(), strangers: Arc::new(Semaphore::new(MAX_STRANGERS)) }
+        Self {
+            cancels: Cancels::default(),
+            strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
+            turns: Turns::default(),
+        }
     }
+}
+
+/// A client that has not signed in yet.
+struct Stranger {
+    address: IpAddr,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// Serves Postgres until the gateway drains; every connection runs in a task of its own.
 pub(crate) async fn run(edge: Arc<Edge>, listener: TcpListener, tls: Arc<ServerConfig>, names: Names) {
     let (acceptor, names) = (TlsAcceptor::from(tls), Arc::new(names));
-    accept(&edge, listener, |stream, _peer| {
+    accept(&edge, listener, |stream, peer| {
         // More than these are closed at once: a client that floods must not keep others' sessions from beginning later.
-        let Ok(stranger) = Arc::clone(&edge.sessions.strangers).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&edge.sessions.strangers).try_acquire_owned() else { return };
+        let stranger = Stranger { address: peer.ip(), _permit: permit };
         let connection = serve(Arc::clone(&edge), stream, acceptor.clone(), Arc::clone(&names), stranger);
         edge.tasks.spawn(cut_at_end(Arc::clone(&edge), connection));
     })
     .await;
 }
 
-async fn serve(
-    edge: Arc<Edge>,
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
-    names: Arc<Names>,
-    stranger: OwnedSemaphorePermit,
-) {
+async fn serve(edge: Arc<Edge>, stream: TcpStream, acceptor: TlsAcceptor, names: Arc<Names>, stranger: Stranger) {
     let Ok(stream) = tuned(stream) else { return };
     match timeout(HANDSHAKE_LIMIT, greet(stream, &acceptor)).await {
         Ok(Ok(Greeted::Session(client, startup))) => {
@@ -140,7 +148,7 @@ async fn begin(
     mut client: Box<TlsStream<TcpStream>>,
     startup: Startup,
     names: &Names,
-    stranger: OwnedSemaphorePermit,
+    stranger: Stranger,
 ) {
     let host = client.get_ref().1.server_name().map(str::to_ascii_lowercase);
     let found = find(&edge, host.as_deref(), startup.endpoint.as_deref(), names);

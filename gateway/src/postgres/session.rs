@@ -8,11 +8,11 @@ use postgres_protocol::message::backend::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
-    sync::OwnedSemaphorePermit,
     time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 
 use super::{
+    Stranger,
     cancels::{CancelKey, Cancellable},
     messages::Messages,
     refusal::Refusal,
@@ -46,12 +46,12 @@ pub(super) async fn run<C>(
     client: &mut C,
     project: &Arc<Project>,
     startup: &Startup,
-    stranger: OwnedSemaphorePermit,
+    stranger: Stranger,
 ) -> Result<(), Refusal>
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut upstream, cancellable) = match sign_in(edge, client, project, startup).await? {
+    let (mut upstream, cancellable) = match sign_in(edge, client, project, startup, &stranger).await? {
         Some(signed_in) => signed_in,
         None => return Ok(()),
     };
@@ -67,6 +67,7 @@ async fn sign_in<C: AsyncRead + AsyncWrite + Unpin>(
     client: &mut C,
     project: &Arc<Project>,
     startup: &Startup,
+    stranger: &Stranger,
 ) -> Result<Option<(PostgresStream, Option<Cancellable>)>, Refusal> {
     if let Some(closed) = project.closed() {
         return Err(closed.into());
@@ -74,7 +75,7 @@ async fn sign_in<C: AsyncRead + AsyncWrite + Unpin>(
     // Until it is signed in the project does not fall asleep.
     let visit = Visit::begin(Arc::clone(project));
     let deadline = Instant::now() + HOLD_LIMIT;
-    let turn = timeout_at(deadline, Arc::clone(&project.signing_in).acquire_owned()).await;
+    let turn = timeout_at(deadline, edge.sessions.turns.take(project, stranger.address)).await;
     let turn = turn.map_err(|_| Refusal::TooManySignIns)?;
     let mut upstream = reach(edge, project, deadline).await?;
     let signing_in = SignIn { edge, project, sent: 0, asked: false, key: None };
