@@ -14,13 +14,12 @@ mod session;
 mod startup;
 mod turns;
 
-use std::{io, net::IpAddr, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -35,15 +34,13 @@ use cancels::{CancelKey, Cancels};
 use opening::Opening;
 use refusal::Refusal;
 use startup::{First, Startup};
-use turns::Turns;
+use turns::{Stranger, Turns};
 
 /// The protocol's name in the handshake; a client that starts with TLS has to say it.
 pub(crate) const PROTOCOLS: &[&[u8]] = &[PROTOCOL];
 const PROTOCOL: &[u8] = b"postgresql";
 /// From accept to the first message after TLS.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// Clients that have not signed in yet.
-const MAX_STRANGERS: usize = 512;
 /// How long a client may take to read why it is refused.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -61,26 +58,10 @@ impl Names {
 }
 
 /// What is known of open sessions, and of clients that have none yet.
+#[derive(Default)]
 pub(crate) struct Sessions {
     cancels: Cancels,
-    strangers: Arc<Semaphore>,
     turns: Turns,
-}
-
-impl Default for Sessions {
-    fn default() -> Self {
-        Self {
-            cancels: Cancels::default(),
-            strangers: Arc::new(Semaphore::new(MAX_STRANGERS)),
-            turns: Turns::default(),
-        }
-    }
-}
-
-/// A client that has not signed in yet.
-struct Stranger {
-    address: IpAddr,
-    _permit: OwnedSemaphorePermit,
 }
 
 /// Serves Postgres until the gateway drains; every connection runs in a task of its own.
@@ -88,8 +69,7 @@ pub(crate) async fn run(edge: Arc<Edge>, listener: TcpListener, tls: Arc<ServerC
     let (acceptor, names) = (TlsAcceptor::from(tls), Arc::new(names));
     accept(&edge, listener, |stream, peer| {
         // More than these are closed at once: a client that floods must not keep others' sessions from beginning later.
-        let Ok(permit) = Arc::clone(&edge.sessions.strangers).try_acquire_owned() else { return };
-        let stranger = Stranger { address: peer.ip(), _permit: permit };
+        let Some(stranger) = edge.sessions.turns.admit(peer.ip()) else { return };
         let connection = serve(Arc::clone(&edge), stream, acceptor.clone(), Arc::clone(&names), stranger);
         edge.tasks.spawn(cut_at_end(Arc::clone(&edge), connection));
     })

@@ -12,11 +12,11 @@ use tokio::{
 };
 
 use super::{
-    Stranger,
     cancels::{CancelKey, Cancellable},
     messages::Messages,
     refusal::Refusal,
     startup::Startup,
+    turns::Stranger,
 };
 use crate::{
     edge::Edge,
@@ -51,14 +51,18 @@ pub(super) async fn run<C>(
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut upstream, cancellable) = match sign_in(edge, client, project, startup, &stranger).await? {
-        Some(signed_in) => signed_in,
-        None => return Ok(()),
-    };
+    let Some(mut session) = sign_in(edge, client, project, startup, &stranger).await? else { return Ok(()) };
     drop(stranger);
-    let ended = relay(edge, client, &mut upstream, project).await;
-    drop(cancellable);
-    ended
+    relay(edge, client, &mut session, project).await
+}
+
+/// A client that is in.
+struct Session {
+    upstream: PostgresStream,
+    /// What Postgres said after it was ready, as far as it has arrived.
+    said: BytesMut,
+    /// Lets its statements be cancelled for as long as it lasts.
+    _cancellable: Option<Cancellable>,
 }
 
 /// Brings a client in. `None` when Postgres did not let it in, or it left; Postgres has told it so.
@@ -68,21 +72,21 @@ async fn sign_in<C: AsyncRead + AsyncWrite + Unpin>(
     project: &Arc<Project>,
     startup: &Startup,
     stranger: &Stranger,
-) -> Result<Option<(PostgresStream, Option<Cancellable>)>, Refusal> {
+) -> Result<Option<Session>, Refusal> {
     if let Some(closed) = project.closed() {
         return Err(closed.into());
     }
     // Until it is signed in the project does not fall asleep.
     let visit = Visit::begin(Arc::clone(project));
     let deadline = Instant::now() + HOLD_LIMIT;
-    let turn = timeout_at(deadline, edge.sessions.turns.take(project, stranger.address)).await;
+    let turn = timeout_at(deadline, edge.sessions.turns.take(project, stranger)).await;
     let turn = turn.map_err(|_| Refusal::TooManySignIns)?;
     let mut upstream = reach(edge, project, deadline).await?;
     let signing_in = SignIn { edge, project, sent: 0, asked: false, key: None };
     let signed_in = timeout(SIGN_IN_LIMIT, signing_in.run(client, &mut upstream, startup)).await;
     drop((turn, visit));
     match signed_in {
-        Ok(Ok(Some(cancellable))) => Ok(Some((upstream, cancellable))),
+        Ok(Ok(Some((said, cancellable)))) => Ok(Some(Session { upstream, said, _cancellable: cancellable })),
         Ok(Ok(None)) => Ok(None),
         Ok(Err(Failure::Refused(refusal))) => Err(refusal),
         Ok(Err(Failure::Broken(error))) => {
@@ -143,7 +147,7 @@ impl SignIn<'_> {
         client: &mut C,
         upstream: &mut PostgresStream,
         startup: &Startup,
-    ) -> Result<Option<Option<Cancellable>>, Failure> {
+    ) -> Result<Option<(BytesMut, Option<Cancellable>)>, Failure> {
         upstream.write_all(&startup.to_message()?).await?;
         client.write_all(&startup.negotiation()).await?;
         let mut arrived = BytesMut::new();
@@ -156,7 +160,7 @@ impl SignIn<'_> {
                     if ready {
                         let key = self.key;
                         let noted = key.and_then(|key| self.edge.sessions.cancels.note(key, self.project.id));
-                        return Ok(Some(noted));
+                        return Ok(Some((arrived, noted)));
                     }
                     if ended {
                         client.shutdown().await?;
@@ -178,7 +182,7 @@ impl SignIn<'_> {
     /// Passes on the messages that are whole. True when Postgres is ready; what came after that message stays.
     async fn pass<C: AsyncWrite + Unpin>(&mut self, client: &mut C, arrived: &mut BytesMut) -> Result<bool, Failure> {
         let mut ready = false;
-        while let Some(header) = Header::parse(arrived)? {
+        while let (false, Some(header)) = (ready, Header::parse(arrived)?) {
             let length = usize::try_from(header.len()).map_or(usize::MAX, |length| length.saturating_add(1));
             if length > MAX_SIGN_IN_BYTES {
                 return Err(io::Error::from(io::ErrorKind::InvalidData).into());
@@ -190,13 +194,7 @@ impl SignIn<'_> {
             self.look_at(header.tag(), &message[5..])?;
             self.project.counters.egress(length as u64);
             client.write_all(&message).await?;
-            if header.tag() == READY_FOR_QUERY_TAG {
-                // Postgres says nothing more before it is asked; a notification may still come.
-                self.project.counters.egress(arrived.len() as u64);
-                client.write_all(arrived).await?;
-                arrived.clear();
-                ready = true;
-            }
+            ready = header.tag() == READY_FOR_QUERY_TAG;
         }
         client.flush().await?;
         Ok(ready)
@@ -228,11 +226,11 @@ impl SignIn<'_> {
 async fn relay<C: AsyncRead + AsyncWrite + Unpin>(
     edge: &Arc<Edge>,
     client: &mut C,
-    upstream: &mut PostgresStream,
+    session: &mut Session,
     project: &Project,
 ) -> Result<(), Refusal> {
     let (mut from_client, mut to_client) = split(client);
-    let (mut from_upstream, mut to_upstream) = split(upstream);
+    let (mut from_upstream, mut to_upstream) = split(&mut session.upstream);
     let goodbye = async {
         tokio::select! {
             closed = project.told_to_close() => Refusal::from(closed),
@@ -249,7 +247,7 @@ async fn relay<C: AsyncRead + AsyncWrite + Unpin>(
         }
         Gone::Client
     };
-    let down = deliver(&mut from_upstream, &mut to_client, project, goodbye);
+    let down = deliver(&session.said, &mut from_upstream, &mut to_client, project, goodbye);
     tokio::pin!(down);
     tokio::select! {
         gone = up => match gone {
@@ -273,8 +271,9 @@ fn some(read: io::Result<usize>, buffer: &[u8]) -> Option<&[u8]> {
     read.ok().filter(|&length| length > 0).and_then(|length| buffer.get(..length))
 }
 
-/// Passes on what comes from Postgres and counts it. Told to say goodbye, it stops between two messages.
+/// Passes on what Postgres said already and what comes, and counts it. Told to say goodbye, it stops between two messages.
 async fn deliver<R, W>(
+    said: &[u8],
     from: &mut R,
     to: &mut W,
     project: &Project,
@@ -288,6 +287,9 @@ where
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut messages = Messages::default();
     let mut leaving: Option<(Refusal, Instant)> = None;
+    if send(to, said, project, &mut messages).await.is_err() {
+        return Ok(());
+    }
     loop {
         if let Some((refusal, _)) = leaving.take_if(|_| messages.between_two()) {
             return Err(refusal);
@@ -305,11 +307,21 @@ where
             let _gone = to.shutdown().await;
             return Ok(());
         };
-        project.touch();
-        project.counters.egress(bytes.len() as u64);
-        messages.pass(bytes);
-        if to.write_all(bytes).await.is_err() || to.flush().await.is_err() {
+        if send(to, bytes, project, &mut messages).await.is_err() {
             return Ok(());
         }
     }
+}
+
+async fn send<W: AsyncWrite + Unpin>(
+    to: &mut W,
+    bytes: &[u8],
+    project: &Project,
+    messages: &mut Messages,
+) -> io::Result<()> {
+    project.touch();
+    project.counters.egress(bytes.len() as u64);
+    messages.pass(bytes);
+    to.write_all(bytes).await?;
+    to.flush().await
 }
