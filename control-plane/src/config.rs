@@ -14,6 +14,8 @@ pub struct Gateway {
     pub https_port: Option<u16>,
     /// Public port for plain HTTP.
     pub http_port: u16,
+    /// Public port for Postgres; absent when it is not served.
+    pub postgres_port: Option<u16>,
 }
 
 impl Gateway {
@@ -72,7 +74,9 @@ mod tests {
 
     #[test]
     fn an_origin_names_its_port_only_where_it_must() {
-        let origin = |https_port, http_port| Gateway { https_port, http_port }.origin("a.us-east.localhost");
+        let origin = |https_port, http_port| {
+            Gateway { https_port, http_port, postgres_port: None }.origin("a.us-east.localhost")
+        };
         assert_eq!(origin(Some(443), 80), "https://a.us-east.localhost");
         assert_eq!(origin(Some(7143), 7180), "https://a.us-east.localhost:7143");
         assert_eq!(origin(None, 80), "http://a.us-east.localhost");

@@ -20,6 +20,7 @@ pub struct Activity {
     users_became_active: AtomicBool,
     database_touched: AtomicBool,
     storage_touched: AtomicBool,
+    developers_there: AtomicBool,
     happened: Notify,
 }
 
@@ -75,6 +76,22 @@ impl Activity {
     pub fn user_became_active(&self) {
         self.users_became_active.store(true, Ordering::Relaxed);
         self.happened.notify_one();
+    }
+
+    /// The database may have changed by other ways than requests.
+    pub fn database_changed(&self) {
+        self.database_touched.store(true, Ordering::Relaxed);
+    }
+
+    /// A developer has a session of their own, which this process sees nothing of.
+    pub fn developer_came(&self) {
+        self.developers_there.store(true, Ordering::Relaxed);
+        self.happened.notify_one();
+    }
+
+    /// Whether one came since last asked.
+    pub fn take_developers_there(&self) -> bool {
+        self.developers_there.swap(false, Ordering::Relaxed)
     }
 
     /// Stored objects changed.

@@ -1,19 +1,20 @@
 //! A gateway in front of a tiny upstream, for measuring it against another proxy: prints both addresses and serves until killed.
 //!
-//! `bench upstream PORT` · `bench gateway PORT UPSTREAM`, host name `bench.us-east.localhost`.
+//! `bench upstream PORT` · `bench gateway PORT UPSTREAM` · `bench postgres PORT SOCKET`, host name `bench.us-east.localhost`.
 
-use std::{convert::Infallible, error::Error, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use data_plane_contract::routes::{Route, RouteState};
-use gateway::{GatewayConfig, TlsSource, WakeError, Waker};
+use gateway::{GatewayConfig, PostgresStream, TlsSource, WakeError, Waker};
 use http::{Response, header::CONTENT_TYPE};
 use http_body_util::Full;
 use hyper::{body::Bytes, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use ids::ProjectId;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixStream};
 
-struct NoWaker;
+/// Wakes nothing; knows at most the socket of a Postgres.
+struct NoWaker(Option<PathBuf>);
 
 #[async_trait::async_trait]
 impl Waker for NoWaker {
@@ -24,6 +25,12 @@ impl Waker for NoWaker {
     async fn sleep(&self, _project_id: ProjectId, _idle_for: Duration) -> Result<bool, WakeError> {
         Ok(false)
     }
+
+    async fn connect_postgres(&self, _project_id: ProjectId) -> Result<Option<PostgresStream>, WakeError> {
+        let Some(socket) = &self.0 else { return Ok(None) };
+        let stream = UnixStream::connect(socket).await.map_err(|error| WakeError::Failed(error.into()))?;
+        Ok(Some(Box::new(stream)))
+    }
 }
 
 #[tokio::main]
@@ -31,8 +38,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["upstream", port] => upstream(format!("127.0.0.1:{port}").parse()?).await,
-        ["gateway", port, upstream] => edge(format!("127.0.0.1:{port}").parse()?, upstream.parse()?).await,
-        _ => Err("bench upstream PORT | bench gateway PORT UPSTREAM".into()),
+        ["gateway", port, upstream] => edge(format!("127.0.0.1:{port}").parse()?, upstream.parse()?, None).await,
+        ["postgres", port, socket] => {
+            let any: SocketAddr = "127.0.0.1:0".parse()?;
+            edge(any, "127.0.0.1:9".parse()?, Some((format!("127.0.0.1:{port}").parse()?, socket.into()))).await
+        }
+        _ => Err("bench upstream PORT | bench gateway PORT UPSTREAM | bench postgres PORT SOCKET".into()),
     }
 }
 
@@ -52,7 +63,11 @@ async fn upstream(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     }
 }
 
-async fn edge(http: SocketAddr, upstream: SocketAddr) -> Result<(), Box<dyn Error>> {
+async fn edge(
+    http: SocketAddr,
+    upstream: SocketAddr,
+    postgres: Option<(SocketAddr, PathBuf)>,
+) -> Result<(), Box<dyn Error>> {
     let home = tempfile::tempdir()?;
     let project_id = ProjectId::generate();
     let hosts = vec!["bench.us-east.localhost".to_owned()];
@@ -71,6 +86,7 @@ async fn edge(http: SocketAddr, upstream: SocketAddr) -> Result<(), Box<dyn Erro
     let config = GatewayConfig {
         http,
         https: None,
+        postgres: postgres.as_ref().map(|(address, _)| *address),
         admin: any,
         admin_token: "bench".into(),
         folder: home.path().join("gateway"),
@@ -81,7 +97,7 @@ async fn edge(http: SocketAddr, upstream: SocketAddr) -> Result<(), Box<dyn Erro
         usage: None,
         source: "gateway:bench".to_owned(),
     };
-    let gateway = gateway::start(config, Arc::new(NoWaker)).await?;
+    let gateway = gateway::start(config, Arc::new(NoWaker(postgres.map(|(_, socket)| socket)))).await?;
     println!("gateway {}", gateway.http_address());
     tokio::signal::ctrl_c().await?;
     gateway.shutdown().await;

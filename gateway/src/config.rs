@@ -11,6 +11,8 @@ pub struct GatewayConfig {
     pub http: SocketAddr,
     /// Address of HTTPS; absent means none is served.
     pub https: Option<SocketAddr>,
+    /// Address of Postgres, behind TLS; absent means none is served.
+    pub postgres: Option<SocketAddr>,
     /// Address on which routes are pushed; keep it on loopback.
     pub admin: SocketAddr,
     /// Bearer token of the admin address.

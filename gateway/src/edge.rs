@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{routes::Routes, waker::Waker, workers::Workers};
+use crate::{postgres::Sessions, routes::Routes, waker::Waker, workers::Workers};
 
 /// The shared state of one running gateway.
 pub(crate) struct Edge {
@@ -13,6 +13,8 @@ pub(crate) struct Edge {
     pub(crate) routes: Routes,
     /// Starts and stops projects.
     pub(crate) waker: Arc<dyn Waker>,
+    /// What is known of open Postgres sessions.
+    pub(crate) sessions: Sessions,
     /// Cancelled when the gateway stops taking requests and finishes the ones it has.
     pub(crate) draining: CancellationToken,
     /// Cancelled when what is still open is cut.

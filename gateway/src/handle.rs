@@ -12,12 +12,15 @@ use crate::{
     error::Error,
     idle, listener,
     meter::{Meter, Shipping},
+    postgres::{self, Sessions},
     routes::Routes,
     tls::Tls,
     waker::Waker,
     workers::Workers,
 };
 
+/// HTTP/2 preferred, HTTP/1.1 served.
+const HTTP_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
 /// How long requests under way may take to finish when the gateway stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// How long the last usage records may take to arrive.
@@ -27,6 +30,7 @@ const LAST_SHIPMENT_LIMIT: Duration = Duration::from_secs(2);
 pub struct GatewayHandle {
     http: SocketAddr,
     https: Option<SocketAddr>,
+    postgres: Option<SocketAddr>,
     admin: SocketAddr,
     ca_pem: Option<String>,
     edge: Arc<Edge>,
@@ -41,10 +45,9 @@ pub struct GatewayHandle {
 pub async fn start(config: GatewayConfig, waker: Arc<dyn Waker>) -> Result<GatewayHandle, Error> {
     let http = listener::bind(config.http).await?;
     let admin = listener::bind(config.admin).await?;
-    let https = match config.https {
-        Some(address) => Some((listener::bind(address).await?, Tls::start(&config)?)),
-        None => None,
-    };
+    let https = bind_optional(config.https).await?;
+    let postgres = bind_optional(config.postgres).await?;
+    let tls = if https.is_some() || postgres.is_some() { Some(Tls::start(&config)?) } else { None };
     let usage_folder = config.folder.join("usage");
     let clock = clock::for_role("gateway");
     let meter = Meter::open(&usage_folder, &config.source, clock).map_err(Error::folder(usage_folder))?;
@@ -55,6 +58,7 @@ pub async fn start(config: GatewayConfig, waker: Arc<dyn Waker>) -> Result<Gatew
     let edge = Arc::new(Edge {
         routes,
         waker,
+        sessions: Sessions::default(),
         draining: CancellationToken::new(),
         workers: Workers::start(&cutting).map_err(Error::Threads)?,
         home: Handle::current(),
@@ -63,17 +67,26 @@ pub async fn start(config: GatewayConfig, waker: Arc<dyn Waker>) -> Result<Gatew
     });
     let mut handle = GatewayHandle {
         http: bound(&http, config.http)?,
-        https: None,
+        https: config.https,
+        postgres: config.postgres,
         admin: bound(&admin, config.admin)?,
         ca_pem: None,
         edge: Arc::clone(&edge),
         meter: Arc::clone(&meter),
         shipping: shipping.clone(),
     };
-    if let Some((https, tls)) = https {
-        handle.https = Some(bound(&https, config.https.unwrap_or(config.http))?);
+    if let Some(tls) = tls {
         handle.ca_pem = tls.ca_pem();
-        edge.tasks.spawn(listener::run(Arc::clone(&edge), https, Some(tls.server_config()?)));
+        if let Some(https) = https {
+            handle.https = Some(bound(&https, config.https.unwrap_or(config.http))?);
+            edge.tasks.spawn(listener::run(Arc::clone(&edge), https, Some(tls.server_config(HTTP_PROTOCOLS)?)));
+        }
+        if let Some(postgres) = postgres {
+            handle.postgres = Some(bound(&postgres, config.postgres.unwrap_or(config.http))?);
+            let names = postgres::Names::new(&config);
+            let server_config = tls.server_config(postgres::PROTOCOLS)?;
+            edge.tasks.spawn(postgres::run(Arc::clone(&edge), postgres, server_config, names));
+        }
         edge.tasks.spawn(tls.run(edge.draining.clone()));
     }
     edge.tasks.spawn(listener::run(Arc::clone(&edge), http, None));
@@ -83,7 +96,7 @@ pub async fn start(config: GatewayConfig, waker: Arc<dyn Waker>) -> Result<Gatew
     if let Some(shipping) = shipping {
         edge.tasks.spawn(shipping.run(meter, edge.draining.clone()));
     }
-    tracing::info!(http = %handle.http, https = ?handle.https, admin = %handle.admin, "gateway started");
+    tracing::info!(http = %handle.http, https = ?handle.https, postgres = ?handle.postgres, admin = %handle.admin, "gateway started");
     Ok(handle)
 }
 
@@ -100,13 +113,19 @@ impl GatewayHandle {
         self.https
     }
 
+    /// Where Postgres is served.
+    #[must_use]
+    pub const fn postgres_address(&self) -> Option<SocketAddr> {
+        self.postgres
+    }
+
     /// Where routes are pushed.
     #[must_use]
     pub const fn admin_address(&self) -> SocketAddr {
         self.admin
     }
 
-    /// The certificate of the local authority that clients have to trust; none without HTTPS or with the operator's own files.
+    /// The certificate of the local authority that clients have to trust; none without TLS or with the operator's own files.
     #[must_use]
     pub fn ca_pem(&self) -> Option<&str> {
         self.ca_pem.as_deref()
@@ -147,6 +166,13 @@ async fn serve_admin(edge: Arc<Edge>, listener: TcpListener, token: secrecy::Sec
             }
         }
         () = edge.cutting.cancelled() => {}
+    }
+}
+
+async fn bind_optional(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Error> {
+    match address {
+        Some(address) => listener::bind(address).await.map(Some),
+        None => Ok(None),
     }
 }
 

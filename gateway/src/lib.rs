@@ -1,4 +1,4 @@
-//! The public edge: TLS, routing by host, wake on request, streaming proxy, and metering of what was sent.
+//! The public edge: TLS, routing by host, wake on request, streaming proxy for HTTP and Postgres, and metering of what was sent.
 //!
 //! It runs with the control plane and its database down: routes are pushed to it and kept on disk, usage waits in a
 //! spool, and a sleeping project is woken through the [`Waker`] of the process the gateway lives in.
@@ -11,6 +11,7 @@ mod handle;
 mod idle;
 mod listener;
 mod meter;
+mod postgres;
 mod projects;
 mod proxy;
 mod routes;
@@ -22,4 +23,4 @@ pub use config::{GatewayConfig, TlsSource, UsageTarget};
 pub use error::Error;
 pub use handle::{GatewayHandle, start};
 pub use tls::AUTHORITY_CERTIFICATE;
-pub use waker::{WakeError, Waker};
+pub use waker::{Duplex, PostgresStream, WakeError, Waker};

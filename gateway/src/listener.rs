@@ -43,36 +43,45 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
-/// Accepts until the gateway drains; every connection runs in a task of its own.
+/// Serves HTTP until the gateway drains; every connection runs in a task of its own.
 pub(crate) async fn run(edge: Arc<Edge>, listener: TcpListener, tls: Option<Arc<ServerConfig>>) {
     let acceptor = tls.map(TlsAcceptor::from);
+    accept(&edge, listener, |stream, peer| {
+        // From here on the connection belongs to one of the serving threads.
+        let Ok(stream) = stream.into_std() else { return };
+        let connection = serve_stream(Arc::clone(&edge), stream, peer, acceptor.clone());
+        edge.tasks.spawn_on(cut_at_end(Arc::clone(&edge), connection), edge.workers.next());
+    })
+    .await;
+}
+
+/// Accepts until the gateway drains.
+pub(crate) async fn accept(edge: &Edge, listener: TcpListener, serve: impl Fn(TcpStream, SocketAddr)) {
     let mut starved = false;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = edge.draining.cancelled() => return,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) if about_one_client(&error) => continue,
+        match accepted {
+            Ok((stream, peer)) => {
+                starved = false;
+                serve(stream, peer);
+            }
+            Err(error) if about_one_client(&error) => {}
             Err(error) => {
                 if !starved {
                     tracing::warn!(error = %error, "no connection can be accepted");
                 }
                 starved = true;
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        starved = false;
-        // From here on the connection belongs to one of the serving threads.
-        let Ok(stream) = stream.into_std() else { continue };
-        let connection = serve_stream(Arc::clone(&edge), stream, peer, acceptor.clone());
-        edge.tasks.spawn_on(cut_at_end(Arc::clone(&edge), connection), edge.workers.next());
+        }
     }
 }
 
-async fn cut_at_end(edge: Arc<Edge>, connection: impl Future<Output = ()>) {
+/// Runs a connection until it ends or the gateway cuts what is open.
+pub(crate) async fn cut_at_end(edge: Arc<Edge>, connection: impl Future<Output = ()>) {
     tokio::select! {
         () = connection => {}
         () = edge.cutting.cancelled() => {}
@@ -154,7 +163,8 @@ fn note_end(outcome: Result<(), hyper::Error>) {
     }
 }
 
-fn tuned(stream: TcpStream) -> io::Result<TcpStream> {
+/// Settings of a client's socket.
+pub(crate) fn tuned(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(&stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY))?;

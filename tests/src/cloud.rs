@@ -219,6 +219,7 @@ impl Cloud {
             .env("HEARTH_GATEWAY_HTTP_ADDR", ports.gateway_http.to_string())
             .env("HEARTH_GATEWAY_HTTPS_ADDR", ports.gateway_https.to_string())
             .env("HEARTH_GATEWAY_ADMIN_ADDR", ports.gateway_admin.to_string())
+            .env("HEARTH_POSTGRES_LISTEN", ports.gateway_postgres.to_string())
             .env("HEARTH_SLEEP_AFTER_SECONDS", sleep)
             .env("HEARTH_DATA_PLANE_BINARY", binaries::data_plane())
             .envs(self.options.environment.iter().map(|(name, value)| (name, value)));

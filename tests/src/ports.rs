@@ -16,6 +16,8 @@ pub struct Ports {
     pub gateway_https: SocketAddr,
     /// Gateway, routes.
     pub gateway_admin: SocketAddr,
+    /// Gateway, Postgres.
+    pub gateway_postgres: SocketAddr,
 }
 
 /// Below the ports that the kernel gives to outgoing connections, which could take one between its choice and its use, and above those that
@@ -23,7 +25,7 @@ pub struct Ports {
 const CHOICE: std::ops::Range<u16> = 7_200..9_900;
 
 impl Ports {
-    /// Four different ports that nobody listens on now.
+    /// Five different ports that nobody listens on now.
     ///
     /// # Panics
     /// When the machine has none left.
@@ -36,11 +38,13 @@ impl Ports {
         let listeners: Vec<TcpListener> = (start..CHOICE.end)
             .chain(CHOICE.start..start)
             .filter_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
-            .take(4)
+            .take(5)
             .collect();
         let addresses: Vec<SocketAddr> =
             listeners.iter().map(|it| it.local_addr().expect("a bound socket has an address")).collect();
-        let [api, gateway_http, gateway_https, gateway_admin] = addresses[..] else { panic!("no four ports are free") };
-        Self { api, gateway_http, gateway_https, gateway_admin }
+        let [api, gateway_http, gateway_https, gateway_admin, gateway_postgres] = addresses[..] else {
+            panic!("no five ports are free")
+        };
+        Self { api, gateway_http, gateway_https, gateway_admin, gateway_postgres }
     }
 }

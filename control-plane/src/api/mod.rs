@@ -5,6 +5,7 @@ mod auth;
 mod billing;
 mod branches;
 mod csv;
+mod database_access;
 mod events;
 mod internal;
 pub(crate) mod merges;
@@ -42,6 +43,7 @@ pub(crate) fn public() -> Router<State> {
     Router::new()
         .merge(auth::public())
         .merge(shared_sign_ins::routes())
+        .merge(database_access::routes())
         .merge(platform::routes())
         .merge(internal::routes())
         .merge(openapi::routes())

@@ -48,6 +48,8 @@ impl Modify for Bearer {
         super::projects::update_project,
         super::projects::delete_project,
         super::projects::get_access_api_key,
+        super::database_access::get_database_connection_string,
+        super::database_access::get_database_password,
         super::projects::pause_project,
         super::projects::restore_project,
         super::projects::restart_project,

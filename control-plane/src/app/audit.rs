@@ -51,6 +51,29 @@ pub(crate) async fn open(
     Ok(opening.id)
 }
 
+/// Opens the row of what a project's own data plane asks for. Who asked the data plane, it knows itself.
+pub(crate) async fn open_by_data_plane(
+    conn: &mut PgConnection,
+    state: &State,
+    request_id: &str,
+    action: &'static str,
+    subject: Subject,
+) -> Result<AuditId, Failure> {
+    let opening = Opening {
+        id: AuditId::generate(),
+        actor: None,
+        partner_id: None,
+        action,
+        organization_id: subject.organization_id,
+        project_id: subject.project_id,
+        request_id: Some(request_id.to_owned()),
+        detail: serde_json::json!({ "by": "data-plane" }),
+        at: state.clock.now(),
+    };
+    audit_log::open(conn, &opening).await?;
+    Ok(opening.id)
+}
+
 fn opening(state: &State, ctx: &Ctx, action: &'static str, subject: Subject) -> Opening {
     Opening {
         id: AuditId::generate(),

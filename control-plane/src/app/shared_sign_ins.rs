@@ -209,7 +209,7 @@ mod tests {
     fn only_the_callback_of_a_project_of_this_cloud_is_accepted() {
         let config = Config {
             base_domain: "Apps.Example".to_owned(),
-            gateway: Gateway { https_port: Some(443), http_port: 80 },
+            gateway: Gateway { https_port: Some(443), http_port: 80, postgres_port: None },
             latest_version: "1.0.0".parse().expect("a version"),
             sleep_after_seconds: None,
             public_url: String::new(),

@@ -2,6 +2,7 @@
 
 mod audited;
 pub(crate) mod authenticate;
+mod database_reader;
 pub(crate) mod extract;
 mod idempotency;
 mod partner;

@@ -28,6 +28,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("PUT", "/projects/v1/:project"),
     ("DELETE", "/projects/v1/:project"),
     ("GET", "/projects/v1/:project/access-api-key"),
+    ("GET", "/projects/v1/:project/database-connection-string"),
+    ("GET", "/projects/v1/:project/database-password"),
     ("POST", "/projects/v1/:project/pause"),
     ("POST", "/projects/v1/:project/restore"),
     ("POST", "/projects/v1/:project/restart"),

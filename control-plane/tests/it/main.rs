@@ -5,6 +5,7 @@ mod audit;
 mod bad_input;
 mod billing;
 mod branches;
+mod database_access;
 mod events;
 mod harness;
 mod idempotency;

@@ -5,6 +5,7 @@
 
 pub mod heartbeat;
 pub mod identity;
+pub mod postgres;
 pub mod routes;
 pub mod schema;
 pub mod usage;

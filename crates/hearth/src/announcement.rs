@@ -26,6 +26,9 @@ pub(crate) struct Announcement {
     pub(crate) api_url: String,
     pub(crate) gateway_http_url: String,
     pub(crate) gateway_https_url: String,
+    /// Where Postgres clients connect; absent where that is switched off.
+    #[serde(default)]
+    pub(crate) gateway_postgres_address: Option<String>,
     /// The certificate authority that signed the gateway's certificate; absent with the operator's own certificate.
     pub(crate) ca_pem: Option<String>,
     pub(crate) admin: Admin,
@@ -40,6 +43,7 @@ impl Announcement {
             api_url: String::new(),
             gateway_http_url: String::new(),
             gateway_https_url: String::new(),
+            gateway_postgres_address: None,
             ca_pem: None,
             admin: Admin {
                 email,
@@ -63,9 +67,10 @@ impl Announcement {
 
     /// Says on standard output where everything is. A closed pipe must not stop the cloud.
     pub(crate) fn print(&self, path: &Path) {
-        let Self { api_url, gateway_http_url, gateway_https_url, admin, .. } = self;
+        let Self { api_url, gateway_http_url, gateway_https_url, gateway_postgres_address, admin, .. } = self;
+        let postgres = gateway_postgres_address.as_deref().unwrap_or("switched off");
         let text = format!(
-            "\nHearth is ready.\n  API        {api_url}\n  Gateway    {gateway_http_url}  {gateway_https_url}\n  \
+            "\nHearth is ready.\n  API        {api_url}\n  Gateway    {gateway_http_url}  {gateway_https_url}\n  Postgres   {postgres}\n  \
              Sign in    {}  {}\n  API key    {}\n  Details    {}\nStop with Ctrl-C.\n",
             admin.email,
             admin.password,

@@ -75,6 +75,12 @@ pub(crate) struct UpSettings {
     /// Address of the gateway for HTTPS.
     #[arg(long, env = "HEARTH_GATEWAY_HTTPS_ADDR", default_value = "127.0.0.1:7143")]
     pub(crate) gateway_https_addr: SocketAddr,
+    /// Address of the gateway for Postgres, behind TLS: where `psql` and other clients reach projects' databases.
+    #[arg(long, env = "HEARTH_POSTGRES_LISTEN", default_value = "127.0.0.1:7132")]
+    pub(crate) postgres_listen: SocketAddr,
+    /// Serve no Postgres: databases are reached through projects' APIs only.
+    #[arg(long, env = "HEARTH_NO_POSTGRES")]
+    pub(crate) no_postgres: bool,
     /// Address on which the gateway takes routes.
     #[arg(long, env = "HEARTH_GATEWAY_ADMIN_ADDR", default_value = "127.0.0.1:7181")]
     pub(crate) gateway_admin_addr: SocketAddr,
@@ -122,6 +128,11 @@ impl UpSettings {
     /// How long a merge can be undone.
     pub(crate) fn merge_undo(&self) -> Duration {
         Duration::from_secs_f64(self.merge_undo_minutes * 60.0)
+    }
+
+    /// Where the gateway serves Postgres, if it does.
+    pub(crate) fn postgres_address(&self) -> Option<SocketAddr> {
+        (!self.no_postgres).then_some(self.postgres_listen)
     }
 
     /// For how long nobody must have used a project of the free plan before it is paused; absent pauses none.

@@ -1,9 +1,11 @@
 //! The secrets of a project: made once, sealed at rest, handed only to its own processes. And those of receivers of events.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hmac::{Hmac, Mac as _};
 use ids::{ProjectId, WebhookSecretId};
 use rand::{TryRngCore as _, rngs::OsRng};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
 
 use crate::sealing::{MasterKey, ProjectKey, SealingError, WrappedKey};
 
@@ -76,6 +78,16 @@ pub fn signing_key_context(id: &str) -> String {
 #[must_use]
 pub fn project_key_context(id: ProjectId) -> String {
     id.to_string()
+}
+
+/// The password of the developers' role in a project's Postgres. Derived from the project's platform token, which is sealed wherever it is kept
+/// and which no other project or branch has, so that it needs no place of its own; the token cannot be told from it.
+#[must_use]
+pub fn database_password(platform_token: &SecretString) -> SecretString {
+    let mut mac = Hmac::<Sha256>::new_from_slice(platform_token.expose_secret().as_bytes())
+        .expect("HMAC takes keys of any length");
+    mac.update(b"hearth:database_password:v1");
+    SecretString::from(hex::encode(mac.finalize().into_bytes()))
 }
 
 fn context(project_id: ProjectId, name: &str) -> String {
@@ -164,8 +176,6 @@ impl SealedSecrets {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
 
     #[test]
@@ -190,6 +200,16 @@ mod tests {
         let mut swapped = sealed.clone();
         swapped.api_key = sealed.anon_key.clone();
         assert!(ProjectSecrets::open(&swapped, &master, branch_id).is_err());
+    }
+
+    #[test]
+    fn a_branch_has_a_database_password_of_its_own() {
+        let parent = ProjectSecrets::generate();
+        let branch = ProjectSecrets::for_branch(&parent);
+        let password = |secrets: &ProjectSecrets| database_password(&secrets.platform_token).expose_secret().to_owned();
+        assert_eq!(password(&parent), password(&parent));
+        assert_ne!(password(&parent), password(&branch));
+        assert_ne!(password(&parent), parent.platform_token.expose_secret());
     }
 
     #[test]

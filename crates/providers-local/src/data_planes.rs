@@ -31,7 +31,8 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 /// A data plane drains for 5 s at most.
 const STOP: &[(Signal, Duration)] = &[(Signal::TERM, Duration::from_secs(10)), (Signal::KILL, Duration::from_secs(10))];
 
-fn address(port: u16) -> SocketAddr {
+/// Where a data plane with this port listens.
+pub(crate) fn data_plane_address(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
@@ -41,7 +42,7 @@ impl Node {
         let defined = Record::load(&folder)?.and_then(|record| record.data_plane);
         Ok(defined.map(|plane| DataPlaneDescription {
             project_id: id,
-            address: address(plane.port),
+            address: data_plane_address(plane.port),
             running: self.data_plane_runs(&folder),
         }))
     }
@@ -115,7 +116,7 @@ impl Node {
                 Err(_)
                     if attempts < PORT_ATTEMPTS
                         && !self.data_plane_runs(folder)
-                        && TcpListener::bind(address(port)).is_err() =>
+                        && TcpListener::bind(data_plane_address(port)).is_err() =>
                 {
                     self.ports.release(&id.to_string()).doing(|| format!("choosing another port for project {id}"))?;
                     attempts += 1;
@@ -137,7 +138,7 @@ impl Node {
         if !self.data_plane_runs(folder) {
             self.start_data_plane_process(id, folder, record, plane.port).await?;
         }
-        Ok(address(plane.port))
+        Ok(data_plane_address(plane.port))
     }
 
     async fn start_data_plane_process(
@@ -227,7 +228,8 @@ impl Node {
     }
 
     fn port_for(&self, id: ProjectId) -> Result<u16> {
-        let free = |port: u32| u16::try_from(port).is_ok_and(|port| TcpListener::bind(address(port)).is_ok());
+        let free =
+            |port: u32| u16::try_from(port).is_ok_and(|port| TcpListener::bind(data_plane_address(port)).is_ok());
         let port = self.ports.hold(&id.to_string(), free).doing(|| format!("choosing a port for project {id}"))?;
         port.and_then(|port| port.try_into().ok())
             .ok_or_else(|| Error::Full("all ports for projects are taken".to_owned()))
@@ -238,7 +240,7 @@ async fn wait_listening(id: ProjectId, identity: &Identity, port: u16, log: &Pat
     let doing = || format!("starting the data plane of project {id}");
     let Some(process) = identity.watch().doing(doing)? else { return Err(Error::transient(doing(), last_line(log))) };
     let deadline = Instant::now() + START_PATIENCE;
-    while TcpStream::connect(address(port)).await.is_err() {
+    while TcpStream::connect(data_plane_address(port)).await.is_err() {
         if tokio::time::timeout(POLL, process.ended()).await.is_ok() {
             return Err(Error::transient(doing(), last_line(log)));
         }
@@ -271,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_listener_of_a_port_is_known_by_its_uid() {
-        let listener = TcpListener::bind(address(0)).expect("a free port");
+        let listener = TcpListener::bind(data_plane_address(0)).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         assert_eq!(listener_uid(port), Some(rustix::process::geteuid().as_raw()));
         drop(listener);

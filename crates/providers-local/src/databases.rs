@@ -243,6 +243,7 @@ impl Node {
         self.limits.remove(id).doing(doing)?;
         self.ports.release(&id.to_string()).doing(doing)?;
         self.uids.release(&id.to_string()).doing(doing)?;
+        self.developers.forget(id);
         let folder = folder.clone();
         blocking(move || remove_folder(&folder.root).doing(|| format!("removing {}", folder.root.display()))).await
     }

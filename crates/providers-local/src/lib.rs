@@ -10,6 +10,7 @@ mod config;
 mod copy;
 mod data_planes;
 mod databases;
+mod developers;
 mod environment;
 mod failure;
 mod layout;

@@ -9,6 +9,7 @@ use providers::{
     Compute, ComputeReader, DataPlaneDescription, DataPlaneSpec, Database, DatabaseDescription, DatabaseReader,
     DatabaseSpec, Result,
 };
+use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -67,6 +68,15 @@ impl LocalNode {
     pub async fn sleep(&self, id: ProjectId, idle_for: Duration) -> Result<bool> {
         let node = self.node.clone();
         detached(async move { node.sleep(id, idle_for).await }).await
+    }
+
+    /// A connection to the Postgres of a project that runs, where its developers' role signs in by password; `None` when it does not run.
+    ///
+    /// # Errors
+    /// Missing, refused when it is not the project's own server that listens, else transient.
+    pub async fn connect_postgres(&self, id: ProjectId) -> Result<Option<UnixStream>> {
+        let node = self.node.clone();
+        detached(async move { node.connect_postgres(id).await }).await
     }
 
     /// Restarts processes that end by themselves, until told to stop.

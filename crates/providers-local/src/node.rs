@@ -18,6 +18,7 @@ use providers::{Error, Result};
 use crate::{
     allocation::Register,
     binary::Binary,
+    developers::Developers,
     failure::{Doing as _, remove_file},
     layout::{Layout, ProjectFolder, ids_in},
     limits::Limits,
@@ -45,6 +46,7 @@ pub(crate) struct Node {
     /// Held shared as long as this process uses the home's mounts.
     pub(crate) presence: Mutex<Option<Lock>>,
     pub(crate) closing: AtomicBool,
+    pub(crate) developers: Developers,
 }
 
 impl Node {

@@ -63,6 +63,7 @@ pub(crate) async fn open(config: LocalConfig) -> Result<Arc<Node>> {
         environment: config.environment,
         presence: Mutex::new(presence),
         closing: AtomicBool::new(false),
+        developers: crate::developers::Developers::default(),
     };
     let node = Arc::new(node);
     tidy(&node).await?;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::{BodyExt as _, Empty};
-use hyper::{Request, StatusCode, body::Bytes, header};
+use hyper::{Method, Request, body::Bytes, header};
 use hyper_util::rt::TokioIo;
 use ids::ProjectId;
 use providers::{Error, Result};
@@ -20,7 +20,7 @@ use crate::{
     record::Record,
 };
 
-const STATUS_PATIENCE: Duration = Duration::from_secs(5);
+const PLATFORM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is needed of `GET /_hearth/v1/status`; `data-plane-contract` has the whole.
 #[derive(Debug, Deserialize)]
@@ -77,6 +77,10 @@ impl Node {
                 return Ok(false);
             }
         }
+        // Who uses too much sleeps whatever runs.
+        if !idle_for.is_zero() && self.developers_work(id, &folder, &record).await? {
+            return Ok(false);
+        }
         self.mark_asleep(id)?;
         self.stop_processes(&folder).await?;
         Ok(true)
@@ -110,21 +114,32 @@ impl Node {
 
 async fn ask_status(address: SocketAddr, token: &SecretString) -> Result<Status> {
     let doing = || format!("asking the data plane at {address} for its status");
-    match tokio::time::timeout(STATUS_PATIENCE, request_status(address, token)).await {
+    let answer = tell(address, token, Method::GET, "/status").await?;
+    serde_json::from_slice(&answer).map_err(|cause| Error::transient(doing(), cause))
+}
+
+/// Sends a platform request without a body to a data plane and returns what it answers with success.
+pub(crate) async fn tell(address: SocketAddr, token: &SecretString, method: Method, path: &str) -> Result<Bytes> {
+    let doing = || format!("sending {method} {path} to the data plane at {address}");
+    match tokio::time::timeout(PLATFORM_PATIENCE, send(address, token, &method, path)).await {
         Ok(answer) => answer.map_err(|cause| Error::transient(doing(), cause)),
         Err(_elapsed) => Err(Error::transient(doing(), "it did not answer in time")),
     }
 }
 
-async fn request_status(
+async fn send(
     address: SocketAddr,
     token: &SecretString,
-) -> std::result::Result<Status, Box<dyn std::error::Error + Send + Sync>> {
+    method: &Method,
+    path: &str,
+) -> std::result::Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // What goes wrong on the connection surfaces in the request.
     let connection = tokio::spawn(connection);
-    let request = Request::get("/_hearth/v1/status")
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/_hearth/v1{path}"))
         .header(header::HOST, address.to_string())
         .header(header::AUTHORIZATION, format!("Bearer {}", token.expose_secret()))
         .body(Empty::<Bytes>::new())?;
@@ -132,10 +147,10 @@ async fn request_status(
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
     connection.abort();
-    if status != StatusCode::OK {
+    if !status.is_success() {
         return Err(format!("it answered {status}").into());
     }
-    Ok(serde_json::from_slice(&body)?)
+    Ok(body)
 }
 
 /// Wakes everything that is wanted, a few at a time.

@@ -80,13 +80,32 @@ pub(crate) async fn verify_signature(app: &App, token: &str) -> Result<Value, &'
 /// # Errors
 /// 500 where `feature` has no cloud to call, or no project to name.
 pub fn sign_for_cloud<'a>(app: &'a App, feature: &str) -> Result<(&'a str, String)> {
-    if !app.config.part_of_cloud() {
-        return Err(internal(&format!("{feature} is only available on InsForge Cloud projects.")));
+    match app.config.part_of_cloud() {
+        true => sign(app),
+        false => Err(elsewhere(feature)),
     }
+}
+
+/// As [`sign_for_cloud`], for what every platform does that runs the process.
+///
+/// # Errors
+/// 500 where none does, or there is no project to name.
+pub fn sign_for_platform<'a>(app: &'a App, feature: &str) -> Result<(&'a str, String)> {
+    match app.config.part_of_cloud() || app.config.control_plane_url.is_some() {
+        true => sign(app),
+        false => Err(elsewhere(feature)),
+    }
+}
+
+fn sign(app: &App) -> Result<(&str, String)> {
     match app.config.project_id.as_deref() {
         None | Some("" | "local") => Err(internal(NO_PROJECT)),
         Some(project) => Ok((project, app.signing_keys.sign_for_cloud(project, app.clock.now() + SIGN_LIFETIME))),
     }
+}
+
+fn elsewhere(feature: &str) -> Error {
+    internal(&format!("{feature} is only available on InsForge Cloud projects."))
 }
 
 fn refused(reason: &str) -> Error {

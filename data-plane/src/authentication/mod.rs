@@ -13,7 +13,7 @@ mod verified;
 
 pub use access_keys::{AccessKeys, KeyKind};
 pub(crate) use cloud::verify_signature as verify_cloud_signature;
-pub use cloud::{sign_for_cloud, verify as verify_cloud_authorization};
+pub use cloud::{sign_for_cloud, sign_for_platform, verify as verify_cloud_authorization};
 pub use extractors::{RequireAdmin, RequireApiKey, RequireCloud, RequirePlatform, RequireToken, RequireUser};
 pub use signing_keys::SigningKeys;
 pub use tokens::{AccessClaims, RefreshClaims, csrf_token};

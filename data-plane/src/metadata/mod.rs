@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use http::{StatusCode, header};
+use http::header;
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     state::App,
 };
 
+mod database_access;
 mod markdown;
 mod row_counts;
 mod slices;
@@ -37,8 +38,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/api-key", get(get_api_key))
         .route("/anon-key", get(get_anon_key))
         .route("/project-id", get(get_project_id))
-        .route("/database-connection-string", get(refuse_direct_access))
-        .route("/database-password", get(refuse_direct_access))
+        .route("/database-connection-string", get(database_access::get_connection_string))
+        .route("/database-password", get(database_access::get_password))
         .route("/{table}", get(get_table))
 }
 
@@ -102,12 +103,6 @@ async fn get_anon_key(State(app): State<Arc<App>>, _admin: RequireAdmin) -> Resu
 
 async fn get_project_id(State(app): State<Arc<App>>, _admin: RequireAdmin) -> Json<Value> {
     Json(json!({"projectId": app.config.project_id}))
-}
-
-/// Clients reach this database through its API only.
-async fn refuse_direct_access(_admin: RequireAdmin) -> Error {
-    let message = "Cloud database access is only available on InsForge Cloud projects.";
-    Error::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", message)
 }
 
 async fn get_table(State(app): State<Arc<App>>, _admin: RequireAdmin, Path(name): Path<String>) -> Result<Json<Value>> {

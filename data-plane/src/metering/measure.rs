@@ -1,7 +1,7 @@
 //! What was used since the last measurement and is not counted act by act: time, sizes, users.
 
 use chrono::{DateTime, Utc};
-use data_plane_contract::usage::Metric;
+use data_plane_contract::{postgres::DEVELOPER_ROLE, usage::Metric};
 use ids::ProjectId;
 use metering::Measured;
 use tokio::time::{Duration, Instant};
@@ -18,6 +18,8 @@ pub(super) struct Measure {
     /// Time up is measured by a clock that nobody sets.
     counted_until: Instant,
     sizes_known: bool,
+    /// Developers' sessions change the database unseen, so while there are any it is looked at each time.
+    developers_there: bool,
     users_known: bool,
 }
 
@@ -29,6 +31,7 @@ impl Measure {
             last: app.started_at,
             counted_until: Instant::now(),
             sizes_known: false,
+            developers_there: false,
             users_known: false,
         }
     }
@@ -56,15 +59,22 @@ impl Measure {
 
     async fn sizes(&mut self, app: &App) -> Vec<(Metric, u64)> {
         let touched = app.activity.take_database_touched() | app.activity.take_storage_touched();
-        if !touched && self.sizes_known {
+        self.developers_there |= app.activity.take_developers_there();
+        if !touched && !self.developers_there && self.sizes_known {
             return Vec::new();
         }
-        let sizes = read_sizes(app).await;
-        self.sizes_known = sizes.is_ok();
-        sizes.unwrap_or_else(|error| {
-            tracing::warn!(cause = error.message(), "the sizes of database and storage could not be measured");
-            Vec::new()
-        })
+        match read_sizes(app).await {
+            Ok(Sizes { database, storage, developers_there }) => {
+                self.sizes_known = true;
+                self.developers_there = developers_there;
+                vec![(Metric::DatabaseBytes, database), (Metric::StorageBytes, storage)]
+            }
+            Err(error) => {
+                self.sizes_known = false;
+                tracing::warn!(cause = error.message(), "the sizes of database and storage could not be measured");
+                Vec::new()
+            }
+        }
     }
 
     async fn users(&mut self, app: &App, series: &Series<'_>) -> Option<(Metric, u64)> {
@@ -83,14 +93,21 @@ impl Measure {
     }
 }
 
-async fn read_sizes(app: &App) -> Result<Vec<(Metric, u64)>> {
+struct Sizes {
+    database: u64,
+    storage: u64,
+    developers_there: bool,
+}
+
+async fn read_sizes(app: &App) -> Result<Sizes> {
     let client = app.pools.internal().await?;
     let row = client
         .query_one(
-            "select pg_database_size(current_database()), (select coalesce(sum(size), 0)::int8 from storage.objects)",
-            &[],
+            "select pg_database_size(current_database()), (select coalesce(sum(size), 0)::int8 from storage.objects),
+                    exists (select from pg_stat_activity where usename = $1)",
+            &[&DEVELOPER_ROLE],
         )
         .await?;
     let size = |index| u64::try_from(row.get::<_, i64>(index)).unwrap_or(0);
-    Ok(vec![(Metric::DatabaseBytes, size(0)), (Metric::StorageBytes, size(1))])
+    Ok(Sizes { database: size(0), storage: size(1), developers_there: row.get(2) })
 }

@@ -61,6 +61,8 @@ impl Metering {
             self.record(&app).await;
             next = if self.ship().await { AT_REST } else { RETRY };
         }
+        // Developers' own sessions do not pass through this process, so whatever it saw, the size may have changed.
+        app.activity.database_changed();
         self.record(&app).await;
         self.ship().await;
     }

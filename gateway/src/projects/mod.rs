@@ -16,7 +16,7 @@ use std::{
 use data_plane_contract::routes::{Restriction, Route, RouteState};
 use http::Method;
 use ids::ProjectId;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 pub(crate) use activity::Visit;
 pub(crate) use restriction::Refused;
@@ -25,6 +25,20 @@ pub(crate) use wake::Refusal;
 use crate::{meter::Counters, proxy::Upstream};
 use activity::Activity;
 use restriction::Restricted;
+
+/// Postgres sessions of one project that sign in at a time. The provider keeps as many places free in the cluster.
+const MAX_SIGNING_IN: usize = 4;
+
+/// Why a project takes no Postgres session, or ends those it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// It is paused.
+    Paused,
+    /// Its route is gone.
+    Withdrawn,
+    /// It uses more than it is allowed.
+    Restricted(Arc<str>),
+}
 
 /// A project with a route. Shared by the route table and by every request under way.
 pub(crate) struct Project {
@@ -41,6 +55,8 @@ pub(crate) struct Project {
     /// True while there is a restriction, so that requests of all others take no lock.
     restricted: AtomicBool,
     restriction: RwLock<Option<Restricted>>,
+    /// Postgres sessions that may be signing in: until they have, they take a place that the project's own process needs.
+    pub(crate) signing_in: Arc<Semaphore>,
 }
 
 struct State {
@@ -76,6 +92,7 @@ impl Project {
             sleeping: Notify::new(),
             restricted: AtomicBool::new(restriction.is_some()),
             restriction: RwLock::new(restriction),
+            signing_in: Arc::new(Semaphore::new(MAX_SIGNING_IN)),
         }
     }
 
@@ -102,6 +119,38 @@ impl Project {
             if let Some(restricted) = restriction.as_ref().filter(|restricted| restricted.sleeps()) {
                 return restricted.reason();
             }
+        }
+    }
+
+    /// Notes that bytes passed: the project is in use.
+    pub(crate) fn touch(&self) {
+        self.activity.touch();
+    }
+
+    /// Why no Postgres session may be open now. Its statements cannot be told apart here, so a restriction of any kind refuses all.
+    pub(crate) fn closed(&self) -> Option<Closed> {
+        {
+            let state = self.state();
+            if matches!(state.phase, Phase::Withdrawn) {
+                return Some(Closed::Withdrawn);
+            }
+            if state.route.state == RouteState::Paused {
+                return Some(Closed::Paused);
+            }
+        }
+        let restriction = self.restriction.read().expect("no holder of this lock panics");
+        restriction.as_ref().map(|restricted| Closed::Restricted(restricted.reason()))
+    }
+
+    /// Waits until no Postgres session may be open any more, and says why.
+    pub(crate) async fn told_to_close(&self) -> Closed {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(closed) = self.closed() {
+                return closed;
+            }
+            changed.await;
         }
     }
 

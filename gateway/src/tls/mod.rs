@@ -68,14 +68,14 @@ impl Tls {
         }
     }
 
-    /// The server side of a handshake: HTTP/2 preferred, HTTP/1.1 served.
-    pub(crate) fn server_config(&self) -> Result<Arc<ServerConfig>, Error> {
+    /// The server side of a handshake, for these protocols, the preferred one first. A client that names none is served.
+    pub(crate) fn server_config(&self, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, Error> {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(Error::Tls)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&self.shown) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Arc::new(config))
     }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use data_plane_contract::routes::{Route, RouteState};
-use gateway::{GatewayConfig, GatewayHandle, TlsSource, UsageTarget, WakeError, Waker};
+use gateway::{GatewayConfig, GatewayHandle, PostgresStream, TlsSource, UsageTarget, WakeError, Waker};
 use ids::ProjectId;
 use tempfile::TempDir;
 use tokio::{
@@ -38,6 +38,8 @@ pub(crate) struct FakeWaker {
     pub(crate) busy: AtomicBool,
     /// Wakes come up at another address than before.
     pub(crate) moves: AtomicBool,
+    /// What a project's Postgres says first, whatever it is told.
+    pub(crate) postgres_says: Mutex<Vec<u8>>,
 }
 
 impl FakeWaker {
@@ -52,6 +54,7 @@ impl FakeWaker {
             fails: AtomicBool::new(false),
             busy: AtomicBool::new(false),
             moves: AtomicBool::new(false),
+            postgres_says: Mutex::default(),
         })
     }
 
@@ -108,6 +111,22 @@ impl Waker for FakeWaker {
         self.kill(project_id);
         Ok(true)
     }
+
+    async fn connect_postgres(&self, project_id: ProjectId) -> Result<Option<PostgresStream>, WakeError> {
+        if !self.running(project_id) {
+            return Ok(None);
+        }
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let says = self.postgres_says.lock().unwrap().clone();
+        tokio::spawn(async move {
+            let mut startup = [0; 8];
+            theirs.read_exact(&mut startup).await.unwrap();
+            theirs.write_all(&says).await.unwrap();
+            let mut rest = Vec::new();
+            let _left = theirs.read_to_end(&mut rest).await;
+        });
+        Ok(Some(Box::new(ours)))
+    }
 }
 
 /// A running gateway with its folders.
@@ -122,11 +141,12 @@ pub(crate) struct Settings {
     pub(crate) usage_url: Option<String>,
     pub(crate) tls: TlsSource,
     pub(crate) https: bool,
+    pub(crate) postgres: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { usage_url: None, tls: TlsSource::LocalCa, https: false }
+        Self { usage_url: None, tls: TlsSource::LocalCa, https: false, postgres: false }
     }
 }
 
@@ -224,6 +244,7 @@ pub(crate) fn config(home: PathBuf, settings: Settings) -> GatewayConfig {
     GatewayConfig {
         http: any,
         https: settings.https.then_some(any),
+        postgres: settings.postgres.then_some(any),
         admin: any,
         admin_token: TOKEN.into(),
         folder: home.join("gateway"),

@@ -3,6 +3,7 @@
 
 mod admin;
 mod harness;
+mod postgres;
 mod protocol;
 mod restrictions;
 mod routing;

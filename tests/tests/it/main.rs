@@ -15,5 +15,6 @@ mod load;
 mod merges;
 mod operations;
 mod partners;
+mod postgres;
 mod schema_command;
 mod shared_sign_ins;

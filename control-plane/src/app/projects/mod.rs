@@ -2,6 +2,7 @@
 
 pub(crate) mod change;
 pub(crate) mod create;
+pub(crate) mod database_access;
 pub(crate) mod lifecycle;
 
 use std::collections::HashMap;

@@ -114,7 +114,7 @@ pub(crate) async fn accept(state: &State, reporter: Reporter, batch: Batch) -> R
     }
     let answered: Vec<_> = counted
         .iter()
-        .filter(|record| record.counted.metric == Metric::Requests && record.amount > 0)
+        .filter(|record| matches!(record.counted.metric, Metric::Requests | Metric::EgressBytes) && record.amount > 0)
         .map(|record| (record.project_id, record.to.min(now)))
         .collect();
     if !answered.is_empty() {

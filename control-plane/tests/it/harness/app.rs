@@ -45,7 +45,7 @@ fn shared_clients() -> SharedClients {
 fn config() -> Config {
     Config {
         base_domain: "localhost".to_owned(),
-        gateway: Gateway { https_port: Some(7143), http_port: 7180 },
+        gateway: Gateway { https_port: Some(7143), http_port: 7180, postgres_port: Some(7132) },
         latest_version: "2.2.2".parse().expect("a version"),
         sleep_after_seconds: Some(900),
         public_url: "http://127.0.0.1:7100".to_owned(),

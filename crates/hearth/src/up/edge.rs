@@ -48,6 +48,7 @@ pub(crate) async fn start_gateway(
     let config = GatewayConfig {
         http: settings.gateway_http_addr,
         https: Some(settings.gateway_https_addr),
+        postgres: settings.postgres_address(),
         admin: settings.gateway_admin_addr,
         admin_token: token.clone(),
         folder: home.join("gateway"),

@@ -70,9 +70,12 @@ pub(crate) async fn run_gateway(settings: UpSettings) -> Result<(), Failure> {
             return Err(failure);
         }
     };
+    let postgres = settings.postgres_address().map(|address| format!(", and for Postgres on {address}"));
     println!(
-        "Gateway is ready on http://{} and https://{}. Stop with Ctrl-C.",
-        settings.gateway_http_addr, settings.gateway_https_addr
+        "Gateway is ready on http://{} and https://{}{}. Stop with Ctrl-C.",
+        settings.gateway_http_addr,
+        settings.gateway_https_addr,
+        postgres.unwrap_or_default()
     );
     stop.received().await;
     gateway.shutdown().await;

@@ -70,11 +70,13 @@ impl Parts {
             false => None,
         };
         if role.includes(Role::Gateway) {
-            for (address, flag) in [
+            let always = [
                 (settings.gateway_http_addr, "--gateway-http-addr"),
                 (settings.gateway_https_addr, "--gateway-https-addr"),
                 (settings.gateway_admin_addr, "--gateway-admin-addr"),
-            ] {
+            ];
+            let postgres = settings.postgres_address().map(|address| (address, "--postgres-listen"));
+            for (address, flag) in always.into_iter().chain(postgres) {
                 drop(listen(address, flag).await?);
             }
         }
@@ -167,6 +169,7 @@ impl Parts {
             gateway: control_plane::Gateway {
                 https_port: Some(settings.gateway_https_addr.port()),
                 http_port: settings.gateway_http_addr.port(),
+                postgres_port: settings.postgres_address().map(|address| address.port()),
             },
             latest_version: data_plane_contract::COMPATIBLE_VERSION.parse().expect("our own version is a version"),
             sleep_after_seconds: sleep_after_seconds(settings)?,
@@ -256,6 +259,7 @@ impl Parts {
             api_url: format!("http://{}", settings.api_addr),
             gateway_http_url: format!("http://{}", settings.gateway_http_addr),
             gateway_https_url: format!("https://{}", settings.gateway_https_addr),
+            gateway_postgres_address: settings.postgres_address().map(|address| address.to_string()),
             ca_pem: edge::authority(settings, home),
             admin,
             organization_id,

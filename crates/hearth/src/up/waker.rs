@@ -1,9 +1,9 @@
-//! Lets the gateway wake and put to sleep the projects of the local provider, in this process.
+//! Lets the gateway wake, put to sleep and connect to the projects of the local provider, in this process.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use gateway::{WakeError, Waker};
+use gateway::{PostgresStream, WakeError, Waker};
 use ids::ProjectId;
 use providers_local::LocalNode;
 
@@ -18,6 +18,11 @@ impl Waker for LocalWaker {
 
     async fn sleep(&self, project_id: ProjectId, idle_for: Duration) -> Result<bool, WakeError> {
         self.0.sleep(project_id, idle_for).await.map_err(explain)
+    }
+
+    async fn connect_postgres(&self, project_id: ProjectId) -> Result<Option<PostgresStream>, WakeError> {
+        let stream = self.0.connect_postgres(project_id).await.map_err(explain)?;
+        Ok(stream.map(|stream| Box::new(stream) as PostgresStream))
     }
 }
 

@@ -105,8 +105,7 @@ impl Cluster {
     /// # Errors
     /// Transient when files cannot be written.
     pub fn configure(&self, settings: &Settings) -> Result<()> {
-        let files =
-            [("postgresql.conf", settings.render(&self.sockets)), ("pg_hba.conf", "local all all trust\n".to_owned())];
+        let files = [("postgresql.conf", settings.render(&self.sockets)), ("pg_hba.conf", settings.render_access())];
         for (name, text) in files {
             let path = self.data.join(name);
             if fs::read_to_string(&path).is_ok_and(|there| there == text) {

@@ -4,11 +4,29 @@ use std::{fmt::Write as _, path::Path};
 
 use model::instances::InstanceSize;
 
+use super::{DATABASE, DEVELOPER_ROLE, OWNER_ROLE, SUPERUSER, TENANT_USER};
+
 const MIB: u64 = 1024 * 1024;
 
-/// Named settings in order.
+/// Connections that developers leave to others: the data plane's pools, listener, migrations and backups (27), clones and the provider itself
+/// (6), those who have not signed in yet (4), and what Postgres keeps for superusers (3).
+pub const RESERVED_CONNECTIONS: u32 = 40;
+
+/// Named settings in order, and who may connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings(Vec<(&'static str, String)>);
+pub struct Settings {
+    values: Vec<(&'static str, String)>,
+    access: Access,
+}
+
+/// Who may connect over the socket. Its folder is closed to all but the project's own user and the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Everybody who reaches it.
+    Socket,
+    /// The project's own processes, and developers by password as one role to one database.
+    Project,
+}
 
 impl Settings {
     /// The file. The socket folder is the only way in.
@@ -21,16 +39,30 @@ impl Settings {
             ("unix_socket_permissions", "0700"),
             ("listen_addresses", ""),
         ];
-        for (name, value) in own.into_iter().chain(self.0.iter().map(|(name, value)| (*name, value.as_str()))) {
+        for (name, value) in own.into_iter().chain(self.values.iter().map(|(name, value)| (*name, value.as_str()))) {
             writeln!(text, "{name} = '{}'", value.replace('\'', "''")).expect("writing to a string");
         }
         text
     }
 
+    /// `pg_hba.conf`: the first line that fits decides.
+    #[must_use]
+    pub fn render_access(&self) -> String {
+        match self.access {
+            Access::Socket => "local all all trust\n".to_owned(),
+            Access::Project => format!(
+                "# Written by Hearth at every start; changes here are lost.\n\
+                 local {DATABASE} {DEVELOPER_ROLE} scram-sha-256\n\
+                 local all {SUPERUSER},{OWNER_ROLE},{TENANT_USER} trust\n\
+                 local all all reject\n"
+            ),
+        }
+    }
+
     /// The value of one setting.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
+        self.values.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -61,7 +93,7 @@ pub fn project_settings(size: InstanceSize) -> Settings {
     let mut settings = common();
     settings.extend([
         ("shared_buffers", format!("{}MB", if small { 16 } else { memory_mib / 4 })),
-        ("max_connections", if small { 40 } else { (memory_mib / 32).clamp(60, 500) }.to_string()),
+        ("max_connections", if small { 60 } else { (memory_mib / 32).clamp(80, 500) }.to_string()),
         ("work_mem", format!("{}kB", (memory_mib * 1024 / 256).clamp(2048, 65_536))),
         ("maintenance_work_mem", format!("{}MB", (memory_mib / 16).clamp(16, 2048))),
         ("effective_cache_size", format!("{}MB", memory_mib / 2)),
@@ -80,15 +112,15 @@ pub fn project_settings(size: InstanceSize) -> Settings {
         ("bgwriter_lru_maxpages", if small { 0 } else { 100 }.to_string()),
         ("wal_writer_delay", "10s".to_owned()),
     ]);
-    Settings(settings)
+    Settings { values: settings, access: Access::Project }
 }
 
 /// A cluster that need not outlive a crash of the machine.
 #[must_use]
 pub fn throw_away_settings(size: InstanceSize) -> Settings {
-    let Settings(mut settings) = project_settings(size);
-    settings.extend(careless());
-    Settings(settings)
+    let mut settings = project_settings(size);
+    settings.values.extend(careless());
+    settings
 }
 
 fn careless() -> Vec<(&'static str, String)> {
@@ -108,7 +140,7 @@ pub fn control_settings(max_connections: u32) -> Settings {
         ("max_wal_size", "1GB".to_owned()),
         ("checkpoint_timeout", "5min".to_owned()),
     ]);
-    Settings(settings)
+    Settings { values: settings, access: Access::Socket }
 }
 
 /// A server whose databases nobody will miss: nothing durable, and room for the locks of thousands of tables in one transaction.
@@ -123,7 +155,7 @@ pub fn scratch_settings() -> Settings {
         ("max_wal_size", "1GB".to_owned()),
     ]);
     settings.extend(careless());
-    Settings(settings)
+    Settings { values: settings, access: Access::Socket }
 }
 
 #[cfg(test)]
@@ -135,9 +167,10 @@ mod tests {
     fn settings_grow_with_the_instance_and_are_quoted() {
         let nano = project_settings(InstanceType::Nano.size());
         assert_eq!(nano.get("shared_buffers"), Some("16MB"));
-        assert_eq!(nano.get("max_connections"), Some("40"));
+        assert_eq!(nano.get("max_connections"), Some("60"));
         let large = project_settings(InstanceType::Large.size());
         assert_eq!(large.get("shared_buffers"), Some("2048MB"));
+        assert!(nano.render_access().ends_with("local all all reject\n"));
         let text = nano.render(Path::new("/it's"));
         assert!(
             text.contains("unix_socket_directories = '/it''s'\n") && text.contains("listen_addresses = ''\n"),
