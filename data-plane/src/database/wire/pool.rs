@@ -210,8 +210,7 @@ impl Shared {
                 Some(Waiting::ForAnswer(first)) => {
                     let batch = state.batch(first, &lease);
                     drop(state);
-                    tokio::spawn(shared::serve(lease, batch));
-                    return;
+                    return in_background(shared::serve(lease, batch));
                 }
             }
         }
@@ -234,13 +233,12 @@ impl Shared {
                     _ => return,
                 },
                 Waiting::ForAnswer(asked) => {
-                    tokio::spawn(async move {
+                    return in_background(async move {
                         match place.connect().await {
                             Ok(lease) => shared::serve(lease, vec![asked]).await,
                             Err(error) => drop(asked.answer.send(Answer::Unconnected(error))),
                         }
                     });
-                    return;
                 }
             }
         }
@@ -280,6 +278,13 @@ impl State {
             }
         }
         batch
+    }
+}
+
+/// Does work of several requests, unless the process is ending: then it is dropped, and whoever waits for it learns that.
+fn in_background(work: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(work);
     }
 }
 
