@@ -59,7 +59,7 @@ pub(crate) enum Given {
 #[derive(Debug)]
 pub(crate) struct Lease {
     pool: Arc<Shared>,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     used: bool,
 }
 
@@ -74,7 +74,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     /// The connection used last is used next, so that few stay busy and the others close.
-    idle: Vec<(Connection, Instant)>,
+    idle: Vec<(Box<Connection>, Instant)>,
     /// Connections that are idle, leased, or being opened.
     open: usize,
     line: VecDeque<Waiting>,
@@ -190,7 +190,7 @@ impl Shared {
     }
 
     /// Gives a free connection to whoever is first in the line.
-    fn hand_on(self: &Arc<Self>, connection: Connection) {
+    fn hand_on(self: &Arc<Self>, connection: Box<Connection>) {
         let mut lease = Lease::new(self, connection);
         loop {
             let mut state = self.state();
@@ -252,7 +252,7 @@ impl std::fmt::Debug for Shared {
 }
 
 impl State {
-    fn idle_one(&mut self) -> Option<Connection> {
+    fn idle_one(&mut self) -> Option<Box<Connection>> {
         while let Some((connection, _)) = self.idle.pop() {
             if !connection.closed() {
                 return Some(connection);
@@ -308,7 +308,7 @@ impl Place {
         let connection = once.retry(CONNECT_AGAIN_AFTER.into_iter()).await.map_err(PoolError::Connect)?;
         self.forget();
         (pool.connected)();
-        Ok(Lease::new(&pool, connection))
+        Ok(Lease::new(&pool, Box::new(connection)))
     }
 
     /// Ends without passing the right on.
@@ -326,7 +326,7 @@ impl Drop for Place {
 }
 
 impl Lease {
-    fn new(pool: &Arc<Shared>, connection: Connection) -> Self {
+    fn new(pool: &Arc<Shared>, connection: Box<Connection>) -> Self {
         Self { pool: Arc::clone(pool), connection: Some(connection), used: false }
     }
 
