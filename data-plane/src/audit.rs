@@ -1,16 +1,136 @@
-//! Audit rows: every change an administrator makes writes one; a change whose row cannot be written fails.
+//! Audit rows. Every change an administrator asks for is noted before it is looked at, and closed with its outcome once it is answered
+//! ([`Watch`]); every change that was made writes a row of its own ([`Audit`]). A change whose rows cannot be written fails.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use axum::extract::FromRequestParts;
-use http::request::Parts;
+use axum::extract::{FromRequestParts, Request};
+use http::{Method, StatusCode, request::Parts};
 use serde_json::Value;
+use tokio_postgres::Client;
+use uuid::Uuid;
 
 use crate::{
     authentication::Caller,
     http::{ClientAddress, Error, Result},
     state::App,
 };
+
+/// Longer paths are cut: they name nothing of ours.
+const PATH_MAX: usize = 256;
+
+/// What a request asks for, and the row that says so once its caller is known to be an administrator.
+#[derive(Debug)]
+struct Noted {
+    request: String,
+    row: OnceLock<Uuid>,
+}
+
+/// Closes the row of a request that may change something. Dropped before the answer, it says that the client has left or a handler panicked.
+pub(crate) struct Watch {
+    app: Arc<App>,
+    noted: Arc<Noted>,
+    closed: bool,
+}
+
+impl Watch {
+    /// Prepares a request for [`open`]; nothing for one that only reads.
+    pub(crate) fn begin(app: &Arc<App>, request: &mut Request) -> Option<Self> {
+        if [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) {
+            return None;
+        }
+        let path: String = request.uri().path().chars().take(PATH_MAX).collect();
+        let noted = Arc::new(Noted { request: format!("{} {path}", request.method()), row: OnceLock::new() });
+        request.extensions_mut().insert(Arc::clone(&noted));
+        Some(Self { app: Arc::clone(app), noted, closed: false })
+    }
+
+    /// Notes how the request was answered.
+    pub(crate) async fn end(mut self, status: StatusCode) {
+        if let Some(id) = self.noted.row.get() {
+            close(&self.app, *id, status.as_str()).await;
+        }
+        self.closed = true;
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let row = self.noted.row.get().copied().filter(|_| !self.closed);
+        let outcome = if std::thread::panicking() { "500" } else { "abandoned" };
+        if let (Some(id), Ok(runtime)) = (row, tokio::runtime::Handle::try_current()) {
+            let app = Arc::clone(&self.app);
+            runtime.spawn(async move { close(&app, id, outcome).await });
+        }
+    }
+}
+
+/// Notes that an administrator asks for a change, once for each request.
+///
+/// # Errors
+/// 500 `Failed to create audit log`.
+pub(crate) async fn open(app: &Arc<App>, parts: &mut Parts, caller: &Caller) -> Result<()> {
+    let Some(noted) = parts.extensions.get::<Arc<Noted>>().cloned().filter(|noted| noted.row.get().is_none()) else {
+        return Ok(());
+    };
+    let ClientAddress(address) = ClientAddress::of(&parts.headers, &parts.extensions, &app.config.trust_proxy);
+    let client = app.pools.internal().await?;
+    let row = client
+        .query_one(
+            "insert into system.audit_requests (actor, request, ip_address) values ($1, $2, $3) returning id",
+            &[&caller.actor(), &noted.request, &address],
+        )
+        .await
+        .map_err(|error| unwritten(&error))?;
+    // Nobody else opens the row of this request.
+    let _first = noted.row.set(row.get(0));
+    Ok(())
+}
+
+/// The act is done or refused; that its row stays open is for the operator to know, not for the caller.
+async fn close(app: &App, id: Uuid, outcome: &str) {
+    let closed = async {
+        let client = app.pools.internal().await?;
+        let sql = "update system.audit_requests set closed_at = now(), outcome = $2 where id = $1";
+        client.execute(sql, &[&id, &outcome]).await?;
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = closed.await {
+        tracing::warn!(audit.id = %id, cause = error.message(), "an audit row was not closed");
+    }
+}
+
+/// Says in the audit trail which requests an earlier process did not come to answer.
+///
+/// # Errors
+/// Postgres refuses.
+pub(crate) async fn report_interrupted(app: &App) -> Result<()> {
+    let client = app.pools.internal().await?;
+    client
+        .execute(
+            "with interrupted as (
+                update system.audit_requests set closed_at = now(), outcome = 'interrupted' where closed_at is null
+                returning actor, request, ip_address, opened_at)
+             insert into system.audit_logs (actor, action, module, details, ip_address)
+             select actor, 'INTERRUPTED_REQUEST', 'SYSTEM', jsonb_build_object('request', request, 'openedAt',
+                to_char(opened_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')), ip_address
+             from interrupted order by opened_at",
+            &[],
+        )
+        .await?;
+    Ok(())
+}
+
+/// What a restored database has open was asked of the one it was taken from.
+pub(crate) async fn close_restored(client: &Client) -> Result<()> {
+    let sql = "update system.audit_requests set closed_at = now(), outcome = 'restored' where closed_at is null";
+    client.execute(sql, &[]).await?;
+    Ok(())
+}
+
+fn unwritten(error: &tokio_postgres::Error) -> Error {
+    tracing::error!(cause = telemetry::chain(error), "an audit row was not written");
+    Error::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Failed to create audit log")
+}
 
 /// Where audit rows of one request go and what address they name.
 #[derive(Clone)]
@@ -42,10 +162,7 @@ impl Audit {
                 &[&caller.actor(), &action, &module, &details, &self.address.0],
             )
             .await
-            .map_err(|error| {
-                tracing::error!(cause = telemetry::chain(&error), "an audit row was not written");
-                Error::new(http::StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Failed to create audit log")
-            })?;
+            .map_err(|error| unwritten(&error))?;
         Ok(())
     }
 }

@@ -57,7 +57,9 @@ impl Pools {
         let connected = Arc::new(Notify::new());
         let tell = Arc::clone(&connected);
         Ok(Self {
-            records: wire::pool(tenant.clone(), config.tenant_connections, WAIT_TIMEOUT, move || tell.notify_one())?,
+            records: wire::Pool::new(tenant.clone(), config.tenant_connections, WAIT_TIMEOUT, move || {
+                tell.notify_one()
+            }),
             internal: pool(internal.clone(), config.internal_connections, &connected)?,
             tenant: pool(tenant, config.tenant_connections, &connected)?,
             superuser: connection(config, superuser_name, Some(&config.postgres_password)),
@@ -128,8 +130,7 @@ impl Pools {
             pool.retain(|_, metrics| metrics.last_used() < idle);
             left += pool.status().size;
         }
-        self.records.retain(|_, metrics| metrics.last_used() < idle);
-        left += self.records.status().size;
+        left += self.records.close_idle(idle);
         left == 0
     }
 

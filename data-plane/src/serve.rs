@@ -7,8 +7,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    advisor, config::Config, connections, database::backups, http, logs, metering::Metering, migrations, startup,
-    state::App,
+    advisor, audit, config::Config, connections, database::backups, http, logs, metering::Metering, migrations,
+    startup, state::App,
 };
 
 /// Connections unused for this long are closed.
@@ -62,6 +62,7 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error>
     let prepare_failed = |error: http::Error| Error::Prepare(error.message().to_owned());
     startup::let_tenants_in(&app.pools, &app.config).await.map_err(prepare_failed)?;
     startup::prepare(&app).await.map_err(prepare_failed)?;
+    audit::report_interrupted(&app).await.map_err(prepare_failed)?;
 
     let wanted = SocketAddr::new(app.config.host, app.config.port);
     let listen_failed = |cause| Error::Listen { address: wanted, cause };

@@ -7,8 +7,9 @@ use http::{HeaderMap, StatusCode, header, request::Parts};
 use secrecy::ExposeSecret as _;
 use subtle::ConstantTimeEq as _;
 
-use super::{AccessClaims, Caller, KeyKind, cloud};
+use super::{Caller, KeyKind, cloud};
 use crate::{
+    audit,
     http::{Error, Result},
     state::App,
 };
@@ -68,18 +69,10 @@ impl FromRequestParts<Arc<App>> for RequireAdmin {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        if let Some(key) = presented_api_key(&parts.headers) {
-            return check_api_key(app, &key).await.map(Self);
-        }
-        let token = bearer(&parts.headers).ok_or_else(|| no_token("No admin token provided"))?;
-        let claims = match cloud::is_authorization(token) {
-            true => cloud::verify(app, token).await?,
-            false => app.signing_keys.verify_access(token).map_err(|error| match error.status() {
-                StatusCode::FORBIDDEN => not_an_administrator(),
-                _ => error,
-            })?,
-        };
-        administrator(claims).map(Self)
+        let caller = administrator(&parts.headers, app).await?;
+        // Here, so that no route can forget it.
+        audit::open(app, parts, &caller).await?;
+        Ok(Self(caller))
     }
 }
 
@@ -121,7 +114,18 @@ impl FromRequestParts<Arc<App>> for RequirePlatform {
     }
 }
 
-fn administrator(claims: AccessClaims) -> Result<Caller> {
+async fn administrator(headers: &HeaderMap, app: &Arc<App>) -> Result<Caller> {
+    if let Some(key) = presented_api_key(headers) {
+        return check_api_key(app, &key).await;
+    }
+    let token = bearer(headers).ok_or_else(|| no_token("No admin token provided"))?;
+    let claims = match cloud::is_authorization(token) {
+        true => cloud::verify(app, token).await?,
+        false => app.signing_keys.verify_access(token).map_err(|error| match error.status() {
+            StatusCode::FORBIDDEN => not_an_administrator(),
+            _ => error,
+        })?,
+    };
     let caller = Caller::token(claims);
     if caller.administrates() {
         return Ok(caller);

@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use http::{HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt as _;
 
-use crate::{database::DataApiRequest, state::App};
+use crate::{audit::Watch, database::DataApiRequest, state::App};
 
 mod body;
 mod conditional;
@@ -77,8 +77,14 @@ impl Front {
     async fn respond(&self, request: Request) -> Response {
         match DataApiRequest::recognise(request) {
             Ok(request) => request.answer(&self.app).await,
-            Err(request) => {
-                self.routes.clone().oneshot(request).await.unwrap_or_else(|never: Infallible| match never {})
+            Err(mut request) => {
+                let watch = Watch::begin(&self.app, &mut request);
+                let answer = self.routes.clone().oneshot(request).await;
+                let response = answer.unwrap_or_else(|never: Infallible| match never {});
+                if let Some(watch) = watch {
+                    watch.end(response.status()).await;
+                }
+                response
             }
         }
     }

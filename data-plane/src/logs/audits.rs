@@ -81,6 +81,9 @@ pub(super) async fn delete_audits(
     let deleted = client
         .execute("delete from system.audit_logs where created_at < now() - make_interval(days => $1)", &[&days])
         .await?;
+    client
+        .execute("delete from system.audit_requests where closed_at < now() - make_interval(days => $1)", &[&days])
+        .await?;
     Ok(Json(json!({"message": "Audit logs cleared successfully", "deleted": deleted})))
 }
 

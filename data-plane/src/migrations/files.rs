@@ -49,4 +49,5 @@ pub(super) const FILES: &[File] = files![
     "0020_statistics",
     "0030_merge_journal",
     "0031_active_users",
+    "0040_audit_requests",
 ];

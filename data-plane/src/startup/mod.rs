@@ -30,8 +30,7 @@ const GENERATE_KEY_AFTER: Duration = Duration::from_secs(3);
 /// # Errors
 /// Postgres refuses.
 pub async fn prepare(app: &Arc<App>) -> Result<(), Error> {
-    let Seeded { stored, first_start } = seed(app).await?;
-    sign_in::seed(app, first_start).await;
+    let stored = seed(app).await?;
     if let (Some(private), Some(public), Some(id)) =
         (stored.get(PRIVATE_KEY), stored.get(PUBLIC_KEY), stored.get(KEY_ID))
     {
@@ -76,19 +75,13 @@ pub async fn let_tenants_in(pools: &Pools, config: &Config) -> Result<(), Error>
     }
 }
 
-/// What seeding the reserved secrets leads to.
-struct Seeded {
-    /// All of them, decrypted.
-    stored: HashMap<String, SecretString>,
-    /// Whether the project never served before.
-    first_start: bool,
-}
-
-/// Stores the reserved secrets that are missing.
-async fn seed(app: &App) -> Result<Seeded, Error> {
+/// Stores what is missing; returns the reserved secrets, decrypted.
+async fn seed(app: &App) -> Result<HashMap<String, SecretString>, Error> {
     let mut stored = read_reserved(app).await?;
     // A branch has its parent's contents under new keys.
     let first_start = !stored.contains_key("API_KEY") && !app.config.serves_branch();
+    // Before the keys, which mark a project that has served: a process that ends in between begins anew.
+    sign_in::seed(app, first_start).await;
     if stored.get("ANON_KEY").is_some_and(|key| is_token(key.expose_secret())) {
         replace_anon_key(app, &mut stored).await?;
     }
@@ -105,7 +98,7 @@ async fn seed(app: &App) -> Result<Seeded, Error> {
     want("INSFORGE_INTERNAL_URL", SecretString::from("http://insforge:7130"));
     want("JWT_SECRET", app.config.jwt_secret.clone());
     store(app, &missing).await?;
-    Ok(Seeded { stored, first_start })
+    Ok(stored)
 }
 
 /// Anon keys of old releases were tokens. They keep verifying as such; the stored key becomes one of today's form.

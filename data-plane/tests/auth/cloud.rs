@@ -209,7 +209,10 @@ async fn a_project_of_a_cloud_uses_its_mail_and_its_sign_ins() {
     let wrong = format!("{unsigned}&sig={}", sign(json!({"payload": "another", "exp": 4_000_000_000_u64})));
     assert_eq!(callback(&plane, wrong).await, "https://app.example/cb?error=Authentication+failed");
 
+    plane.call(Method::DELETE, "/api/auth/oauth/github/config", API_KEY, None, &[]).await.expect(200);
     plane.restart_with(&[("HEARTH_SHARED_OAUTH_SIGNED", "1")]).await;
+    let config = plane.get("/api/auth/public-config", "").await.expect(200);
+    assert_eq!(config["oAuthProviders"], json!(["google"]), "what was removed does not come back");
     assert_eq!(callback(&plane, unsigned.clone()).await, "https://app.example/cb?error=Authentication+failed");
     let signed = |back: Option<&str>| {
         format!("{unsigned}&sig={}", sign(json!({"payload": digest, "redirect_uri": back, "exp": 4_000_000_000_u64})))

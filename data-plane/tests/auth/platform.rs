@@ -1,15 +1,18 @@
 //! What surrounds every request.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use crate::harness::{API_KEY, Plane};
+use crate::harness::{ANON_KEY, API_KEY, Plane};
+
+/// Longest wait for something that happens soon.
+const LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn every_answer_has_the_platforms_headers() {
@@ -132,6 +135,67 @@ async fn audits_name_the_client_that_trusted_proxies_name() {
     let text = |index: usize| row.get::<_, String>(index);
     assert_eq!([text(0), text(1), text(2), text(4)], ["api-key", "UPDATE_AUTH_CONFIG", "AUTH", "198.51.100.7"]);
     assert_eq!(row.get::<_, serde_json::Value>(3), json!({"updatedFields": ["passwordMinLength"]}));
+}
+
+#[tokio::test]
+async fn changes_are_noted_before_they_are_made_and_closed_with_what_came_of_them() {
+    let mut plane = Plane::start().await;
+    let client = plane.superuser("insforge").await;
+    let change = async |plane: &Plane, key: &str, body: Value| {
+        plane.call(Method::PUT, "/api/auth/config", key, Some(&body), &[]).await.status
+    };
+    assert_eq!(change(&plane, API_KEY, json!({"passwordMinLength": 8})).await, 200);
+    assert_eq!(change(&plane, API_KEY, json!({"passwordMinLength": 1})).await, 400);
+    assert_eq!(change(&plane, ANON_KEY, json!({"passwordMinLength": 9})).await, 401);
+    plane.get("/api/auth/config", API_KEY).await.expect(200);
+    let rows = client
+        .query(
+            "select actor, request, host(ip_address), outcome, closed_at is null from system.audit_requests
+             order by opened_at",
+            &[],
+        )
+        .await
+        .expect("rows");
+    let noted: Vec<[String; 4]> = rows.iter().map(|row| [0, 1, 2, 3].map(|column| row.get(column))).collect();
+    let expected = |outcome: &str| ["api-key", "PUT /api/auth/config", "127.0.0.1", outcome].map(str::to_owned);
+    assert_eq!(noted, ["200", "400"].map(expected), "neither reads nor those who may not");
+
+    // One client leaves, and the process of another is killed, while their statements run.
+    let outcomes = async |outcome: &str| -> i64 {
+        let sql = "select count(*) from system.audit_requests where coalesce(outcome, 'open') = $1";
+        client.query_one(sql, &[&outcome]).await.expect("a row").get(0)
+    };
+    let noted = async |outcome: &str| {
+        let deadline = Instant::now() + LIMIT;
+        while outcomes(outcome).await != 1 {
+            assert!(Instant::now() < deadline, "no request is {outcome}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let sleeping = async |plane: &Plane| -> TcpStream {
+        let mut stream = TcpStream::connect(plane.base.trim_start_matches("http://")).await.expect("a connection");
+        let body = json!({"query": "select pg_sleep(600)"}).to_string();
+        let head = format!(
+            "POST /api/database/advance/rawsql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_KEY}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + &body).as_bytes()).await.expect("sent");
+        stream
+    };
+    let leaving = sleeping(&plane).await;
+    noted("open").await;
+    drop(leaving);
+    noted("abandoned").await;
+    let _cut_off = sleeping(&plane).await;
+    noted("open").await;
+    plane.restart_with(&[]).await;
+    noted("interrupted").await;
+    let reported = plane.get("/api/logs/audits?action=INTERRUPTED_REQUEST", API_KEY).await.json();
+    assert_eq!(reported.as_array().map(Vec::len), Some(1), "{reported}");
+    let row = &reported[0];
+    assert_eq!([&row["actor"], &row["module"], &row["ipAddress"]], ["api-key", "SYSTEM", "127.0.0.1"]);
+    assert_eq!(row["details"]["request"], "POST /api/database/advance/rawsql");
 }
 
 #[tokio::test]

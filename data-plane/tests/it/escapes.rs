@@ -134,6 +134,7 @@ const FOR_THE_PLATFORM: &[&str] = &[
     "update system.secrets set value_ciphertext = ''",
     "insert into system.secrets (key, value_ciphertext) values ('X', 'x')",
     "delete from system.audit_logs",
+    "delete from system.audit_requests",
     "update system.migrations set name = 'x'",
     "delete from system.protected_tables",
     "alter table system.secrets add column attack int",

@@ -15,7 +15,7 @@ use super::{
     files,
 };
 use crate::{
-    audit::Audit,
+    audit::{self, Audit},
     authentication::RequireAdmin,
     database::Database,
     events::Resource,
@@ -85,6 +85,7 @@ async fn run(app: &Arc<App>, key: &str) -> Result<()> {
         transaction.execute(&sql, &[&rows]).await?;
     }
     transaction.commit().await?;
+    audit::close_restored(&client).await?;
     drop(client);
     // Keys and tokens are those of then.
     app.access_keys.forget();

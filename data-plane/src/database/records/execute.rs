@@ -4,28 +4,22 @@
 use std::{
     borrow::Cow,
     fmt::Write as _,
-    ops::{Deref, DerefMut},
+    io,
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
-use backon::Retryable as _;
 use bytes::Bytes;
-use deadpool::managed::Object;
 
 use super::{error::Error, sql::Statement};
 use crate::database::{
     quoting::{identifier, literal},
     schema_cache::{Isolation, Settings},
-    wire::{self, Connection, Failure, Pool, PoolError, Reuse, Row},
+    wire::{self, Answer, Connection, Failure, Given, Lease, Pool, PoolError, Question, Reuse, Row},
 };
 
 /// Longest time a request may take in Postgres.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Waits before connecting again when Postgres cannot be reached.
-const CONNECT_AGAIN_AFTER: [Duration; 3] =
-    [Duration::from_millis(200), Duration::from_millis(500), Duration::from_millis(500)];
 
 /// What the transaction runs as and sees.
 #[derive(Clone, Debug)]
@@ -95,18 +89,19 @@ pub(super) type Approval<'a> = &'a (dyn Fn(&Outcome) -> Result<(), Error> + Sync
 /// Runs a statement. `approve` sees the outcome before the commit and can refuse it; without it the statement commits by itself.
 pub(super) async fn run(
     pool: &Pool,
-    scope: &Scope,
-    statement: &Statement,
-    planned: Option<&Statement>,
+    scope: Scope,
+    statement: Statement,
+    planned: Option<Statement>,
     approve: Option<Approval<'_>>,
 ) -> Result<Outcome, Error> {
-    let run = Run { pool, scope, statement, planned, approve };
+    let run = Run { pool, work: Arc::new(Work { scope, statement, planned, held: approve.is_some() }), approve };
     match run.once().await {
         // A read can be asked again; a write may have happened.
-        Err(Failed { lost: true, .. }) if scope.read_only => run.once().await,
+        Err(Failed { lost: true, .. }) if run.work.scope.read_only => run.once().await,
         Err(Failed { unknown_timezone: true, .. }) => {
-            let scope = Scope { timezone: None, ..scope.clone() };
-            let outcome = Run { scope: &scope, ..run }.once().await;
+            let work = Work::clone(&run.work);
+            let work = Arc::new(Work { scope: Scope { timezone: None, ..work.scope }, ..work });
+            let outcome = Run { work, ..run }.once().await;
             outcome.map(|outcome| Outcome { timezone_refused: true, ..outcome })
         }
         outcome => outcome,
@@ -114,13 +109,20 @@ pub(super) async fn run(
     .map_err(|failed| failed.error)
 }
 
-#[derive(Clone, Copy)]
 struct Run<'a> {
     pool: &'a Pool,
-    scope: &'a Scope,
-    statement: &'a Statement,
-    planned: Option<&'a Statement>,
+    work: Arc<Work>,
     approve: Option<Approval<'a>>,
+}
+
+/// All that Postgres is told.
+#[derive(Clone, Debug)]
+struct Work {
+    scope: Scope,
+    statement: Statement,
+    planned: Option<Statement>,
+    /// Whether the transaction stays open until its outcome has been looked at.
+    held: bool,
 }
 
 /// Why a request failed, and whether the connection broke meanwhile.
@@ -138,7 +140,18 @@ impl From<Error> for Failed {
 
 impl Run<'_> {
     async fn once(&self) -> Result<Outcome, Failed> {
-        let mut lease = Lease::take(self.pool).await?;
+        let shared = self.work.shareable().then(|| Arc::clone(&self.work) as Arc<dyn Question>);
+        match self.pool.take(shared.as_ref()).await {
+            Ok(Given::Lease(lease)) => self.alone(lease).await,
+            Ok(Given::Answer(Answer::Rows(answer))) => {
+                answer.map(|rows| self.work.outcome(rows)).map_err(|failure| self.failed(failure))
+            }
+            Ok(Given::Answer(Answer::Late)) => Err(Error::timed_out().into()),
+            Ok(Given::Answer(Answer::Unconnected(error))) | Err(error) => Err(unconnected(&error).into()),
+        }
+    }
+
+    async fn alone(&self, mut lease: Lease) -> Result<Outcome, Failed> {
         let identity = lease.identity();
         match tokio::time::timeout(TIMEOUT, self.transact(&mut lease)).await {
             Ok(Err(failed)) if failed.lost => Err(failed),
@@ -148,7 +161,7 @@ impl Run<'_> {
             }
             Err(_) => {
                 drop(lease);
-                let config = self.pool.manager().config().clone();
+                let config = self.pool.config().clone();
                 // The connection is given up either way; a cancel request that fails leaves the statement to notice that.
                 tokio::spawn(async move { wire::cancel(&config, identity).await.ok() });
                 Err(Error::timed_out().into())
@@ -157,26 +170,21 @@ impl Run<'_> {
     }
 
     async fn transact(&self, connection: &mut Connection) -> Result<Outcome, Failed> {
-        let reuse = Reuse { role: self.scope.role, generation: self.scope.generation, at_once: false };
-        let exchanged = match self.send(connection, reuse) {
-            Ok(()) => connection.exchange().await,
+        let work = &self.work;
+        let exchanged = match work.add_to(connection) {
+            Ok(()) => connection.exchange(work.reuse(), work.sql()).await,
             Err(error) => Err(Failure::Broken(error, None)),
         };
         let rows = match exchanged {
             Ok(rows) => rows,
             Err(failure) => {
-                if let Failure::Refused(refusal) = &failure {
-                    if refusal.state.starts_with("42") || refusal.state == "0A000" {
-                        connection.forget(reuse, &self.statement.sql);
-                    }
-                    if self.begun() {
-                        connection.command("rollback").await.map_err(|failure| self.failed(failure))?;
-                    }
+                if matches!(failure, Failure::Refused(_)) && work.begun() {
+                    connection.command("rollback").await.map_err(|failure| self.failed(failure))?;
                 }
                 return Err(self.failed(failure));
             }
         };
-        let outcome = outcome(rows, self.begun(), self.planned.is_some());
+        let outcome = work.outcome(rows);
         if let Some(approve) = self.approve {
             if let Err(refusal) = approve(&outcome) {
                 connection.command("rollback").await.map_err(|failure| self.failed(failure))?;
@@ -187,9 +195,68 @@ impl Run<'_> {
         Ok(outcome)
     }
 
-    fn send(&self, connection: &mut Connection, reuse: Reuse) -> std::io::Result<()> {
+    fn failed(&self, failure: Failure) -> Failed {
+        let lost = matches!(failure, Failure::Broken(..));
+        let unknown_timezone = matches!(&failure, Failure::Refused(refusal)
+            if self.work.scope.timezone.is_some() && refusal.state == "22023" && refusal.message.contains("\"TimeZone\""));
+        let error = match &self.work.scope.timezone {
+            Some(zone) if unknown_timezone && self.work.scope.strict => {
+                Error::invalid_preference(&format!("timezone={zone}"))
+            }
+            _ => Error::database(&failure, self.work.scope.role == "anon"),
+        };
+        Failed { error, lost, unknown_timezone: unknown_timezone && !self.work.scope.strict }
+    }
+}
+
+impl Work {
+    /// Whether it is one exchange that changes nothing, so that it can share a round trip with others and be asked again.
+    fn shareable(&self) -> bool {
+        self.scope.read_only && self.planned.is_none() && !self.begun()
+    }
+
+    /// Whether the transaction is begun and ended by statements of its own.
+    fn begun(&self) -> bool {
+        self.beginning().is_some()
+    }
+
+    /// Statements sent together are one transaction anyway, which begins with words only when it is to be held or isolated: the level
+    /// cannot be chosen by a query.
+    fn beginning(&self) -> Option<&'static str> {
+        match self.scope.isolation() {
+            Some(Isolation::Serializable) => Some("begin isolation level serializable"),
+            Some(Isolation::RepeatableRead) => Some("begin isolation level repeatable read"),
+            None => self.held.then_some("begin"),
+        }
+    }
+
+    fn outcome(&self, rows: Vec<Option<Row>>) -> Outcome {
+        outcome(rows, self.begun(), self.planned.is_some())
+    }
+}
+
+impl Question for Work {
+    fn reuse(&self) -> Reuse {
+        Reuse { role: self.scope.role, generation: self.scope.generation, at_once: false }
+    }
+
+    fn sql(&self) -> &str {
+        &self.statement.sql
+    }
+
+    fn size(&self) -> usize {
+        let Scope { claims, path, headers, cookies, .. } = &self.scope;
+        let values = self.statement.parameters.iter().chain([claims, path, headers, cookies]);
+        values.map(String::len).sum()
+    }
+
+    fn limit(&self) -> Duration {
+        TIMEOUT
+    }
+
+    fn add_to(&self, connection: &mut Connection) -> io::Result<()> {
         let ours = Reuse { role: "", generation: 0, at_once: true };
-        let scope = self.scope;
+        let scope = &self.scope;
         if let Some(begin) = self.beginning() {
             connection.add(ours, begin, std::iter::empty())?;
         }
@@ -206,87 +273,22 @@ impl Run<'_> {
         ];
         let count = values.len() - usize::from(scope.timezone.is_none());
         connection.add(ours, &settings(scope), values.iter().take(count).map(|value| value.as_bytes()))?;
-        connection.add(reuse, &self.statement.sql, self.statement.parameters.iter().map(String::as_bytes))?;
-        if let Some(planned) = self.planned {
-            connection.add(reuse, &planned.sql, planned.parameters.iter().map(String::as_bytes))?;
+        for statement in std::iter::once(&self.statement).chain(&self.planned) {
+            connection.add(self.reuse(), &statement.sql, statement.parameters.iter().map(String::as_bytes))?;
         }
-        if self.begun() && self.approve.is_none() {
+        if self.begun() && !self.held {
             connection.add(ours, "commit", std::iter::empty())?;
         }
         Ok(())
     }
-
-    /// Whether the transaction is begun and ended by statements of its own.
-    fn begun(&self) -> bool {
-        self.beginning().is_some()
-    }
-
-    /// Statements sent together are one transaction anyway, which begins with words only when it is to be held or isolated: the level
-    /// cannot be chosen by a query.
-    fn beginning(&self) -> Option<&'static str> {
-        match self.scope.isolation() {
-            Some(Isolation::Serializable) => Some("begin isolation level serializable"),
-            Some(Isolation::RepeatableRead) => Some("begin isolation level repeatable read"),
-            None => self.approve.map(|_| "begin"),
-        }
-    }
-
-    fn failed(&self, failure: Failure) -> Failed {
-        let lost = matches!(failure, Failure::Broken(..));
-        let unknown_timezone = matches!(&failure, Failure::Refused(refusal)
-            if self.scope.timezone.is_some() && refusal.state == "22023" && refusal.message.contains("\"TimeZone\""));
-        let error = match &self.scope.timezone {
-            Some(zone) if unknown_timezone && self.scope.strict => {
-                Error::invalid_preference(&format!("timezone={zone}"))
-            }
-            _ => Error::database(&failure, self.scope.role == "anon"),
-        };
-        Failed { error, lost, unknown_timezone: unknown_timezone && !self.scope.strict }
-    }
 }
 
-/// A pooled connection that is closed, not returned, when its request ends half-way: its transaction may still be open.
-struct Lease {
-    connection: Option<Object<wire::Manager>>,
-}
-
-impl Lease {
-    async fn take(pool: &Pool) -> Result<Self, Error> {
-        let unreachable = |error: &PoolError| matches!(error, PoolError::Backend(_));
-        let connection =
-            (|| pool.get()).retry(CONNECT_AGAIN_AFTER.into_iter()).when(unreachable).await.map_err(|error| {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no connection for a records request");
-                match error {
-                    PoolError::Backend(_) => Error::unreachable(),
-                    _ => Error::new(504, "PGRST003", "Timed out acquiring connection from connection pool."),
-                }
-            })?;
-        Ok(Self { connection: Some(connection) })
-    }
-
-    fn give_back(mut self) {
-        drop(self.connection.take());
-    }
-}
-
-impl Deref for Lease {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        self.connection.as_ref().expect("the connection is taken only at the end")
-    }
-}
-
-impl DerefMut for Lease {
-    fn deref_mut(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("the connection is taken only at the end")
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            drop(Object::take(connection));
+fn unconnected(error: &PoolError) -> Error {
+    tracing::warn!(error = error as &dyn std::error::Error, "no connection for a records request");
+    match error {
+        PoolError::Connect(_) => Error::unreachable(),
+        PoolError::Busy | PoolError::Closed => {
+            Error::new(504, "PGRST003", "Timed out acquiring connection from connection pool.")
         }
     }
 }

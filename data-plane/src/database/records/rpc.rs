@@ -53,7 +53,7 @@ pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request)
     let approve = |outcome: &Outcome| approve(outcome, media, function, &preferences);
     let checked = media.singular() || preferences.enforced_max_affected().is_some();
     let approve: Option<execute::Approval<'_>> = if checked { Some(&approve) } else { None };
-    let outcome = execute::run(api.connections, &scope, &statement, None, approve).await?;
+    let outcome = execute::run(api.connections, scope, statement, None, approve).await?;
     let status = ranges::status(window.offset, outcome.page, outcome.total)?;
     let answer = if matches!(function.returns, Returns::Void) {
         Answer::empty(204)

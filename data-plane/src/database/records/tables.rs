@@ -64,7 +64,7 @@ impl Resolved<'_> {
             Some(Count::Planned | Count::Estimated) => Some(sql::plan_count(self.cache, &self.node)?),
             _ => None,
         };
-        let outcome = self.run(&statement, planned.as_ref(), None).await?;
+        let outcome = self.run(statement, planned, None).await?;
         if self.media.singular() && outcome.page != 1 {
             return Err(not_singular(outcome.page));
         }
@@ -96,7 +96,7 @@ impl Resolved<'_> {
             located: self.preferences.returned == Some(Return::HeadersOnly) && rows.count == 1,
         };
         let statement = sql::insert(self.cache, &self.node, &insert, self.form(), false)?;
-        let outcome = self.run(&statement, None, Some(&|outcome| self.approve(outcome))).await?;
+        let outcome = self.run(statement, None, Some(&|outcome| self.approve(outcome))).await?;
         let merged = upsert && self.preferences.resolution == Some(Resolution::Merge);
         let status = if merged && outcome.overwritten >= outcome.page { 200 } else { 201 };
         let total = self.preferences.count.map(|_| outcome.page);
@@ -130,7 +130,7 @@ impl Resolved<'_> {
         };
         let statement = sql::insert(self.cache, &self.node, &insert, self.form(), false)?;
         let approve = |outcome: &Outcome| if outcome.page == 1 { Ok(()) } else { Err(mismatch()) };
-        let outcome = self.run(&statement, None, Some(&approve)).await?;
+        let outcome = self.run(statement, None, Some(&approve)).await?;
         let status = if outcome.overwritten > 0 { 200 } else { 201 };
         self.change_answer(&outcome, status, None, AppliedTo::Insert { upsert: false })
     }
@@ -144,14 +144,14 @@ impl Resolved<'_> {
             missing_default: self.preferences.missing_default == Some(true),
         };
         let statement = sql::update(self.cache, &self.node, &change, self.form(), false)?;
-        let outcome = self.run(&statement, None, Some(&|outcome| self.approve(outcome))).await?;
+        let outcome = self.run(statement, None, Some(&|outcome| self.approve(outcome))).await?;
         let range = ranges::content_range(0, outcome.page, self.preferences.count.map(|_| outcome.page));
         self.change_answer(&outcome, 200, Some(range), AppliedTo::Change)
     }
 
     async fn delete(self) -> Result<Response, Error> {
         let statement = sql::delete(self.cache, &self.node, self.form(), false)?;
-        let outcome = self.run(&statement, None, Some(&|outcome| self.approve(outcome))).await?;
+        let outcome = self.run(statement, None, Some(&|outcome| self.approve(outcome))).await?;
         let range = ranges::content_range(0, 0, self.preferences.count.map(|_| outcome.page));
         self.change_answer(&outcome, 200, Some(range), AppliedTo::Change)
     }
@@ -241,8 +241,8 @@ impl Resolved<'_> {
 
     async fn run(
         &self,
-        statement: &Statement,
-        planned: Option<&Statement>,
+        statement: Statement,
+        planned: Option<Statement>,
         approve: Option<execute::Approval<'_>>,
     ) -> Result<Outcome, Error> {
         let path = format!("/{}", self.request.name);
@@ -259,6 +259,6 @@ impl Resolved<'_> {
             || self.request.method == Method::PUT
             || self.preferences.enforced_max_affected().is_some()
             || (self.changes() && self.node.window.limit.is_some());
-        execute::run(self.api.connections, &scope, statement, planned, approve.filter(|_| checked)).await
+        execute::run(self.api.connections, scope, statement, planned, approve.filter(|_| checked)).await
     }
 }

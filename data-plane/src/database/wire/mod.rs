@@ -5,10 +5,11 @@
 
 mod connect;
 mod pool;
+mod shared;
 mod socket;
 mod statements;
 
-use std::io;
+use std::{collections::VecDeque, io, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 use fallible_iterator::FallibleIterator as _;
@@ -18,7 +19,8 @@ use postgres_protocol::message::{
 };
 
 pub(crate) use connect::cancel;
-pub(crate) use pool::{Manager, Pool, PoolError, pool};
+pub(crate) use pool::{Given, Lease, Pool, PoolError};
+pub(crate) use shared::{Answer, Question};
 pub(crate) use statements::Reuse;
 
 use socket::Socket;
@@ -38,7 +40,18 @@ pub(crate) struct Connection {
     outgoing: BytesMut,
     identity: Identity,
     statements: Statements,
-    /// Names of the statements prepared in what is about to be sent, in order; absent for unnamed ones.
+    /// What is added and not ended yet.
+    group: Group,
+    /// What is sent and not answered yet.
+    sent: VecDeque<Group>,
+    /// Why the last of it could not be sent.
+    unsent: Option<io::Error>,
+}
+
+/// Statements that are one transaction.
+#[derive(Debug, Default)]
+struct Group {
+    /// Names of those that are prepared, in order; absent for unnamed ones.
     parsed: Vec<Option<(statements::Key, String)>>,
     executed: usize,
 }
@@ -87,8 +100,9 @@ impl Connection {
             outgoing: BytesMut::new(),
             identity,
             statements: Statements::default(),
-            parsed: Vec::new(),
-            executed: 0,
+            group: Group::default(),
+            sent: VecDeque::new(),
+            unsent: None,
         }
     }
 
@@ -117,12 +131,12 @@ impl Connection {
             Use::Prepared(name) => name,
             Use::Once => {
                 frontend::parse("", sql, [], &mut self.outgoing)?;
-                self.parsed.push(None);
+                self.group.parsed.push(None);
                 String::new()
             }
             Use::Prepare(key, name) => {
                 frontend::parse(&name, sql, [], &mut self.outgoing)?;
-                self.parsed.push(Some((key, name.clone())));
+                self.group.parsed.push(Some((key, name.clone())));
                 name
             }
         };
@@ -135,18 +149,32 @@ impl Connection {
             frontend::BindError::Serialization(error) => error,
         })?;
         frontend::execute("", 0, &mut self.outgoing)?;
-        self.executed += 1;
+        self.group.executed += 1;
         Ok(())
     }
 
-    /// Sends everything added, waits for the end, and returns the first row of each statement.
+    /// Ends a transaction: what is added later is another one.
+    pub(crate) fn end(&mut self) {
+        frontend::sync(&mut self.outgoing);
+        self.sent.push_back(std::mem::take(&mut self.group));
+    }
+
+    /// Sends what has been ended. A failure shows when the answer is read.
+    pub(crate) async fn send(&mut self) {
+        self.unsent = self.socket.send(&self.outgoing).await.err();
+        recycle(&mut self.outgoing);
+    }
+
+    /// Sends everything added as one transaction, waits for the end, and returns the first row of each statement. `sql` is the statement
+    /// that counts.
     ///
     /// # Errors
     /// A statement was refused, and with it all that were added; or the connection broke. Dropped half-way, the connection is
     /// of no more use.
-    pub(crate) async fn exchange(&mut self) -> Result<Vec<Option<Row>>, Failure> {
-        frontend::sync(&mut self.outgoing);
-        self.deliver().await
+    pub(crate) async fn exchange(&mut self, reuse: Reuse, sql: &str) -> Result<Vec<Option<Row>>, Failure> {
+        self.end();
+        self.send().await;
+        self.answer(reuse, sql).await
     }
 
     /// Sends a command that has no answer, such as `commit`.
@@ -155,22 +183,45 @@ impl Connection {
     /// As [`Self::exchange`].
     pub(crate) async fn command(&mut self, sql: &str) -> Result<(), Failure> {
         frontend::query(sql, &mut self.outgoing).map_err(|error| Failure::Broken(error, None))?;
-        self.deliver().await.map(drop)
+        self.sent.push_back(Group::default());
+        self.send().await;
+        self.read_group().await.map(drop)
     }
 
-    async fn deliver(&mut self) -> Result<Vec<Option<Row>>, Failure> {
-        let mut parsed = std::mem::take(&mut self.parsed).into_iter();
-        let mut rows = Vec::with_capacity(std::mem::take(&mut self.executed));
+    /// Reads the answer to the first transaction that was sent and not answered, as [`Self::exchange`] does.
+    ///
+    /// # Errors
+    /// As [`Self::exchange`].
+    pub(crate) async fn answer(&mut self, reuse: Reuse, sql: &str) -> Result<Vec<Option<Row>>, Failure> {
+        let began = Instant::now();
+        let outcome = self.read_group().await;
+        match &outcome {
+            Ok(_) => self.statements.took(reuse, sql, began.elapsed()),
+            // A changed schema may have made its preparation wrong.
+            Err(Failure::Refused(refusal)) if refusal.state.starts_with("42") || refusal.state == "0A000" => {
+                self.statements.forget(reuse, sql);
+            }
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    /// Whether this statement is prepared here and was quick so far.
+    pub(crate) fn quick(&self, reuse: Reuse, sql: &str) -> bool {
+        self.statements.quick(reuse, sql)
+    }
+
+    async fn read_group(&mut self) -> Result<Vec<Option<Row>>, Failure> {
+        let group = self.sent.pop_front().unwrap_or_default();
+        let mut parsed = group.parsed.into_iter();
+        let mut rows = Vec::with_capacity(group.executed);
         let mut refusal: Option<Refusal> = None;
         let mut row = None;
-        let sent = self.socket.send(&self.outgoing).await;
-        recycle(&mut self.outgoing);
-        // What Postgres said before it hung up is still to be read.
-        let mut broken = sent.err();
         loop {
             let message = match self.receive().await {
                 Ok(message) => message,
-                Err(error) => return Err(Failure::Broken(broken.take().unwrap_or(error), refusal)),
+                // What Postgres said before it hung up was still to be read.
+                Err(error) => return Err(Failure::Broken(self.unsent.take().unwrap_or(error), refusal)),
             };
             match message {
                 Message::ParseComplete => {
@@ -202,11 +253,6 @@ impl Connection {
 
     async fn receive(&mut self) -> io::Result<Message> {
         receive(&mut self.socket, &mut self.incoming).await
-    }
-
-    /// Forgets a statement whose preparation a changed schema may have made wrong.
-    pub(crate) fn forget(&mut self, reuse: Reuse, sql: &str) {
-        self.statements.forget(reuse, sql);
     }
 }
 

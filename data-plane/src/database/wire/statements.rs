@@ -3,10 +3,16 @@
 //! A text is sent unprepared the first time and prepared the second, so that one-off requests leave nothing behind. The
 //! role is part of the key because name resolution checks a schema's usage right only while a statement is prepared.
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, time::Duration};
 
 /// Statements kept per connection; the least recently used one goes first.
 const CAPACITY: usize = 256;
+
+/// A statement that takes longer than this on average is not quick.
+const QUICK: Duration = Duration::from_millis(5);
+
+/// The newest time is one part in this many of the average.
+const SHARE_OF_NEWEST: u32 = 4;
 
 /// How a statement may be used again.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +49,8 @@ struct Entry {
     name: Option<String>,
     generation: u64,
     used: u64,
+    /// How long it takes, once that is known.
+    takes: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +88,7 @@ impl Statements {
                     self.make_room().map_or(Ok(()), |name| close(&name))?;
                 }
                 self.count += 1;
-                let entry = Entry { name: None, generation: reuse.generation, used: self.clock };
+                let entry = Entry { name: None, generation: reuse.generation, used: self.clock, takes: None };
                 self.by_role.entry(reuse.role).or_default().insert(sql.to_owned(), entry);
                 if !reuse.at_once {
                     return Ok(Use::Once);
@@ -106,6 +114,24 @@ impl Statements {
             // A generation that no cache has: the name is closed when the statement is looked up again.
             entry.generation = u64::MAX;
         }
+    }
+
+    /// Notes how long a statement took.
+    pub(super) fn took(&mut self, reuse: Reuse, sql: &str, time: Duration) {
+        if let Some(entry) = self.by_role.get_mut(reuse.role).and_then(|entries| entries.get_mut(sql)) {
+            let known = entry.takes.unwrap_or(time);
+            entry.takes = Some(known - known / SHARE_OF_NEWEST + time / SHARE_OF_NEWEST);
+        }
+    }
+
+    /// Whether a statement is prepared from this schema and quick.
+    pub(super) fn quick(&self, reuse: Reuse, sql: &str) -> bool {
+        let entry = self.by_role.get(reuse.role).and_then(|entries| entries.get(sql));
+        entry.is_some_and(|entry| {
+            entry.name.is_some()
+                && entry.generation == reuse.generation
+                && entry.takes.is_some_and(|takes| takes < QUICK)
+        })
     }
 
     /// Drops the entry that was unused for longest; its name, if it has one.
@@ -143,6 +169,23 @@ mod tests {
         assert!(matches!(statements.look_up(REUSE, "a", |_| Ok(())), Ok(Use::Prepared(known)) if known == name));
         let other = Reuse { role: "authenticated", ..REUSE };
         assert!(matches!(statements.look_up(other, "a", |_| Ok(())), Ok(Use::Once)));
+    }
+
+    #[test]
+    fn a_statement_is_quick_while_it_is_prepared_and_short() {
+        let mut statements = Statements::default();
+        let quick = |statements: &Statements| statements.quick(REUSE, "a");
+        assert!(matches!(statements.look_up(REUSE, "a", |_| Ok(())), Ok(Use::Once)));
+        statements.took(REUSE, "a", QUICK / 2);
+        assert!(!quick(&statements), "not prepared");
+        prepared(&mut statements, REUSE, "a");
+        assert!(quick(&statements));
+        statements.took(REUSE, "a", QUICK * 10);
+        assert!(!quick(&statements), "it was slow");
+        (0..20).for_each(|_| statements.took(REUSE, "a", QUICK / 2));
+        assert!(quick(&statements), "it is quick again");
+        statements.forget(REUSE, "a");
+        assert!(!quick(&statements), "to be prepared anew");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod case;
 mod cases;
+mod crowd;
 mod differential;
 mod generator;
 mod interruptions;
