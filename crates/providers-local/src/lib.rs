@@ -25,6 +25,7 @@ pub mod postgres;
 mod process;
 mod record;
 mod resets;
+mod runs;
 mod supervision;
 mod template;
 mod waking;
