@@ -8,6 +8,7 @@ mod branches;
 mod events;
 mod harness;
 mod idempotency;
+mod indistinguishable;
 mod merges;
 mod openapi;
 mod operations;
