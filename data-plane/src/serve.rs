@@ -49,6 +49,9 @@ pub struct Serving {
     stop: CancellationToken,
     server: JoinHandle<()>,
     background: JoinHandle<()>,
+    /// Stops the meter, which goes last: open requests count too.
+    stop_metering: CancellationToken,
+    metering: JoinHandle<()>,
 }
 
 /// Brings the database up to date and serves.
@@ -75,9 +78,11 @@ pub async fn start(config: Config, clock: SharedClock) -> Result<Serving, Error>
     let keep_alive = Duration::from_millis(app.config.keep_alive_timeout_ms);
     let server =
         tokio::spawn(connections::serve(listener, http::Front::new(Arc::clone(&app)), keep_alive, stop.clone()));
-    let background = tokio::spawn(in_background(Arc::clone(&app), metering, stop.clone()));
+    let background = tokio::spawn(in_background(Arc::clone(&app), stop.clone()));
+    let stop_metering = CancellationToken::new();
+    let metering = tokio::spawn(meter(Arc::clone(&app), metering, stop_metering.clone()));
     tracing::info!(%address, "serving");
-    Ok(Serving { address, app, stop, server, background })
+    Ok(Serving { address, app, stop, server, background, stop_metering, metering })
 }
 
 impl Serving {
@@ -90,26 +95,29 @@ impl Serving {
             tracing::warn!("requests still open at the end of the drain time are cut off");
             abort.abort();
         }
-        let abort = self.background.abort_handle();
-        if tokio::time::timeout(drain, self.background).await.is_err() {
-            abort.abort();
+        self.stop_metering.cancel();
+        let (background, metering) = (self.background.abort_handle(), self.metering.abort_handle());
+        if tokio::time::timeout(drain, async { tokio::join!(self.background, self.metering) }).await.is_err() {
+            background.abort();
+            metering.abort();
         }
         self.app.pools.close();
     }
 }
 
-async fn in_background(app: Arc<App>, metering: Option<Metering>, stop: CancellationToken) {
+async fn meter(app: Arc<App>, metering: Option<Metering>, stop: CancellationToken) {
+    if let Some(metering) = metering {
+        metering.run(app, stop).await;
+    }
+}
+
+async fn in_background(app: Arc<App>, stop: CancellationToken) {
     let key = stop.run_until_cancelled(startup::make_signing_key(Arc::clone(&app)));
-    let metering = async {
-        if let Some(metering) = metering {
-            metering.run(Arc::clone(&app), stop.clone()).await;
-        }
-    };
     let idle = stop.run_until_cancelled(close_idle_connections(&app));
     let log = logs::write_in_background(Arc::clone(&app), stop.clone());
     let scans = stop.run_until_cancelled(advisor::run_scheduled(Arc::clone(&app)));
     let backups = stop.run_until_cancelled(backups::run_scheduled(Arc::clone(&app)));
-    tokio::join!(key, metering, idle, log, scans, backups);
+    tokio::join!(key, idle, log, scans, backups);
 }
 
 /// Closes connections that nobody uses. Sleeps without a timer while there is none.

@@ -22,5 +22,5 @@ mod workers;
 pub use config::{GatewayConfig, TlsSource, UsageTarget};
 pub use error::Error;
 pub use handle::{GatewayHandle, start};
-pub use tls::AUTHORITY_CERTIFICATE;
+pub use tls::local_authority;
 pub use waker::{Duplex, PostgresStream, WakeError, Waker};

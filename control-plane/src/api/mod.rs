@@ -14,6 +14,7 @@ pub(crate) mod operations;
 mod organizations;
 mod partners;
 mod partnership;
+mod payments;
 mod platform;
 mod projects;
 mod quotas;
@@ -62,6 +63,7 @@ pub(crate) fn authenticated() -> Router<State> {
         .merge(usage::routes())
         .merge(quotas::routes())
         .merge(billing::routes())
+        .merge(payments::routes())
         .merge(partners::routes())
         .merge(events::routes(events::Below::Organization))
         .merge(events::routes(events::Below::Partner))

@@ -8,10 +8,10 @@ use crate::{
     partners::ENDPOINTS,
 };
 
-const NOBODY: &str = "00000000-0000-4000-8000-00000000dead";
+pub(crate) const NOBODY: &str = "00000000-0000-4000-8000-00000000dead";
 
 /// Every route for users, with `:org`, `:project`, `:branch` for ids.
-const ROUTES: &[(&str, &str)] = &[
+pub(crate) const ROUTES: &[(&str, &str)] = &[
     ("GET", "/auth/v1/profile"),
     ("GET", "/auth/v1/api-keys"),
     ("POST", "/auth/v1/api-keys"),
@@ -22,6 +22,10 @@ const ROUTES: &[(&str, &str)] = &[
     ("DELETE", "/organizations/v1/:org"),
     ("GET", "/organizations/v1/:org/subscription-status"),
     ("GET", "/organizations/v1/:org/billing-cycles"),
+    ("GET", "/organizations/v1/:org/payment-history"),
+    ("GET", "/billing/v1/:org/credits"),
+    ("POST", "/billing/v1/stripe/checkout-session"),
+    ("POST", "/billing/v1/stripe/portal-session"),
     ("GET", "/organizations/v1/:org/projects"),
     ("POST", "/organizations/v1/:org/projects"),
     ("GET", "/projects/v1/:project"),

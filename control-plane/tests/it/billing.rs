@@ -6,7 +6,7 @@ use chrono::{Datelike as _, Duration, Months};
 use model::{limits::Plan, organizations::Role, usage::Metric};
 use serde_json::{Value, json};
 
-use crate::harness::{App, INTERNAL_TOKEN};
+use crate::harness::{App, INTERNAL_TOKEN, User};
 
 fn rows<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value[field].as_array().map_or(&[], Vec::as_slice)
@@ -234,4 +234,31 @@ async fn every_day_of_a_partner_is_its_projects_and_what_is_nobodys() {
     assert!(unattributed >= 10, "{daily:#}");
     let invoice = get("/invoice-preview?by_project=true").await.expect(200);
     assert_sums(&invoice);
+}
+
+#[tokio::test]
+async fn payments_are_none_and_whoever_wants_to_pay_is_told_whom_to_ask() {
+    let app = App::start().await;
+    let ada = app.user("ada", Plan::Free).await;
+    let history = ada.get(&format!("/organizations/v1/{}/payment-history", ada.organization)).await.expect(200);
+    assert_eq!(history, json!({ "payments": [] }));
+    let credits = ada.get(&format!("/billing/v1/{}/credits", ada.organization)).await.expect(200);
+    assert_eq!(credits, json!({ "creditBalanceCents": 0, "creditBalanceFormatted": "$0.00", "transactions": [] }));
+    let checkout = async |user: &User, plan: &str| {
+        let wanted = json!({ "organizationId": ada.organization, "plan": plan });
+        user.post("/billing/v1/stripe/checkout-session", wanted).await
+    };
+    assert_eq!(checkout(&ada, "pro").await.refusal(), (409, "billing.no_payments"));
+    assert_eq!(checkout(&ada, "free").await.refusal(), (409, "billing.plan_unchanged"));
+    assert_eq!(checkout(&ada, "gold").await.refusal(), (400, "request.invalid"));
+    let portal = json!({ "organizationId": ada.organization });
+    assert_eq!(
+        ada.post("/billing/v1/stripe/portal-session", portal.clone()).await.refusal(),
+        (409, "billing.no_payments")
+    );
+    let dev = app.user("dev", Plan::Free).await;
+    assert_eq!(checkout(&dev, "pro").await.refusal(), (404, "organization.not_found"));
+    app.join(&dev, &ada.organization, Role::Developer).await;
+    assert_eq!(checkout(&dev, "pro").await.refusal(), (403, "auth.forbidden"));
+    assert_eq!(dev.post("/billing/v1/stripe/portal-session", portal).await.refusal(), (403, "auth.forbidden"));
 }

@@ -9,6 +9,7 @@ mod database_access;
 mod events;
 mod harness;
 mod idempotency;
+mod indistinguishable;
 mod merges;
 mod openapi;
 mod operations;

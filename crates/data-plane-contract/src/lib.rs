@@ -7,6 +7,7 @@ pub mod heartbeat;
 pub mod identity;
 pub mod postgres;
 pub mod routes;
+pub mod runs;
 pub mod schema;
 pub mod usage;
 

@@ -99,6 +99,9 @@ pub(crate) struct UpSettings {
     /// Days after which a project of the free plan that nobody uses is paused, whole or not; 0 means never.
     #[arg(long, env = "HEARTH_PAUSE_IDLE_DAYS", default_value = "7", value_parser = days)]
     pub(crate) pause_idle_days: f64,
+    /// Folder with price lists (TOML, as docs/PRICES.md says), each in place of the built-in one of the plan that it names.
+    #[arg(long, env = "HEARTH_PLANS_DIR")]
+    pub(crate) plans_dir: Option<PathBuf>,
     /// File (TOML) with clients at sign-in providers that projects may use: a table per provider, such as `[google]`, with `client_id` and
     /// `client_secret`. Keep it readable only by the operator; it is read at start and copied nowhere.
     #[arg(long, env = "HEARTH_SHARED_CLIENTS_FILE")]

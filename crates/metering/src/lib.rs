@@ -5,13 +5,14 @@
 //! between the two neither loses nor doubles. Numbers have no gaps, and the control plane ignores what it has.
 
 mod journal;
+mod runs;
 mod spool;
 
 use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use chrono::{DateTime, Utc};
@@ -19,7 +20,11 @@ use data_plane_contract::usage::Metric;
 use ids::ProjectId;
 
 pub use journal::{Counts, Journal, Sealed};
-pub use spool::{SOURCE_FILE, Spool};
+pub use runs::OwnRun;
+pub use spool::{NotTaken, SOURCE_FILE, Spool};
+
+use runs::{Due, Runs};
+use spool::Mark;
 
 /// A measurement that has no number yet.
 #[derive(Clone, Debug)]
@@ -43,6 +48,9 @@ pub struct Measured {
 pub struct Ledger {
     spool: Spool,
     flushed_at: DateTime<Utc>,
+    folder: PathBuf,
+    /// Whose processes are counted by the time they run.
+    runs: Option<Runs>,
 }
 
 impl Ledger {
@@ -52,10 +60,15 @@ impl Ledger {
     /// The folder cannot be read or written.
     pub fn open(folder: &Path, prefix: &str, now: DateTime<Utc>) -> io::Result<(Self, Journal)> {
         let spool = Spool::open(folder, prefix)?;
-        let (journal, since) = Journal::open(folder, spool.journal())?;
+        let (journal, since) = Journal::open(folder, spool.mark().journal)?;
         // What was counted before a crash lies in the day of the crash.
         let flushed_at = since.map_or(now, |since| DateTime::from(since).min(now));
-        Ok((Self { spool, flushed_at }, journal))
+        Ok((Self { spool, flushed_at, folder: folder.to_owned(), runs: None }, journal))
+    }
+
+    /// From now on a flush also counts how long the project's processes ran: `own`, in which this is, and those that are told to be over.
+    pub fn count_runs(&mut self, project_id: ProjectId, own: Option<OwnRun>) {
+        self.runs = Some(Runs { project_id, own, folder: self.folder.clone() });
     }
 
     /// The records.
@@ -70,6 +83,10 @@ impl Ledger {
     pub fn flush(&mut self, journal: &Journal, now: DateTime<Utc>, more: Vec<Measured>) -> io::Result<bool> {
         // A clock that is put back must not end a window before its beginning.
         let (from, to) = (self.flushed_at, now.max(self.flushed_at));
+        let Due { measured: ran, counted: runs, settled } = match &self.runs {
+            Some(runs) => runs.due(&self.spool.mark().runs, now)?,
+            None => Due::default(),
+        };
         let sealed = journal.seal()?;
         let counted = sealed.counts().iter().map(|(&(project_id, metric), &amount)| Measured {
             project_id,
@@ -79,15 +96,19 @@ impl Ledger {
             to,
             amount,
         });
-        let measured: Vec<Measured> = counted.chain(more).filter(|one| one.amount > 0 || one.metric.peak()).collect();
+        let measured: Vec<Measured> =
+            counted.chain(more).chain(ran).filter(|one| one.amount > 0 || one.metric.peak()).collect();
         // One far in the future would hold every later window there; the clock is right by now.
         self.flushed_at = now;
         if measured.is_empty() {
             journal.forget(&sealed)?;
             return Ok(false);
         }
-        self.spool.append(&measured, sealed.newest())?;
+        self.spool.append(&measured, Mark { journal: sealed.newest(), runs })?;
         journal.forget(&sealed)?;
+        for path in settled {
+            fs::remove_file(path)?;
+        }
         Ok(true)
     }
 }

@@ -10,10 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use data_plane_contract::usage::UsageRecord;
+use data_plane_contract::usage::{UsageAccepted, UsageBatch, UsageRecord};
 use serde::{Deserialize, Serialize};
 
-use crate::{Measured, private, replace, sync_folder};
+use crate::{Measured, private, replace, runs::CountedRuns, sync_folder};
 
 /// The file that names the source; whoever has none has recorded nothing.
 pub const SOURCE_FILE: &str = "source";
@@ -31,7 +31,16 @@ pub struct Spool {
     file: File,
     next: i64,
     acknowledged: i64,
-    journal: u64,
+    mark: Mark,
+}
+
+/// What is in records up to the newest one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Parts of the journal up to this number.
+    pub(crate) journal: u64,
+    /// Time that processes ran.
+    pub(crate) runs: CountedRuns,
 }
 
 /// One file, named after its first sequence number.
@@ -39,6 +48,20 @@ pub struct Spool {
 struct Segment {
     first: i64,
     bytes: u64,
+}
+
+/// Why a batch that was delivered is not done with.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// Records are missing for good: somebody must look.
+    #[error("the control plane lacks usage records that are no longer on disk: it has those up to {0}")]
+    Gap(i64),
+    /// It is to be tried again.
+    #[error("the control plane has usage records up to {0} and takes no later ones")]
+    NoProgress(i64),
+    /// A segment cannot be removed or begun.
+    #[error("usage records could not be removed from disk")]
+    Spool(#[from] io::Error),
 }
 
 /// A record as it is on disk.
@@ -52,6 +75,9 @@ struct Line {
     /// The batch has further lines. Without them it was not written whole, and counts as not written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     more: bool,
+    /// In a batch's last line: what of runs is in records with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    runs: Option<CountedRuns>,
 }
 
 impl Spool {
@@ -67,14 +93,14 @@ impl Spool {
         if firsts.is_empty() {
             firsts.push(1);
         }
-        let (mut next, mut journal) = (1, 0);
+        let (mut next, mut mark) = (1, Mark::default());
         let mut segments = VecDeque::new();
         for first in firsts {
             let path = path_of(folder, first);
             next = first;
             if path.exists() {
                 // Of older segments only the last batch matters, and they are whole; there are few.
-                (next, journal) = cut_unfinished(&path, first, journal)?;
+                (next, mark) = cut_unfinished(&path, first, mark)?;
             }
             let bytes = fs::metadata(&path).map_or(0, |about| about.len());
             segments.push_back(Segment { first, bytes });
@@ -82,7 +108,7 @@ impl Spool {
         let newest = segments.back().map_or(1, |segment| segment.first);
         let file = append_to(&path_of(folder, newest))?;
         let acknowledged = segments.front().map_or(1, |segment| segment.first) - 1;
-        Ok(Self { folder: folder.to_owned(), source, segments, file, next, acknowledged, journal })
+        Ok(Self { folder: folder.to_owned(), source, segments, file, next, acknowledged, mark })
     }
 
     /// Who these records say measured.
@@ -97,9 +123,9 @@ impl Spool {
         self.next - 1
     }
 
-    /// Up to which part the journal is in records.
-    pub(crate) const fn journal(&self) -> u64 {
-        self.journal
+    /// What is in records.
+    pub(crate) const fn mark(&self) -> &Mark {
+        &self.mark
     }
 
     /// True when records should be few: the control plane has taken none for long.
@@ -109,13 +135,17 @@ impl Spool {
     }
 
     /// Numbers and writes measurements, all or none, durably.
-    pub(crate) fn append(&mut self, measured: &[Measured], journal: u64) -> io::Result<()> {
+    pub(crate) fn append(&mut self, measured: &[Measured], mark: Mark) -> io::Result<()> {
         self.rotate()?;
         let mut lines = Vec::with_capacity(measured.len() * 256);
         let numbered = (self.next..).zip(measured).enumerate();
         for (index, (sequence, one)) in numbered {
             let more = index + 1 < measured.len();
-            serde_json::to_writer(&mut lines, &Line { record: one.numbered(sequence), journal, more })?;
+            let runs = (!more && mark.runs != CountedRuns::default()).then(|| mark.runs.clone());
+            serde_json::to_writer(
+                &mut lines,
+                &Line { record: one.numbered(sequence), journal: mark.journal, more, runs },
+            )?;
             lines.push(b'\n');
         }
         let segment = self.segments.back_mut().expect("a spool always has a segment");
@@ -125,15 +155,34 @@ impl Spool {
         }
         segment.bytes += lines.len() as u64;
         self.next += i64::try_from(measured.len()).expect("a flush is far smaller than an i64");
-        self.journal = journal;
+        self.mark = mark;
         Ok(())
     }
 
-    /// The oldest records that are not acknowledged, at most `limit`, in order.
+    /// What is to be delivered next, at most `limit` records; nothing when all is.
     ///
     /// # Errors
     /// A segment cannot be read.
-    pub fn unacknowledged(&self, limit: usize) -> io::Result<Vec<UsageRecord>> {
+    pub fn batch(&self, limit: usize) -> io::Result<Option<UsageBatch>> {
+        let records = self.unacknowledged(limit)?;
+        Ok((!records.is_empty()).then(|| UsageBatch { source: self.source.clone(), records }))
+    }
+
+    /// Forgets what of a delivered batch the control plane says it has.
+    ///
+    /// # Errors
+    /// It has not taken any of it.
+    pub fn taken(&mut self, batch: &UsageBatch, accepted: &UsageAccepted) -> Result<(), NotTaken> {
+        let first = batch.records.first().map_or(self.next, |record| record.sequence);
+        match accepted.sequence {
+            sequence if sequence < first - 1 => Err(NotTaken::Gap(sequence)),
+            sequence if sequence < first => Err(NotTaken::NoProgress(sequence)),
+            sequence => Ok(self.acknowledge(sequence)?),
+        }
+    }
+
+    /// The oldest records that are not acknowledged, at most `limit`, in order.
+    pub(crate) fn unacknowledged(&self, limit: usize) -> io::Result<Vec<UsageRecord>> {
         let mut records = Vec::new();
         for (index, segment) in self.segments.iter().enumerate() {
             let end = self.segments.get(index + 1).map_or(self.next, |next| next.first);
@@ -156,10 +205,7 @@ impl Spool {
 
     /// Forgets records up to `sequence`. One beyond the last number given out means that this folder is older than what was sent from it:
     /// numbering goes on behind it, so that nothing new is taken for known.
-    ///
-    /// # Errors
-    /// A segment cannot be removed or begun.
-    pub fn acknowledge(&mut self, sequence: i64) -> io::Result<()> {
+    pub(crate) fn acknowledge(&mut self, sequence: i64) -> io::Result<()> {
         if sequence > self.last() {
             tracing::warn!(
                 stored = sequence,
@@ -234,8 +280,8 @@ fn first_of(path: &Path) -> Option<i64> {
     (path.extension()? == "jsonl").then(|| path.file_stem()?.to_str()?.parse().ok())?
 }
 
-/// Cuts a segment after its last whole batch and returns the number of the next record, and up to where the journal is in records.
-fn cut_unfinished(path: &Path, first: i64, mut journal: u64) -> io::Result<(i64, u64)> {
+/// Cuts a segment after its last whole batch and returns the number of the next record, and what is in records.
+fn cut_unfinished(path: &Path, first: i64, mut mark: Mark) -> io::Result<(i64, Mark)> {
     let text = fs::read(path)?;
     let (mut kept, mut read) = (0, 0);
     let (mut next, mut sequence) = (first, first);
@@ -245,7 +291,8 @@ fn cut_unfinished(path: &Path, first: i64, mut journal: u64) -> io::Result<(i64,
                 read += line.len();
                 sequence += 1;
                 if !found.more {
-                    (kept, next, journal) = (read, sequence, found.journal);
+                    (kept, next) = (read, sequence);
+                    mark = Mark { journal: found.journal, runs: found.runs.unwrap_or_default() };
                 }
             }
             _ => break,
@@ -255,7 +302,7 @@ fn cut_unfinished(path: &Path, first: i64, mut journal: u64) -> io::Result<(i64,
         tracing::warn!(path = %path.display(), bytes = text.len() - kept, "the end of a usage segment was not written whole and is cut off");
         private().open(path)?.set_len(kept as u64)?;
     }
-    Ok((next, journal))
+    Ok((next, mark))
 }
 
 #[cfg(test)]
@@ -273,6 +320,10 @@ mod tests {
         Measured { project_id, metric: Metric::EmailRequests, instance_type: None, from: at, to: at, amount }
     }
 
+    fn mark(journal: u64) -> Mark {
+        Mark { journal, ..Mark::default() }
+    }
+
     fn numbers(spool: &Spool) -> Vec<i64> {
         spool.unacknowledged(100).expect("reads").iter().map(|record| record.sequence).collect()
     }
@@ -282,8 +333,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let mut spool = Spool::open(folder.path(), "test").expect("opens");
         let source = spool.source().to_owned();
-        spool.append(&[measured(1), measured(2)], 4).expect("appends");
-        spool.append(&[measured(3), measured(4), measured(5)], 9).expect("appends");
+        spool.append(&[measured(1), measured(2)], mark(4)).expect("appends");
+        spool.append(&[measured(3), measured(4), measured(5)], mark(9)).expect("appends");
         drop(spool);
         let path = path_of(folder.path(), 1);
         let text = fs::read_to_string(&path).expect("reads");
@@ -292,29 +343,46 @@ mod tests {
         for missing in [1, second / 2, second - 1] {
             fs::write(&path, &text[..text.len() - missing]).expect("writes");
             let spool = Spool::open(folder.path(), "test").expect("opens again");
-            assert_eq!((numbers(&spool), spool.journal()), (vec![1, 2], 4), "{missing} bytes are missing");
+            assert_eq!((numbers(&spool), spool.mark().journal), (vec![1, 2], 4), "{missing} bytes are missing");
             assert_eq!(spool.source(), source);
         }
         fs::write(&path, &text).expect("writes");
         let spool = Spool::open(folder.path(), "test").expect("opens");
-        assert_eq!((spool.last(), spool.journal()), (5, 9));
+        assert_eq!((spool.last(), spool.mark().journal), (5, 9));
     }
 
     #[test]
     fn numbering_goes_on_behind_what_the_control_plane_knows() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut spool = Spool::open(folder.path(), "test").expect("opens");
-        spool.append(&[measured(1)], 1).expect("appends");
+        spool.append(&[measured(1)], mark(1)).expect("appends");
         spool.acknowledge(41).expect("jumps");
-        spool.append(&[measured(2)], 2).expect("appends");
+        spool.append(&[measured(2)], mark(2)).expect("appends");
         assert_eq!(numbers(&spool), [42]);
         drop(spool);
         let mut spool = Spool::open(folder.path(), "test").expect("opens again");
-        assert_eq!((spool.last(), spool.journal()), (42, 2));
+        assert_eq!((spool.last(), spool.mark().journal), (42, 2));
         spool.acknowledge(42).expect("acknowledges");
         drop(spool);
         let spool = Spool::open(folder.path(), "test").expect("opens again");
-        assert_eq!((spool.last(), spool.journal()), (42, 2), "the newest record is never deleted");
+        assert_eq!((spool.last(), spool.mark().journal), (42, 2), "the newest record is never deleted");
+    }
+
+    #[test]
+    fn what_is_taken_is_forgotten_and_what_is_not_is_said() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut spool = Spool::open(folder.path(), "test").expect("opens");
+        assert!(spool.batch(10).expect("reads").is_none());
+        spool.append(&[measured(1), measured(2), measured(3)], mark(1)).expect("appends");
+        let first = spool.batch(2).expect("reads").expect("something waits");
+        spool.taken(&first, &UsageAccepted { sequence: 2 }).expect("taken");
+        let rest = spool.batch(2).expect("reads").expect("something waits");
+        assert_eq!(rest.records.iter().map(|record| record.sequence).collect::<Vec<_>>(), [3]);
+        assert!(matches!(spool.taken(&rest, &UsageAccepted { sequence: 2 }), Err(NotTaken::NoProgress(2))));
+        assert!(matches!(spool.taken(&rest, &UsageAccepted { sequence: 1 }), Err(NotTaken::Gap(1))));
+        assert_eq!(numbers(&spool), [3]);
+        spool.taken(&rest, &UsageAccepted { sequence: 3 }).expect("taken");
+        assert!(spool.batch(2).expect("reads").is_none());
     }
 
     #[test]
@@ -323,7 +391,7 @@ mod tests {
         let mut spool = Spool::open(folder.path(), "test").expect("opens");
         let batch: Vec<Measured> = (0..6000).map(measured).collect();
         for journal in 1..=3 {
-            spool.append(&batch, journal).expect("appends");
+            spool.append(&batch, mark(journal)).expect("appends");
         }
         assert_eq!(spool.segments.len(), 3);
         spool.acknowledge(18_000).expect("acknowledges");
@@ -350,7 +418,7 @@ mod tests {
         let (mut ledger, journal) = Ledger::open(folder.path(), "test", now).expect("opens");
         let sealed = journal.seal().expect("seals");
         let sums = sealed.counts().values().sum();
-        ledger.spool.append(&[Measured { amount: sums, ..measured(0) }], sealed.newest()).expect("appends");
+        ledger.spool.append(&[Measured { amount: sums, ..measured(0) }], mark(sealed.newest())).expect("appends");
         let (mut ledger, journal) = Ledger::open(folder.path(), "test", now).expect("opens");
         assert_eq!(total(&mut ledger), 12);
         assert!(!ledger.flush(&journal, now, Vec::new()).expect("flushes"));

@@ -16,13 +16,14 @@ use secrecy::ExposeSecret as _;
 use tokio::{net::TcpStream, time::Instant};
 
 use crate::{
-    environment::{Place, provided, same},
+    environment::{INSTANCE_TYPE, Place, provided, same, value},
     failure::{Doing as _, remove_file},
     layout::ProjectFolder,
     node::Node,
     owner::Owner,
     process::{Identity, Launch, Noted, kill_strays, last_line},
     record::{DataPlaneRecord, DatabaseStage, Record},
+    runs,
 };
 
 const POLL: Duration = Duration::from_millis(2);
@@ -170,9 +171,15 @@ impl Node {
         let identity = launch.start().doing(doing)?;
         self.admit_to_limits(id, record.size, identity.pid);
         let note = folder.data_plane_process();
-        Noted { identity: identity.clone(), ready: false }.save(&note).doing(doing)?;
+        let instance_type = value(&variables, INSTANCE_TYPE).map(|name| name.expose_secret().to_owned());
+        let noted = Noted { identity: identity.clone(), ready: false, instance_type };
+        noted.save(&note).doing(doing)?;
+        if let Some(process) = identity.watch().doing(doing)? {
+            let (folder, identity) = (folder.clone(), identity.clone());
+            tokio::spawn(async move { runs::watch_end(&folder, &identity, &process).await });
+        }
         wait_listening(id, &identity, port, &log, record.owner).await?;
-        Noted { identity, ready: true }.save(&note).doing(doing)?;
+        Noted { ready: true, ..noted }.save(&note).doing(doing)?;
         self.settle(id, record);
         Ok(())
     }
@@ -182,17 +189,24 @@ impl Node {
         let doing = || format!("stopping the data plane in {}", folder.root.display());
         let note = folder.data_plane_process();
         let known = note.exists();
-        let process = Noted::live(&note).map_or(Ok(None), |noted| noted.identity.watch()).doing(doing)?;
-        if let Some(process) = process
-            && !process.stop(STOP).await.doing(doing)?
-        {
-            return Err(Error::transient(doing(), "it survived every signal"));
+        if let Some(noted) = Noted::read(&note) {
+            if let Some(process) = noted.identity.watch().doing(doing)? {
+                if !process.stop(STOP).await.doing(doing)? {
+                    return Err(Error::transient(doing(), "it survived every signal"));
+                }
+                runs::note_end(folder, &noted.identity);
+            }
+            // A full disk, for example, must not keep a project from being stopped.
+            if let Err(error) = runs::tell_end(folder, &noted, owner).await {
+                tracing::warn!(error = %error, project = %folder.root.display(), "the end of a data plane could not be told to its meter");
+            }
         }
         if known {
             let postgres = fs::canonicalize(folder.live().pgdata()).unwrap_or_else(|_gone| folder.live().pgdata());
             kill_strays(&folder.root, owner, |working| !working.starts_with(&postgres)).await.doing(doing)?;
         }
-        remove_file(&note).doing(doing)
+        remove_file(&note).doing(doing)?;
+        if known { runs::forget_ends(folder).doing(doing) } else { Ok(()) }
     }
 
     pub(crate) async fn stop_data_plane(&self, id: ProjectId) -> Result<()> {

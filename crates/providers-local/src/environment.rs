@@ -17,6 +17,9 @@ use crate::{
 /// The variable that holds the project's platform token; `data-plane-contract` names it.
 pub(crate) const PLATFORM_TOKEN: &str = "HEARTH_PLATFORM_TOKEN";
 
+/// The variable that names the instance type; `data-plane-contract` has it too.
+pub(crate) const INSTANCE_TYPE: &str = "HEARTH_INSTANCE_TYPE";
+
 /// Variables with their values.
 pub(crate) type Variables = Vec<(String, SecretString)>;
 

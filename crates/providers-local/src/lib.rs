@@ -26,6 +26,7 @@ pub mod postgres;
 mod process;
 mod record;
 mod resets;
+mod runs;
 mod supervision;
 mod template;
 mod waking;

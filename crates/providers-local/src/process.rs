@@ -26,7 +26,7 @@ const LOG_BYTES_KEPT: u64 = 16 * 1024 * 1024;
 pub(crate) struct Identity {
     pub(crate) pid: i32,
     started_ticks: u64,
-    boot_id: String,
+    pub(crate) boot_id: String,
 }
 
 /// What is written down about a process.
@@ -35,6 +35,9 @@ pub(crate) struct Noted {
     pub(crate) identity: Identity,
     /// Whether it has begun to serve.
     pub(crate) ready: bool,
+    /// Of a data plane: as which instance type it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) instance_type: Option<String>,
 }
 
 /// How to start a process.
@@ -108,6 +111,16 @@ impl Identity {
         Ok(Self { pid, started_ticks, boot_id: boot_id()? })
     }
 
+    /// When it was started, in milliseconds since the machine was. The kernel tells hundredths of a second.
+    pub(crate) const fn started_ms(&self) -> u64 {
+        self.started_ticks * 10
+    }
+
+    /// What this run is called in its meter's usage folder; `data-plane-contract` says how.
+    pub(crate) fn run_id(&self) -> String {
+        format!("{}-{}-{}", self.boot_id, self.pid, self.started_ms())
+    }
+
     /// Whether it still runs; the dead that nobody collected do not.
     pub(crate) fn alive(&self) -> bool {
         let same =
@@ -169,10 +182,14 @@ impl Watched {
 }
 
 impl Noted {
+    /// The process noted in this file, dead or alive.
+    pub(crate) fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
+    }
+
     /// The live process noted in this file.
     pub(crate) fn live(path: &Path) -> Option<Self> {
-        let noted: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-        noted.identity.alive().then_some(noted)
+        Self::read(path).filter(|noted| noted.identity.alive())
     }
 
     /// The live process noted in this file, if it has begun to serve.
@@ -254,7 +271,7 @@ mod tests {
         let log = folder.path().join("log");
         let identity = sleeper(folder.path(), &log).start().expect("starts");
         let note = folder.path().join("note");
-        Noted { identity: identity.clone(), ready: false }.save(&note).expect("saves");
+        Noted { identity: identity.clone(), ready: false, instance_type: None }.save(&note).expect("saves");
         assert_eq!(Noted::live(&note).map(|noted| noted.identity), Some(identity.clone()));
         assert_eq!(Noted::serving(&note), None);
         assert!(!Identity { started_ticks: identity.started_ticks + 1, ..identity.clone() }.alive());

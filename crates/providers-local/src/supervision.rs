@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     failure::{chain, detached},
     node::Node,
-    process::{Noted, Watched},
+    process::Noted,
     record::Record,
+    runs,
 };
 
 /// How soon a project that another process woke is watched here too.
@@ -93,15 +94,18 @@ async fn wait_fallen(node: &Node, id: ProjectId) -> Result<bool> {
         let Some(record) = Record::load(&folder)?.filter(|record| record.startable() && node.wanted(id)) else {
             return Ok(false);
         };
-        let handle = |note: &std::path::Path| Noted::serving(note).and_then(|identity| identity.watch().ok().flatten());
-        let Some(postgres) = handle(&folder.postgres_process()) else { return Ok(true) };
+        let handle = |note: &std::path::Path| {
+            let identity = Noted::serving(note)?;
+            Some((identity.watch().ok().flatten()?, identity))
+        };
+        let Some((postgres, _)) = handle(&folder.postgres_process()) else { return Ok(true) };
         let plane = handle(&folder.data_plane_process());
         if plane.is_none() && record.data_plane.is_some_and(|plane| !plane.stopped) {
             return Ok(true);
         }
         let plane_ended = async {
             match &plane {
-                Some(plane) => Watched::ended(plane).await,
+                Some((process, identity)) => runs::watch_end(&folder, identity, process).await,
                 None => std::future::pending().await,
             }
         };

@@ -184,6 +184,16 @@ pub async fn find_of_partner(
     .await?)
 }
 
+/// A project that was made through a partner, also one that is gone since: where a list of them goes on.
+pub async fn find_ever_of_partner(
+    conn: &mut PgConnection,
+    partner_id: PartnerId,
+    id: ProjectId,
+) -> sqlx::Result<Option<Project>> {
+    let found = select!("where p.id = $1 and p.partner_id = $2", id.as_uuid(), partner_id.as_uuid());
+    one(found.fetch_optional(conn).await?)
+}
+
 /// The live project of this name that a partner made for one of its users, or for itself.
 pub async fn find_by_partner_name(
     conn: &mut PgConnection,

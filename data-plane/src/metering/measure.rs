@@ -1,10 +1,9 @@
-//! What was used since the last measurement and is not counted act by act: time, sizes, users.
+//! What was used since the last measurement and is not counted act by act: sizes and users.
 
 use chrono::{DateTime, Utc};
 use data_plane_contract::{postgres::DEVELOPER_ROLE, usage::Metric};
 use ids::ProjectId;
 use metering::Measured;
-use tokio::time::{Duration, Instant};
 
 use super::active_users::{self, Series};
 use crate::{http::Result, state::App};
@@ -12,11 +11,7 @@ use crate::{http::Result, state::App};
 /// Remembers when each thing was last measured.
 pub(super) struct Measure {
     project_id: ProjectId,
-    /// Of this process's whole life; another one is another process.
-    instance_type: Option<String>,
     last: DateTime<Utc>,
-    /// Time up is measured by a clock that nobody sets.
-    counted_until: Instant,
     sizes_known: bool,
     /// Developers' sessions change the database unseen, so while there are any it is looked at each time.
     developers_there: bool,
@@ -25,35 +20,17 @@ pub(super) struct Measure {
 
 impl Measure {
     pub(super) fn new(app: &App, project_id: ProjectId) -> Self {
-        Self {
-            project_id,
-            instance_type: app.config.instance_type.clone().filter(|name| !name.is_empty()),
-            last: app.started_at,
-            counted_until: Instant::now(),
-            sizes_known: false,
-            developers_there: false,
-            users_known: false,
-        }
+        Self { project_id, last: app.started_at, sizes_known: false, developers_there: false, users_known: false }
     }
 
-    /// Whole seconds up, sizes and users where they may have changed. `series` is the record that will be written next.
+    /// Sizes and users where they may have changed. `series` is the record that will be written next.
     pub(super) async fn take(&mut self, app: &App, series: &Series<'_>) -> Vec<Measured> {
         let (from, to) = (self.last, app.clock.now().max(self.last));
         self.last = app.clock.now();
-        let seconds = self.counted_until.elapsed().as_secs();
-        self.counted_until += Duration::from_secs(seconds);
-        let mut measured = vec![(Metric::ComputeSeconds, seconds)];
-        measured.extend(self.users(app, series).await);
-        measured.retain(|(_, amount)| *amount > 0);
+        let mut measured: Vec<_> = self.users(app, series).await.into_iter().filter(|(_, users)| *users > 0).collect();
         measured.extend(self.sizes(app).await);
-        let whole = |(metric, amount)| Measured {
-            project_id: self.project_id,
-            metric,
-            instance_type: self.instance_type.clone().filter(|_| metric == Metric::ComputeSeconds),
-            from,
-            to,
-            amount,
-        };
+        let whole =
+            |(metric, amount)| Measured { project_id: self.project_id, metric, instance_type: None, from, to, amount };
         measured.into_iter().map(whole).collect()
     }
 

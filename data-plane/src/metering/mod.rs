@@ -8,8 +8,7 @@ mod shipping;
 
 use std::{sync::Arc, time::Duration};
 
-use data_plane_contract::usage::{UsageAccepted, UsageBatch};
-use metering::{Journal, Ledger};
+use metering::{Journal, Ledger, NotTaken, OwnRun};
 use tokio_util::sync::CancellationToken;
 
 use self::{active_users::Series, measure::Measure, shipping::Shipping};
@@ -43,7 +42,8 @@ impl Metering {
         let project_id = app.config.project_id.as_deref().and_then(|id| id.parse().ok())?;
         let opened = Ledger::open(&folder, &format!("data-plane:{project_id}"), app.clock.now());
         match opened {
-            Ok((ledger, journal)) => {
+            Ok((mut ledger, journal)) => {
+                ledger.count_runs(project_id, own_run(app));
                 app.activity.count_in(journal.counts(project_id));
                 Some(Self { ledger, journal, measure: Measure::new(app, project_id), shipping })
             }
@@ -54,7 +54,7 @@ impl Metering {
         }
     }
 
-    /// Measures and reports until cancelled, then once more, so that the last seconds are on disk.
+    /// Measures and reports until cancelled, then once more, so that nothing is left to count but the moment in which the process ends.
     pub async fn run(mut self, app: Arc<App>, stop: CancellationToken) {
         let mut next = AFTER_ACTIVITY;
         while stop.run_until_cancelled(pause(&app, next)).await.is_some() {
@@ -80,36 +80,42 @@ impl Metering {
 
     /// Sends what waits; false when the control plane did not take it.
     async fn ship(&mut self) -> bool {
-        let source = self.ledger.spool().source().to_owned();
         loop {
-            let records = match self.ledger.spool().unacknowledged(BATCH) {
-                Ok(records) => records,
+            let batch = match self.ledger.spool().batch(BATCH) {
+                Ok(Some(batch)) => batch,
+                Ok(None) => return true,
                 Err(error) => {
                     tracing::error!(cause = telemetry::chain(&error), "usage records could not be read from disk");
                     return false;
                 }
             };
-            let Some(first) = records.first().map(|record| record.sequence) else { return true };
-            let accepted = match self.shipping.send(&UsageBatch { source: source.clone(), records }).await {
-                Ok(UsageAccepted { sequence }) => sequence,
+            let accepted = match self.shipping.send(&batch).await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(cause = telemetry::chain(&error), "usage records wait on disk");
                     return false;
                 }
             };
-            if accepted < first - 1 {
-                tracing::error!(accepted, "the control plane lacks usage records that are no longer on disk");
-                return false;
-            }
-            if let Err(error) = self.ledger.spool().acknowledge(accepted) {
-                tracing::error!(cause = telemetry::chain(&error), "usage records could not be removed from disk");
-                return false;
-            }
-            if accepted < first {
-                return false;
+            match self.ledger.spool().taken(&batch, &accepted) {
+                Ok(()) => {}
+                Err(NotTaken::NoProgress(_)) => return false,
+                Err(error) => {
+                    tracing::error!(cause = telemetry::chain(&error), "usage records were delivered in vain");
+                    return false;
+                }
             }
         }
     }
+}
+
+/// This process, whose time is counted under the instance type it was started with.
+fn own_run(app: &App) -> Option<OwnRun> {
+    let instance_type = app.config.instance_type.clone().filter(|name| !name.is_empty());
+    OwnRun::of_this_process(instance_type)
+        .inspect_err(|error| {
+            tracing::error!(cause = telemetry::chain(error), "the time that this process runs is not counted")
+        })
+        .ok()
 }
 
 /// Until something happened and settled, or `longest` passed.

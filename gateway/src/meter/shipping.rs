@@ -4,6 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use data_plane_contract::usage::{UsageAccepted, UsageBatch};
 use http::StatusCode;
+use metering::NotTaken;
 use secrecy::ExposeSecret as _;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -32,8 +33,8 @@ enum ShipError {
     Unreachable(#[source] reqwest::Error),
     #[error("the control plane answered {0}")]
     Refused(StatusCode),
-    #[error("the control plane stores records up to {0} and takes no later ones")]
-    NoProgress(i64),
+    #[error("the batch is not done with")]
+    NotTaken(#[source] NotTaken),
 }
 
 impl Shipping {
@@ -91,18 +92,11 @@ impl Shipping {
 
     async fn ship_all(&self, meter: &Arc<Meter>) -> Result<(), ShipError> {
         loop {
-            let batch = meter.with_spool(|spool| {
-                let records = spool.unacknowledged(BATCH)?;
-                Ok(UsageBatch { source: spool.source().to_owned(), records })
-            });
-            let batch = batch.await.map_err(ShipError::Spool)?;
-            let Some(first) = batch.records.first().map(|record| record.sequence) else { return Ok(()) };
+            let batch = meter.with_spool(|spool| spool.batch(BATCH)).await.map_err(ShipError::Spool)?;
+            let Some(batch) = batch else { return Ok(()) };
             let accepted = self.send(&batch).await?;
-            if accepted.sequence < first {
-                return Err(ShipError::NoProgress(accepted.sequence));
-            }
-            let acknowledged = meter.with_spool(move |spool| spool.acknowledge(accepted.sequence));
-            acknowledged.await.map_err(ShipError::Spool)?;
+            let taken = meter.with_spool(move |spool| Ok(spool.taken(&batch, &accepted)));
+            taken.await.map_err(ShipError::Spool)?.map_err(ShipError::NotTaken)?;
         }
     }
 

@@ -17,8 +17,8 @@ use rustls::{crypto::CryptoProvider, pki_types::PrivatePkcs8KeyDer, sign::Certif
 
 use crate::error::Error;
 
-/// Name of the authority's certificate in its folder.
-pub const CERTIFICATE_FILE: &str = "ca.pem";
+const CERTIFICATE_FILE: &str = "ca.pem";
+const LOCK_FILE: &str = "lock";
 const KEY_FILE: &str = "ca.key";
 const AUTHORITY_YEARS: i64 = 20;
 const LEAF_DAYS: i64 = 90;
@@ -34,6 +34,15 @@ impl Authority {
     pub(super) fn open(folder: &Path) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(Error::folder(folder))?;
         fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(Error::folder(folder))?;
+        // A control plane that starts at the same time needs the same one.
+        let lock = folder.join(LOCK_FILE);
+        let lock = File::create(&lock).and_then(|file| file.lock().map(|()| file)).map_err(Error::folder(&lock))?;
+        let authority = Self::open_locked(folder);
+        drop(lock);
+        authority
+    }
+
+    fn open_locked(folder: &Path) -> Result<Self, Error> {
         let certificate_path = folder.join(CERTIFICATE_FILE);
         let key_path = folder.join(KEY_FILE);
         match (read(&certificate_path)?, read(&key_path)?) {
@@ -78,6 +87,14 @@ impl Authority {
         tracing::info!(path = %certificate_path.display(), "a local certificate authority was made");
         Ok(Self { pem, issuer: Issuer::new(params, key) })
     }
+}
+
+/// The certificate (PEM) of the local authority in `folder`, which is made if there is none yet.
+///
+/// # Errors
+/// The folder cannot be used.
+pub fn local_authority(folder: &Path) -> Result<String, Error> {
+    Authority::open(folder).map(|authority| authority.pem)
 }
 
 /// The same at every start, validity aside: a leaf names its issuer by these and by the key.

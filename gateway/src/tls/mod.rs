@@ -23,7 +23,7 @@ use crate::{
     config::{GatewayConfig, TlsSource},
     error::Error,
 };
-pub use authority::CERTIFICATE_FILE as AUTHORITY_CERTIFICATE;
+pub use authority::local_authority;
 
 use authority::Authority;
 

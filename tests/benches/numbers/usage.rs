@@ -31,6 +31,8 @@ pub(crate) async fn measure(settings: &Settings, report: &mut Report) {
     bench.fill(settings.projects);
     ingest(&bench, settings, report).await;
     reports(&bench, &own, settings, report).await;
+    print_plans(&bench, &own).await;
+    strangers(&bench, report).await;
     reads(&bench, settings, report).await;
     cost(&bench, &idle, before, report);
     cloud.finish().await;
@@ -96,7 +98,7 @@ impl<'a> Bench<'a> {
                         'Project ' || n, 'b' || lpad(to_hex(n), 7, '0'), 'us-east', 'nano', '2.3.1', 'serving', 'paused', now() - n * interval '1 second'
                  from generate_series(1, {projects}) n;"
         ));
-        // What a project of no great use leaves: requests and egress each day, and sizes that change now and then.
+        // What a project of no great use leaves: requests each day, and a size that changes now and then. The key is made when all rows are in.
         self.sql(&format!(
             "set maintenance_work_mem = '512MB';
              alter table usage_days drop constraint usage_days_pkey;
@@ -115,6 +117,13 @@ impl<'a> Bench<'a> {
                  on conflict do nothing;"
         ));
         self.sql("vacuum analyze");
+        self.sql("checkpoint");
+        eprintln!("the control database has {} bytes", self.sql("select pg_database_size('hearth')"));
+    }
+
+    /// Ends the control plane's sessions; it opens others, which begin with the settings of now.
+    fn reconnect(&self) {
+        self.sql("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'hearth' and pid <> pg_backend_pid()");
     }
 
     async fn timed(&self, request: reqwest::RequestBuilder) -> Duration {
@@ -209,32 +218,77 @@ async fn ingest(bench: &Bench<'_>, settings: &Settings, report: &mut Report) {
 /// Makes a request.
 type Ask<'a> = Box<dyn Fn() -> reqwest::RequestBuilder + 'a>;
 
-/// Reports over the whole month.
-async fn reports(bench: &Bench<'_>, own: &str, settings: &Settings, report: &mut Report) {
-    let projects = settings.projects;
+/// Prints the plans with which Postgres answers each report, as its `auto_explain` tells them.
+async fn print_plans(bench: &Bench<'_>, own: &str) {
+    let settings = [
+        ("session_preload_libraries", "auto_explain"),
+        ("auto_explain.log_min_duration", "0"),
+        ("auto_explain.log_analyze", "on"),
+        ("auto_explain.log_buffers", "on"),
+    ];
+    for (name, value) in settings {
+        bench.sql(&format!("alter database hearth set {name} = '{value}'"));
+    }
+    bench.reconnect();
+    let log = bench.cloud.home().join("control/logs/postgres.log");
+    for (what, .., request) in cases(bench, own) {
+        let begin = std::fs::metadata(&log).expect("the control database has a log").len();
+        bench.timed(request()).await;
+        let text = std::fs::read(&log).expect("the log can be read");
+        let text = String::from_utf8_lossy(&text[usize::try_from(begin).expect("small")..]).into_owned();
+        println!("\n== {what} ==");
+        // An entry's further lines are indented.
+        let mut shown = false;
+        for line in text.lines() {
+            let first = !line.starts_with('\t');
+            shown = if first { line.contains(" plan:") } else { shown };
+            if shown {
+                println!("{}", line.split_once("LOG:  ").map_or(line, |(_, rest)| rest));
+            }
+        }
+    }
+    bench.sql("alter database hearth reset all");
+    bench.reconnect();
+}
+
+type Case<'a> = (&'static str, usize, u128, Ask<'a>);
+
+/// Each report with how often it is asked for and how many milliseconds it may take.
+fn cases<'a>(bench: &'a Bench<'_>, own: &'a str) -> [Case<'a>; 7] {
     let month = format!("?start_date={}", (chrono::Utc::now() - chrono::Duration::days(30)).date_naive());
     let organization = bench.cloud.organization();
     let of_partner = format!("/usage{month}");
-    let cases: [(&str, usize, u128, Ask<'_>); 7] = [
-        ("partner total", 50, 200, Box::new(|| bench.as_partner(0, &of_partner))),
+    let of_other = of_partner.clone();
+    [
+        ("partner total", 50, 200, Box::new(move || bench.as_partner(0, &of_partner))),
         ("partner invoice preview", 50, 200, Box::new(|| bench.as_partner(0, "/invoice-preview"))),
         (
             "organization usage, 100 projects",
             50,
             50,
-            Box::new(|| bench.as_user(&format!("/usage/v1/organizations/{organization}"))),
+            Box::new(move || bench.as_user(&format!("/usage/v1/organizations/{organization}"))),
         ),
         (
             "invoice preview, 100 projects",
             50,
             200,
-            Box::new(|| bench.as_user(&format!("/billing/v1/{organization}/invoice-preview"))),
+            Box::new(move || bench.as_user(&format!("/billing/v1/{organization}/invoice-preview"))),
         ),
         ("30,000 in one partner: list", 200, 100, Box::new(|| bench.as_partner(1, "/projects?limit=100"))),
-        ("30,000 in one partner: metadata", 200, 100, Box::new(|| bench.as_partner(1, &format!("/{own}/metadata")))),
-        ("30,000 in one partner: total", 200, 100, Box::new(|| bench.as_partner(1, &of_partner))),
-    ];
-    for (what, runs, limit, request) in &cases {
+        (
+            "30,000 in one partner: metadata",
+            200,
+            100,
+            Box::new(move || bench.as_partner(1, &format!("/{own}/metadata"))),
+        ),
+        ("30,000 in one partner: total", 200, 100, Box::new(move || bench.as_partner(1, &of_other))),
+    ]
+}
+
+/// Reports over the whole month.
+async fn reports(bench: &Bench<'_>, own: &str, settings: &Settings, report: &mut Report) {
+    let projects = settings.projects;
+    for (what, runs, limit, request) in &cases(bench, own) {
         let mut times = Vec::new();
         bench.timed(request()).await;
         for _ in 0..*runs {
@@ -249,6 +303,40 @@ async fn reports(bench: &Bench<'_>, own: &str, settings: &Settings, report: &mut
             Some(worst <= *limit),
         );
     }
+}
+
+/// Whether the time of an answer tells what is another partner's from what is not there: asked in turns, so that both see the same machine.
+async fn strangers(bench: &Bench<'_>, report: &mut Report) {
+    const TURNS: usize = 1000;
+    let everything = "(select id from partners order by created_at, id limit 1)";
+    let foreign = bench.sql(&format!(
+        "select id from projects where name like 'Project %' and partner_id = {everything} limit {TURNS}"
+    ));
+    let absent = (0..TURNS).map(|number| format!("00000000-0000-4000-8000-{number:012x}"));
+    let (mut theirs, mut nobodys) = (Vec::new(), Vec::new());
+    for (foreign, absent) in foreign.lines().zip(absent) {
+        for (id, times) in [(foreign, &mut theirs), (&absent, &mut nobodys)] {
+            let request = bench.as_partner(1, &format!("/{id}/metadata"));
+            let begun = Instant::now();
+            let response = request.send().await.expect("the control plane answers");
+            assert_eq!(response.status(), 404);
+            let _body = response.bytes().await.expect("a body");
+            times.push(begun.elapsed());
+        }
+    }
+    let tell = |times: &mut Vec<Duration>| {
+        times.sort();
+        let at = |percent: usize| times.get(times.len() * percent / 100).map_or(0, Duration::as_micros);
+        (at(50), format!("p10 {}, p50 {}, p90 {} µs", at(10), at(50), at(90)), at(90) - at(10))
+    };
+    let ((theirs, of_theirs, spread), (nobodys, of_nobodys, _)) = (tell(&mut theirs), tell(&mut nobodys));
+    let apart = theirs.abs_diff(nobodys);
+    report.add(
+        format!("404 of another partner's project, {TURNS} each"),
+        format!("{of_theirs}; of none: {of_nobodys}"),
+        "medians apart ≤ a tenth of p10 to p90",
+        Some(apart * 10 <= spread),
+    );
 }
 
 /// Reads of single projects at a steady rate.

@@ -75,10 +75,34 @@ struct Project {
     id: String,
     host: String,
     api_key: String,
-    made_at: Instant,
+    /// Every process of its data plane there was.
+    runs: Vec<Run>,
     stored_bytes: i64,
     /// What the driver knows it used, with what was reported before the driver began.
     truth: Truth,
+}
+
+/// A process, in milliseconds since the machine was started.
+struct Run {
+    pid: i32,
+    started_ms: u64,
+    /// The earliest and the latest moment at which it can have ended.
+    ended_ms: Option<(u64, u64)>,
+}
+
+impl Run {
+    /// A process that runs, as the kernel knows it.
+    fn of(pid: i32) -> Self {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+        let started = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19)?.parse::<u64>().ok());
+        Self { pid, started_ms: started.expect("the kernel tells when it was started") * 10, ended_ms: None }
+    }
+}
+
+fn machine_ms() -> u64 {
+    let uptime = fs::read_to_string("/proc/uptime").expect("the kernel tells");
+    let seconds = uptime.split_whitespace().next().and_then(|text| text.parse::<f64>().ok());
+    (seconds.expect("a number") * 1000.0) as u64
 }
 
 struct Driver {
@@ -111,7 +135,6 @@ impl Driver {
         let mut driver =
             Self { cloud, clocks, http, partner, secret, projects: Vec::new(), random: 0x5eed, sequence: 1 };
         for number in 0..count {
-            let made_at = Instant::now();
             let body = json!({ "project_name": format!("chaos {number}") });
             let made = driver.partner_call(Method::POST, "/sync-embedded-project", Some(body)).await;
             let project = &made["project"];
@@ -119,11 +142,13 @@ impl Driver {
             let (id, api_key) = (text("id"), text("api_key"));
             let host = text("access_host");
             let host = host.trim_start_matches("https://").split(':').next().unwrap_or_default().to_owned();
-            let project = Project { id, host, api_key, made_at, stored_bytes: 0, truth: Truth::new() };
+            let project = Project { id, host, api_key, runs: Vec::new(), stored_bytes: 0, truth: Truth::new() };
             let plane = driver.plane(&project);
             plane.create_bucket("things", false).await;
             let _ = plane.put("/api/auth/config", &json!({ "requireEmailVerification": false })).await.expect(200);
             driver.projects.push(project);
+            let plane = driver.data_plane(number).expect("it serves");
+            driver.projects[number].runs.push(Run::of(plane));
         }
         driver.know_the_beginning().await;
         driver
@@ -237,12 +262,40 @@ impl Driver {
         }
     }
 
-    /// Kills the data plane of a project; whoever supervises it starts another.
+    /// Kills the data plane of a project; whoever supervises it starts another, and has seen its end by then.
     async fn kill_data_plane(&mut self, index: usize) {
-        if let Some(plane) = self.data_plane(index) {
-            kill(Pid::from_raw(plane), Signal::SIGKILL).expect("it was running a moment ago");
-        }
+        let killed_ms = machine_ms();
+        kill(Pid::from_raw(self.known_run(index).pid), Signal::SIGKILL).expect("it was running a moment ago");
         self.serves(index).await;
+        let next = Run::of(self.data_plane(index).expect("it serves"));
+        self.known_run(index).ended_ms = Some((killed_ms, next.started_ms));
+        self.projects[index].runs.push(next);
+    }
+
+    /// The process of a project that the driver knows to run; nobody else may have started another.
+    fn known_run(&mut self, index: usize) -> &mut Run {
+        let running = self.data_plane(index);
+        let run = self.projects[index].runs.last_mut().expect("it was made");
+        assert_eq!(running, Some(run.pid), "a data plane was replaced that the driver did not kill");
+        run
+    }
+
+    /// Deletes projects and waits until nothing is left of them.
+    async fn delete(&mut self, indexes: std::ops::Range<usize>) {
+        for index in indexes.clone() {
+            let begun_ms = machine_ms();
+            self.known_run(index).ended_ms = Some((begun_ms, u64::MAX));
+            self.partner_call(Method::DELETE, &format!("/{}", self.projects[index].id), None).await;
+        }
+        for index in indexes {
+            let id = self.projects[index].id.clone();
+            wait::until("nothing is left of the project", LIMIT, || async {
+                (self.cloud.processes_of_project(&id).is_empty() && !self.cloud.project_folders().contains(&id)).then_some(())
+            })
+            .await;
+            let run = self.projects[index].runs.last_mut().expect("it was made");
+            run.ended_ms = run.ended_ms.map(|(earliest, _)| (earliest, machine_ms()));
+        }
     }
 
     /// Process id of a project's data plane.
@@ -410,8 +463,8 @@ impl Driver {
         assert_eq!(parts, totals);
     }
 
-    /// A day on which nothing happens has what the last sample found; and no process was up for longer than there was time.
-    async fn check_gauges_and_time(&mut self) {
+    /// A day on which nothing happens has what the last sample found.
+    async fn check_gauges(&mut self) {
         let mut sizes = BTreeMap::new();
         for (index, project) in self.projects.iter().enumerate().skip(1) {
             let size = self.plane(project).sql_count("select pg_database_size(current_database())").await;
@@ -440,16 +493,23 @@ impl Driver {
                 assert!((*size..size + size / 10).contains(&bytes), "{bytes} instead of {size}: {row}");
             }
         }
+    }
+
+    /// Of projects that are gone, compute is the whole seconds of all their processes, each from its start to its end.
+    async fn check_compute(&self) {
+        let rows = self.daily().await;
         for project in &self.projects {
-            let seconds: f64 = self
-                .daily()
-                .await
-                .iter()
-                .filter(|row| row["project_id"] == project.id.as_str())
-                .filter_map(|row| row["ec2_compute"].as_f64())
-                .sum();
-            let lived = project.made_at.elapsed().as_secs_f64();
-            assert!(seconds > 0.0 && seconds <= lived, "{} was up {seconds} of {lived} s", project.id);
+            let of_project = rows.iter().filter(|row| row["project_id"] == project.id.as_str());
+            let reported: u64 = of_project.map(|row| row["ec2_compute"].as_u64().expect("whole seconds")).sum();
+            let (mut least_ms, mut most_ms) = (0, 0);
+            for Run { started_ms, ended_ms, .. } in &project.runs {
+                let (earliest, latest) = ended_ms.expect("it is gone");
+                least_ms += earliest - started_ms;
+                most_ms += latest - started_ms;
+            }
+            let truth = least_ms / 1000..=most_ms / 1000;
+            eprintln!("{}: {reported} s of {} processes, truth {truth:?}", project.id, project.runs.len());
+            assert!(truth.contains(&reported), "{}: {reported} s instead of {least_ms} to {most_ms} ms", project.id);
         }
     }
 
@@ -496,15 +556,13 @@ async fn nothing_is_lost_or_doubled_whatever_is_killed_repeated_or_dated_wrongly
         driver.clocks.pass(DAY_MS / i64::try_from(rounds).expect("small"));
     }
     // In the middle of the day, right after it was used.
-    let gone = driver.projects[0].id.clone();
     driver.request(0, Method::POST, "/functions/nothing", &["function_calls"]).await;
-    driver.partner_call(Method::DELETE, &format!("/{gone}"), None).await;
-    wait::until("the project is gone", LIMIT, || async {
-        driver.cloud.processes_of_project(&gone).is_empty().then_some(())
-    })
-    .await;
+    driver.delete(0..1).await;
     driver.check_truth().await;
-    driver.check_gauges_and_time().await;
+    driver.check_gauges().await;
+    driver.delete(1..count).await;
+    driver.check_compute().await;
+    driver.check_truth().await;
     driver.check_sums().await;
     driver.check_rebuild();
     driver.cloud.finish().await;

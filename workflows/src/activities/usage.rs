@@ -4,7 +4,7 @@ use std::io;
 
 use data_plane_contract::usage::{UsageAccepted, UsageBatch};
 use ids::ProjectId;
-use metering::Ledger;
+use metering::{Ledger, NotTaken};
 use reqwest::StatusCode;
 use saga::StepError;
 use secrecy::ExposeSecret as _;
@@ -27,19 +27,20 @@ pub async fn report_rest(world: &World, project_id: ProjectId) -> Outcome {
     let now = world.clock.now();
     let (mut ledger, journal) =
         Ledger::open(folder.path(), &format!("data-plane:{project_id}"), now).map_err(unreadable)?;
+    ledger.count_runs(project_id, None);
     ledger.flush(&journal, now, Vec::new()).map_err(unreadable)?;
-    let source = ledger.spool().source().to_owned();
-    loop {
-        let records = ledger.spool().unacknowledged(BATCH).map_err(unreadable)?;
-        let Some(first) = records.first().map(|record| record.sequence) else { return Ok(()) };
-        let batch = UsageBatch { source: source.clone(), records };
-        let Some(UsageAccepted { sequence }) = send(world, project_id, &batch).await? else { return Ok(()) };
-        if sequence < first {
-            tracing::error!(project.id = %project_id, source, stored = sequence, first, "usage records before the project's oldest are missing; its rest cannot be counted");
-            return Ok(());
+    while let Some(batch) = ledger.spool().batch(BATCH).map_err(unreadable)? {
+        let Some(accepted) = send(world, project_id, &batch).await? else { return Ok(()) };
+        match ledger.spool().taken(&batch, &accepted) {
+            Ok(()) => {}
+            Err(NotTaken::Spool(error)) => return Err(unreadable(error)),
+            Err(error) => {
+                tracing::error!(project.id = %project_id, source = batch.source, error = %error, "the rest of a project's usage cannot be counted");
+                return Ok(());
+            }
         }
-        ledger.spool().acknowledge(sequence).map_err(unreadable)?;
     }
+    Ok(())
 }
 
 /// Sends a batch as the data plane would, with no more rights than it has. None when the records can never be taken.

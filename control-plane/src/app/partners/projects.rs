@@ -224,8 +224,7 @@ pub(crate) async fn page(
     let after = match after {
         None => None,
         Some(id) => {
-            let last = store::projects::find_for_operation(&mut snapshot, id).await?;
-            let last = last.filter(|project| project.partner_id == Some(partner.id));
+            let last = store::projects::find_ever_of_partner(&mut snapshot, partner.id, id).await?;
             Some(last.map(|project| (project.created_at, project.id)).ok_or_else(projects::not_found)?)
         }
     };

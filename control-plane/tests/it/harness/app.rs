@@ -220,7 +220,7 @@ pub(crate) struct App {
     pub(crate) engine: Arc<FakeEngine>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) pool: PgPool,
-    _watch: Watch,
+    watch: Watch,
 }
 
 impl App {
@@ -241,7 +241,7 @@ impl App {
             id: None,
             organization: bootstrapped.organization_id.to_string(),
         };
-        Self { admin, bootstrapped, engine, clock, pool, _watch: watch }
+        Self { admin, bootstrapped, engine, clock, pool, watch }
     }
 
     pub(crate) fn master_key(&self) -> &'static MasterKey {
@@ -300,6 +300,11 @@ impl App {
         let (id, user_id) = (MemberId::generate(), user.id.expect("made by this test"));
         let organization_id = organization.parse().expect("an id");
         store::members::insert(&mut conn, id, organization_id, user_id, role, self.now()).await.expect("inserts");
+    }
+
+    /// What the control database was asked since this was last called.
+    pub(crate) fn statements(&self) -> Vec<String> {
+        self.watch.statements()
     }
 
     pub(crate) async fn count(&self, table: &str) -> i64 {

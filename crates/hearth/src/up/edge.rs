@@ -1,6 +1,6 @@
 //! The local provider and the gateway: what serves projects, with or without a control plane.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use gateway::{GatewayConfig, GatewayHandle, TlsSource, UsageTarget};
 use model::regions::Region;
@@ -68,12 +68,14 @@ pub(crate) async fn start_gateway(
     started.map_err(|cause| Failure::caused("Could not start the gateway", cause))
 }
 
-/// The certificate authority that signs the gateway's certificate, once a gateway has made it; none with the operator's own certificate.
-pub(crate) fn authority(settings: &UpSettings, home: &Home) -> Option<String> {
+/// The certificate authority that signs the gateway's certificate; none with the operator's own certificate. It is made here if no gateway has
+/// run yet, so that what a control plane announces is what its gateway will show.
+pub(crate) fn authority(settings: &UpSettings, home: &Home) -> Result<Option<String>, Failure> {
     if settings.tls_cert.is_some() {
-        return None;
+        return Ok(None);
     }
-    fs::read_to_string(home.join(AUTHORITY_FOLDER).join(gateway::AUTHORITY_CERTIFICATE)).ok()
+    let authority = gateway::local_authority(&home.join(AUTHORITY_FOLDER));
+    authority.map(Some).map_err(|cause| Failure::caused("Could not make the local certificate authority", cause))
 }
 
 /// The data-plane binary of the settings, or the one beside this binary.

@@ -4,6 +4,7 @@
 
 mod edge;
 mod parts;
+mod price_lists;
 mod shared_clients;
 mod waker;
 

@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use workflows::{EmbeddedEngine, GatewayAddresses, Paces, Worker, World, idle_pause};
 
-use super::{edge, shared_clients};
+use super::{edge, price_lists, shared_clients};
 use crate::{
     announcement::{Admin, Announcement},
     failure::Failure,
@@ -81,6 +81,7 @@ impl Parts {
             }
         }
         let shared = shared_clients::read(settings)?;
+        price_lists::take_into_use(settings)?;
         progress.step("starting the control database");
         let pool = self.start_control_database(settings, role, home).await?;
         let node = match role.includes(Role::Worker) {
@@ -260,7 +261,7 @@ impl Parts {
             gateway_http_url: format!("http://{}", settings.gateway_http_addr),
             gateway_https_url: format!("https://{}", settings.gateway_https_addr),
             gateway_postgres_address: settings.postgres_address().map(|address| address.to_string()),
-            ca_pem: edge::authority(settings, home),
+            ca_pem: edge::authority(settings, home)?,
             admin,
             organization_id,
         })

@@ -12,7 +12,7 @@ use chrono::NaiveDate;
 use crate::limits::Plan;
 
 pub use invoice::{Bill, Invoice, Line, Part, Priced, Share, Used, invoice};
-pub use prices::{ComputePrices, Edition, MetricPrice, PriceList, edition, price_list};
+pub use prices::{ComputePrices, Edition, MetricPrice, PriceError, PriceList, edition, price_list, use_price_lists};
 
 /// What usage of a period that begins on a day costs beyond the plan's own price.
 #[must_use]

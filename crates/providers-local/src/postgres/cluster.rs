@@ -185,7 +185,7 @@ impl Cluster {
     }
 
     fn note(&self, identity: &Identity, ready: bool) -> Result<()> {
-        let noted = Noted { identity: identity.clone(), ready };
+        let noted = Noted { identity: identity.clone(), ready, instance_type: None };
         noted.save(&self.note).doing(|| format!("writing {}", self.note.display()))
     }
 
