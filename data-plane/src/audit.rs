@@ -1,11 +1,12 @@
 //! Audit rows. Every change an administrator asks for is noted before it is looked at, and closed with its outcome once it is answered
 //! ([`Watch`]); every change that was made writes a row of its own ([`Audit`]). A change whose rows cannot be written fails.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
 use http::{Method, StatusCode, request::Parts};
 use serde_json::Value;
+use tokio::sync::Mutex;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -22,13 +23,15 @@ const PATH_MAX: usize = 256;
 #[derive(Debug)]
 struct Noted {
     request: String,
-    row: OnceLock<Uuid>,
+    /// Held while the row is written.
+    row: Arc<Mutex<Option<Uuid>>>,
 }
 
 /// Closes the row of a request that may change something. Dropped before the answer, it says that the client has left or a handler panicked.
 pub(crate) struct Watch {
     app: Arc<App>,
     noted: Arc<Noted>,
+    status: Option<StatusCode>,
     closed: bool,
 }
 
@@ -39,15 +42,17 @@ impl Watch {
             return None;
         }
         let path: String = request.uri().path().chars().take(PATH_MAX).collect();
-        let noted = Arc::new(Noted { request: format!("{} {path}", request.method()), row: OnceLock::new() });
+        let noted = Arc::new(Noted { request: format!("{} {path}", request.method()), row: Arc::default() });
         request.extensions_mut().insert(Arc::clone(&noted));
-        Some(Self { app: Arc::clone(app), noted, closed: false })
+        Some(Self { app: Arc::clone(app), noted, status: None, closed: false })
     }
 
     /// Notes how the request was answered.
     pub(crate) async fn end(mut self, status: StatusCode) {
-        if let Some(id) = self.noted.row.get() {
-            close(&self.app, *id, status.as_str()).await;
+        self.status = Some(status);
+        let row = *self.noted.row.lock().await;
+        if let Some(id) = row {
+            close(&self.app, id, status.as_str()).await;
         }
         self.closed = true;
     }
@@ -55,12 +60,22 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let row = self.noted.row.get().copied().filter(|_| !self.closed);
-        let outcome = if std::thread::panicking() { "500" } else { "abandoned" };
-        if let (Some(id), Ok(runtime)) = (row, tokio::runtime::Handle::try_current()) {
-            let app = Arc::clone(&self.app);
-            runtime.spawn(async move { close(&app, id, outcome).await });
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.closed {
+            return;
         }
+        let outcome = match self.status {
+            Some(status) => status.as_str().to_owned(),
+            None if std::thread::panicking() => "500".to_owned(),
+            None => "abandoned".to_owned(),
+        };
+        let (app, row) = (Arc::clone(&self.app), Arc::clone(&self.noted.row));
+        runtime.spawn(async move {
+            let row = *row.lock().await;
+            if let Some(id) = row {
+                close(&app, id, &outcome).await;
+            }
+        });
     }
 }
 
@@ -68,22 +83,23 @@ impl Drop for Watch {
 ///
 /// # Errors
 /// 500 `Failed to create audit log`.
-pub(crate) async fn open(app: &Arc<App>, parts: &mut Parts, caller: &Caller) -> Result<()> {
-    let Some(noted) = parts.extensions.get::<Arc<Noted>>().cloned().filter(|noted| noted.row.get().is_none()) else {
+pub(crate) async fn open(app: &Arc<App>, parts: &Parts, caller: &Caller) -> Result<()> {
+    let Some(noted) = parts.extensions.get::<Arc<Noted>>().cloned() else { return Ok(()) };
+    let mut row = Arc::clone(&noted.row).lock_owned().await;
+    if row.is_some() {
         return Ok(());
-    };
+    }
     let ClientAddress(address) = ClientAddress::of(&parts.headers, &parts.extensions, &app.config.trust_proxy);
-    let client = app.pools.internal().await?;
-    let row = client
-        .query_one(
-            "insert into system.audit_requests (actor, request, ip_address) values ($1, $2, $3) returning id",
-            &[&caller.actor(), &noted.request, &address],
-        )
-        .await
-        .map_err(|error| unwritten(&error))?;
-    // Nobody else opens the row of this request.
-    let _first = noted.row.set(row.get(0));
-    Ok(())
+    let (app, actor) = (Arc::clone(app), caller.actor().to_owned());
+    // A task of its own: when the client leaves meanwhile, it is still known which row is to be closed.
+    let written = tokio::spawn(async move {
+        let client = app.pools.internal().await?;
+        let sql = "insert into system.audit_requests (actor, request, ip_address) values ($1, $2, $3) returning id";
+        let inserted = client.query_one(sql, &[&actor, &noted.request, &address]).await;
+        *row = Some(inserted.map_err(|error| unwritten(&error))?.get(0));
+        Ok::<_, Error>(())
+    });
+    written.await.map_err(|error| Error::internal("write an audit row", &error))?
 }
 
 /// The act is done or refused; that its row stays open is for the operator to know, not for the caller.

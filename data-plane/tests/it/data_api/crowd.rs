@@ -37,11 +37,11 @@ async fn ask_all(stage: &Stage, client: usize) {
             }
             2 => {
                 let subject = format!("00000000-0000-0000-0000-{client:012}");
-                let answer = stage.ask(&case("GET /rpc/who", Some(&subject))).await;
+                let answer = stage.ask(&case("GET /rpc/whose", Some(&subject))).await;
                 assert_eq!((answer.status, &answer.body), (200, &json!(subject)));
             }
             3 => {
-                let answer = stage.ask(&case("GET /hidden?select=id", Some("anon"))).await;
+                let answer = stage.ask(&case("GET /out_of_sight?select=id", Some("anon"))).await;
                 assert_eq!((answer.status, &answer.body["code"]), (401, &json!("42501")), "{answer:?}");
             }
             _ => {
@@ -72,11 +72,11 @@ async fn each_of_many_gets_its_own_answer() {
     direct
         .batch_execute(
             "set role project_admin;
-             create table hidden (id int);
-             revoke all on hidden from anon;
-             create function who() returns text language sql stable as $$ select current_setting('request.jwt.claims')::json->>'sub' $$;
+             create table out_of_sight (id int);
+             revoke all on out_of_sight from anon;
+             create function whose() returns text language sql stable as $$ select current_setting('request.jwt.claims')::json->>'sub' $$;
              create function queue() returns int language sql stable as $$ select 1 from pg_advisory_xact_lock_shared(1) $$;
-             grant execute on function who, queue to anon, authenticated;
+             grant execute on function whose, queue to anon, authenticated;
              reset role;",
         )
         .await
