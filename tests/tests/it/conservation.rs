@@ -269,8 +269,9 @@ impl Driver {
         kill(Pid::from_raw(self.known_run(index).pid), Signal::SIGKILL).expect("it was running a moment ago");
         self.serves(index).await;
         let next = Run::of(self.data_plane(index).expect("it serves"));
-        self.known_run(index).ended_ms = Some((killed_ms, next.started_ms));
-        self.projects[index].runs.push(next);
+        let runs = &mut self.projects[index].runs;
+        runs.last_mut().expect("it was made").ended_ms = Some((killed_ms, next.started_ms));
+        runs.push(next);
     }
 
     /// The process of a project that the driver knows to run; nobody else may have started another.
