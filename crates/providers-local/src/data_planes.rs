@@ -174,9 +174,12 @@ impl Node {
         let instance_type = value(&variables, INSTANCE_TYPE).map(|name| name.expose_secret().to_owned());
         let noted = Noted { identity: identity.clone(), ready: false, instance_type };
         noted.save(&note).doing(doing)?;
-        if let Some(process) = identity.watch().doing(doing)? {
-            let (folder, identity) = (folder.clone(), identity.clone());
-            tokio::spawn(async move { runs::watch_end(&folder, &identity, &process).await });
+        match identity.watch().doing(doing)? {
+            Some(process) => {
+                let (folder, identity) = (folder.clone(), identity.clone());
+                tokio::spawn(async move { runs::watch_end(&folder, &identity, &process).await });
+            }
+            None => runs::note_end(folder, &identity),
         }
         wait_listening(id, &identity, port, &log, record.owner).await?;
         Noted { ready: true, ..noted }.save(&note).doing(doing)?;

@@ -7,7 +7,7 @@ use std::{
     process::Output,
 };
 
-use tests::Cloud;
+use tests::{Cloud, Options};
 
 /// One sentence on standard error, status 1.
 #[track_caller]
@@ -108,5 +108,35 @@ async fn the_operator_sees_operations() {
     assert_eq!(operation["state"], "succeeded", "{operation}");
     let steps = operation["steps"].as_array().expect("an operation has steps");
     assert!(!steps.is_empty() && steps.iter().all(|step| step["state"] == "done"), "{operation}");
+    cloud.finish().await;
+}
+
+#[tokio::test]
+async fn prices_are_the_operators_and_change_on_a_date() {
+    let month = chrono::Utc::now().format("%Y-%m-01").to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    // The first user's organization is on the team plan.
+    let list = format!(
+        "plan = 'team'\ncurrency = 'EUR'\n
+         [[editions]]\neffective_from = '2020-01-01'\nmonthly_micros = 7_000_000\n
+         [[editions]]\neffective_from = '{month}'\nmonthly_micros = 9_500_000\n"
+    );
+    fs::write(folder.path().join("team.toml"), &list).expect("writes");
+    let arguments = vec!["--plans-dir".to_owned(), folder.path().display().to_string()];
+    let mut cloud = Cloud::start_with(Options { arguments, ..Options::default() }).await;
+    let api = cloud.api();
+    let plans = api.get("/billing/v1/plans").await.expect(200);
+    let plan = |name: &str| plans["plans"].as_array().and_then(|plans| plans.iter().find(|plan| plan["plan"] == name));
+    let team = plan("team").expect("it has prices");
+    assert_eq!((&team["currency"], &team["monthly_micros"]), (&"EUR".into(), &9_500_000.into()));
+    assert_eq!(plan("pro").expect("it has prices")["monthly_micros"], 25_000_000, "plans without a file keep theirs");
+    for (cycle, owed) in [("current", 9_500_000), ("previous", 7_000_000)] {
+        let path = format!("/billing/v1/{}/invoice-preview?cycle={cycle}", cloud.organization());
+        assert_eq!(api.get(&path).await.expect(200)["total_micros"], owed, "{cycle}");
+    }
+    fs::write(folder.path().join("team.toml"), list.replace("9_500_000", "-1")).expect("writes");
+    assert!(cloud.terminate().await.success());
+    let output = cloud.command(&["up"]).output().expect("hearth runs");
+    assert_refused(&output, "monthly_micros must not be negative");
     cloud.finish().await;
 }

@@ -94,7 +94,8 @@ impl Run {
     /// A process that runs, as the kernel knows it.
     fn of(pid: i32) -> Self {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-        let started = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19)?.parse::<u64>().ok());
+        let started =
+            stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19)?.parse::<u64>().ok());
         Self { pid, started_ms: started.expect("the kernel tells when it was started") * 10, ended_ms: None }
     }
 }
@@ -268,8 +269,9 @@ impl Driver {
         kill(Pid::from_raw(self.known_run(index).pid), Signal::SIGKILL).expect("it was running a moment ago");
         self.serves(index).await;
         let next = Run::of(self.data_plane(index).expect("it serves"));
-        self.known_run(index).ended_ms = Some((killed_ms, next.started_ms));
-        self.projects[index].runs.push(next);
+        let runs = &mut self.projects[index].runs;
+        runs.last_mut().expect("it was made").ended_ms = Some((killed_ms, next.started_ms));
+        runs.push(next);
     }
 
     /// The process of a project that the driver knows to run; nobody else may have started another.
@@ -290,7 +292,8 @@ impl Driver {
         for index in indexes {
             let id = self.projects[index].id.clone();
             wait::until("nothing is left of the project", LIMIT, || async {
-                (self.cloud.processes_of_project(&id).is_empty() && !self.cloud.project_folders().contains(&id)).then_some(())
+                (self.cloud.processes_of_project(&id).is_empty() && !self.cloud.project_folders().contains(&id))
+                    .then_some(())
             })
             .await;
             let run = self.projects[index].runs.last_mut().expect("it was made");
