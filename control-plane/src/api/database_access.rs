@@ -14,13 +14,10 @@ use utoipa::ToSchema;
 
 use super::Answer;
 use crate::{
-    app::projects::database_access::{self, MASK, Reader},
+    app::projects::database_access::{self, MASK, Reader, SSL_MODE},
     http::extract::ProjectPath,
     state::State,
 };
-
-/// What clients are told to ask for at least. `verify-full` works too, with the certificate authority of the gateway.
-const SSL_MODE: &str = "require";
 
 pub(super) fn routes() -> Router<State> {
     Router::new()

@@ -26,6 +26,9 @@ use crate::{
 /// Stands for the password, which is asked for by itself so that every reading of it is audited.
 pub(crate) const MASK: &str = "********";
 
+/// What clients are told to ask for at least. `verify-full` works too, with the certificate authority of the gateway.
+pub(crate) const SSL_MODE: &str = "require";
+
 /// Who asks.
 pub(crate) enum Reader {
     /// Somebody who may see the project.
@@ -131,7 +134,7 @@ fn url(host: &str, app_key: &str, port: u16, base_domain: &str) -> String {
         true => ("localhost", format!("&options=endpoint%3D{app_key}")),
         false => (host, String::new()),
     };
-    format!("postgresql://{DEVELOPER_ROLE}:{MASK}@{host}:{port}/{DATABASE}?sslmode=require{option}")
+    format!("postgresql://{DEVELOPER_ROLE}:{MASK}@{host}:{port}/{DATABASE}?sslmode={SSL_MODE}{option}")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::facts::{Disagreement, Merged};
 use super::partitions;
 use super::renames::Aligned;
 use super::rewriting::name_spaces;
-use crate::catalog::{Fact, Identity, Kind};
+use crate::catalog::{Catalog, Fact, Identity, Kind};
 
 /// Everything in the merged whole that Postgres would refuse although each side has it.
 pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
@@ -118,6 +118,11 @@ fn name_collisions(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     found
 }
 
+/// Whether a side has all of these facts as they are.
+pub(super) fn says_all(side: &Catalog, facts: &[&Fact]) -> bool {
+    facts.iter().all(|fact| side.get(&fact.identity).is_some_and(|known| known.says_the_same(fact)))
+}
+
 /// One primary key per table, over columns that are not null; one source of values per column.
 fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut found = Vec::new();
@@ -125,11 +130,7 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let named = |fact: &&Fact| fact.kind == Kind::Constraint && fact.text("type") == "not_null";
     let not_null: HashSet<&Identity> = merged.catalog.iter().filter(named).flat_map(|fact| &fact.depends_on).collect();
     // What one side has alike was tried there.
-    let tried = |facts: &[&Fact]| {
-        [&aligned.target, &aligned.source].into_iter().any(|side| {
-            facts.iter().all(|fact| side.get(&fact.identity).is_some_and(|known| known.says_the_same(fact)))
-        })
-    };
+    let tried = |facts: &[&Fact]| [&aligned.target, &aligned.source].into_iter().any(|side| says_all(side, facts));
     let settled = |identity: &Identity| merged.disagreements.iter().any(|known| known.identity == *identity);
     let differs = |identity: &Identity| {
         let target = aligned.target.get(identity);
@@ -221,11 +222,7 @@ fn keys_under_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement
             .filter_map(|needed| merged.catalog.get(needed));
         for key in keys {
             let sides = [&aligned.target, &aligned.source];
-            let tried = sides.into_iter().any(|side| {
-                side.get(&reference.identity).is_some_and(|known| known.says_the_same(reference))
-                    && side.get(&key.identity).is_some_and(|known| known.says_the_same(key))
-            });
-            if tried {
+            if sides.into_iter().any(|side| says_all(side, &[reference, key])) {
                 continue;
             }
             let hint = format!(

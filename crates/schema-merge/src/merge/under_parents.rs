@@ -2,9 +2,10 @@
 
 use hashbrown::HashSet;
 
+use super::collisions::says_all;
 use super::facts::{Disagreement, Merged};
 use super::renames::Aligned;
-use crate::catalog::{Catalog, Fact, Identity, Kind};
+use crate::catalog::{Fact, Identity, Kind};
 use crate::plan::spelled_out;
 
 /// Fields in which a column is its parent's.
@@ -27,13 +28,17 @@ pub(super) fn misfits(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
         return Vec::new();
     }
     let full = spelled_out(catalog);
+    // As each side has it in full: what one of them has alike was tried there.
+    let sides = [&aligned.target, &aligned.source].map(spelled_out);
     let mut found: Vec<Disagreement> = Vec::new();
     for (link, child, parent) in links.iter().filter(|(_, _, parent)| catalog.contains(parent)) {
         for column in own.iter().filter(|column| column.parent.as_ref() == Some(child)) {
             let above = full.get(&Identity::new(Kind::Column, format!("{}.{}", parent.path(), column.identity.last())));
             let Some(reason) = misfit(link, column, above) else { continue };
             let parts: Vec<&Fact> = [*link, *column].into_iter().chain(above).collect();
-            if tried(aligned, &parts) || found.iter().any(|known| known.identity == column.identity) {
+            if sides.iter().any(|side| says_all(side, &parts))
+                || found.iter().any(|known| known.identity == column.identity)
+            {
                 continue;
             }
             let hint = format!("{} {reason} of its parent {parent}. Make them agree, or rename one.", column.identity);
@@ -55,15 +60,6 @@ fn misfit(link: &Fact, column: &Fact, above: Option<&Fact>) -> Option<&'static s
         Some(_) => None,
         None => (link.kind == Kind::Partition).then_some("is no column"),
     }
-}
-
-/// What one side has alike was tried there.
-fn tried(aligned: &Aligned, parts: &[&Fact]) -> bool {
-    let has = |side: &Catalog| {
-        let full = spelled_out(side);
-        parts.iter().all(|part| full.get(&part.identity).is_some_and(|known| known.says_the_same(part)))
-    };
-    [&aligned.target, &aligned.source].into_iter().any(has)
 }
 
 /// Whether a column of a partition only repeats its parent's.
