@@ -77,8 +77,12 @@ pub(crate) fn convertible(from: &Fact, to: &Fact, catalog: &Catalog) -> bool {
             .iter()
             .any(|needed| matches!(needed.kind_word(), "enum" | "composite" | "range") && needed.path() == element)
     };
-    let own = |name: &str| CASTS.iter().any(|(known, _)| *known == name.trim_end_matches("[]"));
-    let apart = made(from, &old) && own(&new) || own(&old) && made(to, &new);
+    let own = |name: &str, other: &str| {
+        let element = name.trim_end_matches("[]");
+        CASTS.iter().any(|(known, _)| *known == element)
+            || TEXTS.contains(&element) && name.ends_with("[]") && !other.ends_with("[]")
+    };
+    let apart = made(from, &old) && own(&new, &old) || own(&old, &new) && made(to, &new);
     let castable = castable(&under_domains(&old, catalog), &under_domains(&new, catalog), catalog);
     castable && (!apart || catalog.iter().any(|fact| made_by_user(fact, &old, &new)))
 }
@@ -109,6 +113,33 @@ pub(crate) fn comparable(one: &str, other: &str) -> bool {
     };
     let known = |name: &str| family(name).is_some() || CASTS.iter().any(|(known, _)| *known == name);
     one == other || !known(&one) || !known(&other) || family(&one).is_some() && family(&one) == family(&other)
+}
+
+/// Pairs that Postgres converts when it is told to, but not when a value of the one is stored as the other.
+const EXPLICIT: &[(&str, &[&str])] = &[
+    ("boolean", &["integer"]),
+    ("integer", &["boolean", "bit"]),
+    ("bigint", &["bit"]),
+    ("bit", &["integer", "bigint"]),
+    ("jsonb", &["boolean", "smallint", "integer", "bigint", "numeric", "real", "double precision"]),
+];
+
+/// False when a value of the one type surely cannot be stored as the other without being told how.
+pub(crate) fn assignable(from: &str, to: &str, catalog: &Catalog) -> bool {
+    let (from, to) = (under_domains(&plain(from), catalog), under_domains(&plain(to), catalog));
+    let text = |name: &str| TEXTS.contains(&name);
+    let made = |name: &str| {
+        let element = name.trim_end_matches("[]");
+        [Kind::Enum, Kind::Composite, Kind::Range].iter().any(|kind| catalog.contains(&Identity::new(*kind, element)))
+    };
+    if from == to || text(&to) || catalog.iter().any(|fact| made_by_user(fact, &from, &to)) {
+        return true;
+    }
+    !text(&from)
+        && !made(&from)
+        && !made(&to)
+        && !EXPLICIT.iter().any(|(known, others)| *known == from && others.contains(&to.as_str()))
+        && castable(&from, &to, catalog)
 }
 
 fn made_by_user(fact: &Fact, from: &str, to: &str) -> bool {
@@ -145,6 +176,10 @@ mod tests {
         assert!(castable("character varying(20)", "uuid", &catalog));
         assert!(castable("integer[]", "bigint[]", &catalog));
         assert!(!castable("integer", "integer[]", &catalog));
+        assert!(assignable("integer", "text", &catalog));
+        assert!(assignable("integer", "bigint", &catalog));
+        assert!(!assignable("text", "integer", &catalog));
+        assert!(!assignable("jsonb", "integer", &catalog));
         assert!(castable("timestamp(3) without time zone", "date", &catalog));
         assert!(castable("public.mood", "integer", &catalog));
         let mut catalog = Catalog::default();

@@ -18,12 +18,12 @@ mod text_search;
 mod types;
 
 pub(crate) use access::{grant_statement, revoke_statement, strip_statement};
-pub(crate) use casting::comparable;
+pub(crate) use casting::{assignable, comparable};
 pub(crate) use composites::create_composite;
 pub(crate) use domains::create_domain;
 pub(crate) use inheritance::{clause as inherits_clause, not_of_type, of_type};
 pub(crate) use keys::{adopt_index, attach_index, index_name};
-pub(crate) use relations::{column_definition, create_sequence_aside, create_table, options_clause};
+pub(crate) use relations::{column_definition, create_sequence_aside, create_table, forget_storage, options_clause};
 pub(crate) use routines::{privileged, stub};
 pub(crate) use rules::create_materialized_view;
 pub(crate) use types::{enum_additions, label_renames, relabelled, rename_labels};
@@ -114,7 +114,7 @@ pub(crate) fn create(fact: &Fact) -> Vec<Piece> {
         }
         Kind::ClusteredOn => vec![Piece::new(keys::clustered_on(fact))],
         Kind::View => vec![Piece::new(routines::create_view(fact, false))],
-        Kind::MaterializedView => rules::create_materialized_view(fact, false),
+        Kind::MaterializedView => rules::create_materialized_view(fact, &[]),
         Kind::Rule => rules::create_rule(fact),
         Kind::Trigger => routines::create_trigger(fact),
         Kind::RowSecurity => relations::row_security(None, fact),

@@ -195,13 +195,17 @@ pub(crate) fn alter_column(from: &Fact, to: &Fact, catalog: &Catalog) -> Change 
     }
     let mut before = from.clone();
     if retyped {
-        // Another type brings its own storage and compression.
-        for field in ["storage", "compression"] {
-            before.fields.insert(field.to_owned(), Value::Null);
-        }
+        forget_storage(&mut before);
     }
     pieces.extend(storage(Some(&before), to));
     Change::InPlace(pieces)
+}
+
+/// What `alter column … type` does beside: the type, even if it is the same, brings its own storage and compression.
+pub(crate) fn forget_storage(column: &mut Fact) {
+    for field in ["storage", "compression"] {
+        column.fields.insert(field.to_owned(), Value::Null);
+    }
 }
 
 fn in_primary_key(column: &Fact, catalog: &Catalog) -> bool {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::relations::{option_changes, options_clause};
 use super::{Change, Piece, owner};
-use crate::catalog::Fact;
+use crate::catalog::{Fact, Kind};
 
 /// A rule and, where it is not plainly enabled, its state.
 pub(crate) fn create_rule(fact: &Fact) -> Vec<Piece> {
@@ -65,26 +65,27 @@ fn target(fact: &Fact) -> Piece {
     Piece::new(format!("alter statistics {} set statistics {target}", fact.identity.path()))
 }
 
-/// A materialized view, filled when the data it reads is there.
-pub(crate) fn create_materialized_view(fact: &Fact, reads_others: bool) -> Vec<Piece> {
+/// A materialized view, filled when what it reads, also through other views, is filled and its owner may read it.
+pub(crate) fn create_materialized_view(fact: &Fact, read: &[&Fact]) -> Vec<Piece> {
     let path = fact.identity.path();
     let definition = fact.text("definition").trim().trim_end_matches(';');
     let options = options_clause(&fact.list("options"));
     let create = format!("create materialized view {path}{options} as\n{definition}");
-    let read: Vec<String> = fact
-        .depends_on
+    let others: Vec<String> = read
         .iter()
-        .filter(|needed| needed.kind_word() == "materialized_view")
-        .map(|needed| format!("{}::pg_catalog.regclass", super::literal(needed.path())))
+        .filter(|read| read.kind == Kind::MaterializedView)
+        .map(|read| format!("{}::pg_catalog.regclass", super::literal(read.identity.path())))
         .collect();
-    // Nothing can be read from one that is not filled itself, nor by an owner who may not.
-    let filled = match read.as_slice() {
+    let filled = match others.as_slice() {
         [] => String::new(),
         others => format!(
             "if exists (select from pg_catalog.pg_class c where c.oid in ({}) and not c.relispopulated) then return; end if; ",
             others.join(", ")
         ),
     };
+    let reads_others = read.iter().any(|read| {
+        read.kind != Kind::Schema && read.optional("owner").is_some_and(|owner| owner != fact.text("owner"))
+    });
     let allowed = if reads_others { " exception when insufficient_privilege then null;" } else { "" };
     let mut pieces = if filled.is_empty() && !reads_others {
         vec![Piece::after_data(create)]

@@ -21,6 +21,7 @@ pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     found.extend(view_columns(aligned, merged));
     found.extend(super::under_parents::misfits(aligned, merged));
     found.extend(super::key_types::mismatched(aligned, &merged.catalog));
+    found.extend(super::default_types::mismatched(aligned, &merged.catalog));
     found
 }
 
@@ -175,6 +176,15 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
                     found.push(both(&column.identity, "S15", hint, parts));
                 }
             }
+        }
+        if fact.kind == Kind::Column
+            && fact.fields.get("identity").is_some_and(|identity| !identity.is_null())
+            && !fact.flag("not_null")
+            && !tried(&[fact])
+            && !settled(&fact.identity)
+        {
+            let hint = format!("{} became identity on one side and may be null on the other.", fact.identity);
+            found.push(both(&fact.identity, "S15", hint, vec![fact.identity.clone()]));
         }
         let column = match fact.kind {
             Kind::Default => fact.parent.as_ref(),

@@ -6,6 +6,7 @@
 
 mod collisions;
 mod concurrent;
+mod default_types;
 mod describing;
 mod drops;
 mod facts;

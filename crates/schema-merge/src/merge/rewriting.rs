@@ -72,9 +72,11 @@ fn replace_word(text: &str, old: &str, new: &str, scope: Where) -> String {
             }
         }
         let character = rest.chars().next().unwrap_or_default();
+        // A quoted name is one word, whatever characters it has.
+        let end = if character == '"' && !quoted { word_end(rest) } else { character.len_utf8() };
         quoted ^= character == '\'';
-        out.push(character);
-        index += character.len_utf8();
+        out.push_str(&rest[..end]);
+        index += end;
     }
     out
 }
@@ -253,6 +255,10 @@ mod tests {
         assert_eq!(
             rewrite("SELECT t.a FROM public.t JOIN public.t2", &old, &new),
             "SELECT u.a FROM public.u JOIN public.t2"
+        );
+        assert_eq!(
+            rewrite("SELECT t.\"it's\", t.\"of t.a\", t.b FROM public.t", &old, &new),
+            "SELECT u.\"it's\", u.\"of t.a\", u.b FROM public.u"
         );
         let (old, new) = (Identity::new(Kind::Schema, "app"), Identity::new(Kind::Schema, "core"));
         assert_eq!(

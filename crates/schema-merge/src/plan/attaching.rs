@@ -63,11 +63,12 @@ impl<'a> Builder<'a> {
         let mut edges = Vec::new();
         for key in self.from.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign") {
             let Some(node) = self.dropping.get(&key.identity) else { continue };
-            if key.parent.as_ref().and_then(|own| self.dropping.get(own)) == Some(node) {
-                continue;
-            }
+            let with_table = key.parent.as_ref().and_then(|own| self.dropping.get(own)) == Some(node);
+            let family = self.families.ancestors(key.parent.as_ref());
             for (above, table) in &links {
-                if self.points_at(key, above) {
+                // Tables that refer to each other within a partitioned one leave it first.
+                let within = with_table && key.parent.iter().chain(&family).any(|own| above.contains(own));
+                if self.points_at(key, above) && !within {
                     edges.push((*node, *table));
                 }
             }
@@ -293,7 +294,9 @@ impl<'a> Builder<'a> {
             for user in catalog.iter().filter(|_| !followers.is_empty()) {
                 let Some(then) = nodes.get(&user.identity) else { continue };
                 let parts = user.depends_on.iter().filter_map(|needed| followers.get(needed)).flatten();
-                for (_, node) in parts.filter(|(table, _)| user.depends_on.contains(table)) {
+                for (_, node) in
+                    parts.filter(|(table, _)| user.depends_on.contains(table) || user.parent.as_ref() == Some(table))
+                {
                     edges.push(if making { (*node, *then) } else { (*then, *node) });
                 }
             }

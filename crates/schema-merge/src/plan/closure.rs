@@ -5,7 +5,7 @@ use hashbrown::{HashMap, HashSet};
 use super::families::{self, Families};
 use super::typed;
 use super::{Step, Unsupported};
-use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind};
+use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind, MAX_DEPTH};
 use crate::ddl::{self, Change};
 
 /// The outcome: sets of identities of the old catalog.
@@ -50,6 +50,7 @@ pub(super) fn compute(from: &Catalog, to: &Catalog, families: &Families, data: &
         search.spread(&identity);
     }
     search.children_of_others();
+    search.links_to_others();
     let gone = &search.found.gone;
     search.found.altered.retain(|identity| !gone.contains(identity));
     search.found.moved.retain(|identity| !gone.contains(identity));
@@ -131,6 +132,12 @@ impl Search<'_> {
                 self.found.unsupported.push(Unsupported::about(&new.identity, reason));
             }
         }
+        let stricter: Vec<Identity> = to.iter().filter_map(|new| self.stricter_domain(new)).cloned().collect();
+        for domain in stricter {
+            if self.held_inside(&domain, 0) {
+                self.rebuild(&domain);
+            }
+        }
         for (new, _) in to.beside(from).filter(|(_, old)| old.is_none()) {
             if let Some(reason) = self.families.refusal_of_new(new, from, to) {
                 self.found.unsupported.push(Unsupported::about(&new.identity, reason));
@@ -201,6 +208,26 @@ impl Search<'_> {
         self.found.unsupported.extend(refused);
     }
 
+    /// Who puts one table under another must own both.
+    fn links_to_others(&mut self) {
+        let owner = |table: &Identity| self.to.get(table).map(|table| table.text("owner"));
+        let mut refused = Vec::new();
+        for link in self.to.iter().filter(|fact| matches!(fact.kind, Kind::Partition | Kind::Inheritance)) {
+            let there = |identity: &Identity| self.from.contains(identity) && !self.found.gone.contains(identity);
+            let Some(child) = &link.parent else { continue };
+            let with_table = link.kind == Kind::Inheritance && !there(child);
+            if there(&link.identity) || with_table {
+                continue;
+            }
+            if let Some(parent) = link.depends_on.iter().find(|table| owner(table) != owner(child)) {
+                let reason =
+                    format!("only who owns both tables may put it under {parent}, which belongs to another role");
+                refused.push(Unsupported::about(child, reason));
+            }
+        }
+        self.found.unsupported.extend(refused);
+    }
+
     /// Makes a type anew: what stands on it moves over or is made anew too.
     fn rebuild(&mut self, identity: &Identity) {
         self.found.rebuilt.insert(identity.clone());
@@ -214,6 +241,35 @@ impl Search<'_> {
             Some(&dependent.identity) != identity
                 && dependent.parent.as_ref() != identity
                 && matches!(dependent.kind, Kind::Column | Kind::Attribute | Kind::Domain | Kind::Range)
+        })
+    }
+
+    /// The domain that a new check, or the domain's null rule, allows fewer values than before.
+    fn stricter_domain<'n>(&self, new: &'n Fact) -> Option<&'n Identity> {
+        let old = self.from.get(&new.identity);
+        let (domain, stricter) = match new.kind {
+            Kind::Domain => (&new.identity, old.is_some_and(|old| !old.flag("not_null") && new.flag("not_null"))),
+            Kind::DomainConstraint => {
+                let checked =
+                    !new.text("definition").ends_with(" NOT VALID") && old.is_none_or(|old| !old.says_the_same(new));
+                (new.parent.as_ref()?, checked)
+            }
+            _ => return None,
+        };
+        (stricter && self.from.contains(domain)).then_some(domain)
+    }
+
+    /// True when stored arrays, rows or ranges have values of the domain in them: Postgres looks for the values that break a new rule in
+    /// columns of the domain alone, and refuses where there are others.
+    fn held_inside(&self, domain: &Identity, depth: usize) -> bool {
+        let dependents = self.dependents.get(domain).into_iter().flatten();
+        dependents.filter(|user| user.parent.as_ref() != Some(domain)).any(|user| match user.kind {
+            Kind::Column => user.text("type").ends_with("[]"),
+            Kind::Attribute => self.holds_values(user.parent.as_ref()),
+            Kind::Range => self.holds_values(Some(&user.identity)),
+            Kind::Domain if user.text("base").ends_with("[]") => self.holds_values(Some(&user.identity)),
+            Kind::Domain => depth < MAX_DEPTH && self.held_inside(&user.identity, depth + 1),
+            _ => false,
         })
     }
 

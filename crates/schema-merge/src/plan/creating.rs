@@ -88,7 +88,7 @@ impl<'a> Builder<'a> {
         }
         let fact = &valid;
         let made = match fact.kind {
-            Kind::MaterializedView => ddl::create_materialized_view(fact, self.reads_others(fact)),
+            Kind::MaterializedView => ddl::create_materialized_view(fact, &self.read_by(fact)),
             Kind::Sequence if self.called_like_a_type(fact) => {
                 ddl::create_sequence_aside(fact, &free_name(self.to, &fact.identity))
             }
@@ -118,24 +118,21 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// True when something that a view reads, directly or through other views, belongs to another role, who may not let it.
-    fn reads_others(&self, view: &Fact) -> bool {
-        let (mut queue, mut seen) = (vec![view], HashSet::new());
+    /// What a view reads, directly or through other views and functions.
+    fn read_by(&self, view: &Fact) -> Vec<&'a Fact> {
+        let (mut queue, mut seen, mut read) = (vec![view], HashSet::new(), Vec::new());
         while let Some(fact) = queue.pop() {
             for needed in &fact.depends_on {
                 let found = self.to.get(needed);
                 let whole = found.and_then(|part| part.parent.as_ref()).and_then(|whole| self.to.get(whole)).or(found);
-                let Some(read) = whole.filter(|read| seen.insert(&read.identity)) else { continue };
-                if read.kind != Kind::Schema && read.optional("owner").is_some_and(|owner| owner != view.text("owner"))
-                {
-                    return true;
-                }
-                if matches!(read.kind, Kind::View | Kind::MaterializedView | Kind::Function) {
-                    queue.push(read);
+                let Some(whole) = whole.filter(|whole| seen.insert(&whole.identity)) else { continue };
+                read.push(whole);
+                if matches!(whole.kind, Kind::View | Kind::MaterializedView | Kind::Function) {
+                    queue.push(whole);
                 }
             }
         }
-        false
+        read
     }
 
     fn default_of(&self, column: &Fact) -> Option<&'a Fact> {

@@ -11,6 +11,7 @@ use hashbrown::{HashMap, HashSet};
 use serde_json::{Value, json};
 
 use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind, Lineage};
+use crate::ddl;
 
 /// Fields of a column that a child takes from its parent and cannot change.
 const FOLLOWED: [&str; 4] = ["type", "collation", "generated", "virtual"];
@@ -135,6 +136,9 @@ impl Families {
                 let value = if *field == "not_null" { is } else { new }.fields.get(*field).cloned().unwrap_or_default();
                 reached.fields.insert((*field).to_owned(), value);
             }
+        }
+        if ["type", "collation"].iter().any(|field| was.fields.get(*field) != is.fields.get(*field)) {
+            ddl::forget_storage(&mut reached);
         }
         Some(reached)
     }

@@ -151,7 +151,14 @@ impl<'a> Builder<'a> {
                 let mut pieces: Vec<Piece> =
                     ddl::rename_labels(&fact.identity, renames).into_iter().map(Piece::new).collect();
                 pieces.push(piece);
-                let node = self.push(fact, phase, fact.lineage.role.clone(), pieces, destructive);
+                let role = match fact.kind {
+                    // A partition is taken out by who owns the whole.
+                    Kind::Partition => {
+                        fact.depends_on.iter().find_map(|whole| self.from.get(whole)?.lineage.role.clone())
+                    }
+                    _ => fact.lineage.role.clone(),
+                };
+                let node = self.push(fact, phase, role, pieces, destructive);
                 self.dropping.insert(fact.identity.clone(), node);
             }
         }
@@ -184,7 +191,8 @@ impl<'a> Builder<'a> {
         for identity in changed {
             let (Some(old), Some(new)) = (from.get(&identity), to.get(&identity)) else { continue };
             let mut pieces = Vec::new();
-            if self.closure.moved.contains(&identity) && old.text("type") == new.text("type") {
+            let moves = self.closure.moved.contains(&identity) && old.text("type") == new.text("type");
+            if moves {
                 match conversion::retype(new, from, to) {
                     Ok(piece) => pieces.push(piece),
                     Err(reason) => self.unsupported.push(Unsupported::about(&identity, reason)),
@@ -197,7 +205,10 @@ impl<'a> Builder<'a> {
                 let additions = ddl::enum_additions(&identity, &labels, &new.list("labels")).unwrap_or_default();
                 pieces.extend(additions.into_iter().map(Piece::new));
             }
-            let expected = self.families.expected(old, new, from, to);
+            let mut expected = self.families.expected(old, new, from, to);
+            if moves {
+                ddl::forget_storage(expected.get_or_insert_with(|| old.clone()));
+            }
             let old = expected.as_ref().unwrap_or(old);
             if let Change::InPlace(changes) = ddl::alter(old, new, to) {
                 pieces.extend(changes);

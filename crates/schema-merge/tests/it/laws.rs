@@ -102,6 +102,12 @@ fn lost(base: &Catalog, target: &Catalog, source: &Catalog, plan: &MergePlan) ->
                 .as_ref()
                 .is_some_and(|table| !plan.predicted.contains(&Identity::new(Kind::Partition, table.path())))
     };
+    // A part of a key or an index goes with the whole.
+    let went_with_whole = |fact: &Fact| {
+        fact.optional("of").is_some()
+            && fact.depends_on.iter().any(|on| on.kind_word() == fact.kind.word() && !plan.predicted.contains(on))
+            && !plan.predicted.contains(&fact.identity)
+    };
     let state = |catalog: &Catalog, fact: &Fact| {
         catalog.get(&fact.identity).map(|found| {
             let mut found = found.clone();
@@ -113,7 +119,10 @@ fn lost(base: &Catalog, target: &Catalog, source: &Catalog, plan: &MergePlan) ->
     };
     let mut lost = Vec::new();
     for fact in base.iter().chain(target.iter()).chain(source.iter()) {
-        if matches!(fact.kind, Kind::Grant | Kind::Comment) || released(fact, base, &plan.predicted) {
+        if matches!(fact.kind, Kind::Grant | Kind::Comment)
+            || released(fact, base, &plan.predicted)
+            || went_with_whole(fact)
+        {
             continue;
         }
         let (old, theirs, ours) = (state(base, fact), state(target, fact), state(source, fact));

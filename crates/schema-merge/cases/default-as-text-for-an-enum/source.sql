@@ -1,0 +1,1 @@
+alter table notes alter mood set default 'low';

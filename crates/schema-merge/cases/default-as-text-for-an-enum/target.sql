@@ -1,0 +1,1 @@
+alter table notes alter mood type mood using mood::mood;

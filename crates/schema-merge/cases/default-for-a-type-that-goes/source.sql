@@ -1,0 +1,1 @@
+alter table notes alter body set default '{}';

@@ -1,0 +1,1 @@
+alter domain known drop not null;

@@ -1,0 +1,2 @@
+create table parents (id serial primary key, title text);
+create table children (amount int) inherits (parents);

@@ -1,0 +1,1 @@
+alter table children alter id drop not null;

@@ -1,0 +1,1 @@
+alter table parents alter title set statistics 50;

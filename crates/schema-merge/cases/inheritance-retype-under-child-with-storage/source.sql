@@ -1,0 +1,1 @@
+create table children (amount int) inherits (parents);

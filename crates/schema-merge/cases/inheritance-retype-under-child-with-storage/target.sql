@@ -1,0 +1,1 @@
+alter table parents alter notes type text using notes::text;

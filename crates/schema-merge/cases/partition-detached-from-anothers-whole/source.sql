@@ -1,0 +1,1 @@
+reset role; alter table wholes detach partition parts; drop table others;

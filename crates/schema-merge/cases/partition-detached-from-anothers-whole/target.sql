@@ -1,0 +1,1 @@
+alter table parts set (fillfactor = 90);

@@ -1,0 +1,1 @@
+alter table wholes rename column a to b;

@@ -1,0 +1,1 @@
+alter table parts alter extra set statistics 50;

@@ -1,0 +1,1 @@
+create table wholes (id int not null, extra text, primary key (id)) partition by range (id);

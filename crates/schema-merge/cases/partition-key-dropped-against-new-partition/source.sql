@@ -1,0 +1,1 @@
+alter table wholes drop constraint wholes_pkey;

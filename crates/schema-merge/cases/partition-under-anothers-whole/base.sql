@@ -1,0 +1,1 @@
+create table wholes (id int not null, extra text) partition by list (id);

@@ -1,0 +1,1 @@
+reset role; create publication "do.t" for table notes;

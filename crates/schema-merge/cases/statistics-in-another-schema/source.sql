@@ -1,0 +1,1 @@
+drop statistics aside.pairs; drop schema aside;

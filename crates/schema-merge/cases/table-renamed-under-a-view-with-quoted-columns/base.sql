@@ -1,0 +1,1 @@
+create table notes (id bigint primary key, "it's" date, "of notes.id" int, score interval);

@@ -1,0 +1,1 @@
+create view listed as select * from notes;

@@ -1,0 +1,37 @@
+//! Defaults that one side said of a column to which the other side gave another type.
+
+use super::collisions::says_all;
+use super::facts::Disagreement;
+use super::renames::Aligned;
+use crate::catalog::{Catalog, Kind};
+use crate::ddl;
+
+/// Defaults that Postgres refuses for the type that their column gets by the merge.
+pub(super) fn mismatched(aligned: &Aligned, merged: &Catalog) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    let sides = [&aligned.target, &aligned.source];
+    for default in merged.iter().filter(|fact| fact.kind == Kind::Default) {
+        let Some(column) = default.parent.as_ref().and_then(|column| merged.get(column)) else { continue };
+        if column.kind != Kind::Column || sides.iter().any(|side| says_all(side, &[default, column])) {
+            continue;
+        }
+        let said_of = sides
+            .iter()
+            .find(|side| says_all(side, &[default]))
+            .and_then(|side| side.get(&column.identity))
+            .map_or("", |column| column.text("type"));
+        let wanted = column.text("type");
+        if said_of.is_empty() || ddl::assignable(said_of, wanted, merged) {
+            continue;
+        }
+        let hint = format!(
+            "{} is a {wanted} on one side, and the other side gave it a default as a {said_of}. Take the type or the default.",
+            column.identity
+        );
+        let mut disagreement = Disagreement::about(&column.identity, "C3", hint);
+        disagreement.roots = vec![column.identity.clone(), default.identity.clone()];
+        disagreement.source_roots.clone_from(&disagreement.roots);
+        found.push(disagreement);
+    }
+    found
+}
