@@ -21,6 +21,7 @@ pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     found.extend(view_columns(aligned, merged));
     found.extend(super::under_parents::misfits(aligned, merged));
     found.extend(super::key_types::mismatched(aligned, &merged.catalog));
+    found.extend(super::overloads::ambiguous(aligned, &merged.catalog));
     found.extend(super::default_types::mismatched(aligned, &merged.catalog));
     found
 }
@@ -29,9 +30,15 @@ pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
 fn view_columns(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut found: Vec<Disagreement> = Vec::new();
     for fact in merged.catalog.iter() {
-        for (view, column) in &fact.lineage.uses {
-            let Some(there) = merged.catalog.get(view) else { continue };
-            let named = |entry: &String| entry.strip_prefix(column.as_str()).is_some_and(|rest| rest.starts_with(' '));
+        let satellite = fact.optional("column").filter(|column| fact.kind.satellite() && !column.is_empty());
+        let said = fact.parent.as_ref().zip(satellite);
+        let used = fact.lineage.uses.iter().map(|(view, column)| (view, column.as_str()));
+        for (view, column) in used.chain(said) {
+            let there = merged.catalog.get(view);
+            let Some(there) = there.filter(|there| matches!(there.kind, Kind::View | Kind::MaterializedView)) else {
+                continue;
+            };
+            let named = |entry: &String| entry.strip_prefix(column).is_some_and(|rest| rest.starts_with(' '));
             if there.lineage.view_columns.iter().any(named) || found.iter().any(|known| known.identity == fact.identity)
             {
                 continue;

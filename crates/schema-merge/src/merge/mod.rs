@@ -21,6 +21,7 @@ mod notices;
 mod objects;
 mod options;
 mod outcome;
+mod overloads;
 mod partitions;
 mod patch;
 mod rename_steps;

@@ -21,7 +21,22 @@ impl Builder<'_> {
                 }
             }
         }
+        // A sequence becomes logged or unlogged with the table that owns it at that moment.
+        for link in self.from.iter().filter(|fact| fact.kind == Kind::OwnedBy) {
+            let leaving = [&self.dropping, &self.altering].into_iter().filter_map(|nodes| nodes.get(&link.identity));
+            edges.extend(leaving.zip(self.owner_persistence(link, self.from)).map(|(leaves, node)| (*leaves, node)));
+        }
+        for link in self.to.iter().filter(|fact| fact.kind == Kind::OwnedBy) {
+            let coming = [&self.creating, &self.altering].into_iter().filter_map(|nodes| nodes.get(&link.identity));
+            edges.extend(coming.zip(self.owner_persistence(link, self.to)).map(|(comes, node)| (node, *comes)));
+        }
         self.edges.extend(edges.into_iter().filter(|(first, then)| first != then));
+    }
+
+    /// The node that makes the table of an owned sequence logged or unlogged.
+    fn owner_persistence(&self, link: &Fact, catalog: &Catalog) -> Option<usize> {
+        let table = link.depends_on.iter().find_map(|column| catalog.table_of(column))?;
+        self.changes_persistence(&table.identity).map(|(node, _)| node)
     }
 
     /// The node that makes a table logged or unlogged, and whether it becomes unlogged.

@@ -1,0 +1,1 @@
+create policy scored on notes using (score()::text <> body);

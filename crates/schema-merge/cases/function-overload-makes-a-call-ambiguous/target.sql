@@ -1,0 +1,1 @@
+create function score(a double precision default null) returns double precision language sql as 'select $1';

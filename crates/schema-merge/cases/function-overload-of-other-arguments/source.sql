@@ -1,0 +1,1 @@
+create policy scored on notes using (score(1)::text <> body);

@@ -1,0 +1,1 @@
+drop view listed; create view listed as select count(*) as n from notes;

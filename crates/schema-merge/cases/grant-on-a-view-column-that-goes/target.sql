@@ -1,0 +1,1 @@
+grant select (body) on listed to anon;

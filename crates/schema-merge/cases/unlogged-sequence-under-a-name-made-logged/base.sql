@@ -1,0 +1,1 @@
+create unlogged table notes (id serial primary key, body text);

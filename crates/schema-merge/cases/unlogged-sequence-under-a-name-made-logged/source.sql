@@ -1,0 +1,1 @@
+create table memos (id bigint primary key);

@@ -1,0 +1,1 @@
+alter table notes rename to memos;
