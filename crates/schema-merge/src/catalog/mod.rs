@@ -6,12 +6,14 @@
 mod fields;
 mod identity;
 mod kind;
+mod overloads;
 mod secrets;
 
 pub use fields::Fields;
 pub use identity::{Identity, join_path, quote_identifier, split_path, unquote_identifier};
 pub(crate) use identity::{find_outside, function_name, split_outside};
 pub use kind::Kind;
+pub(crate) use overloads::{answer_alike, calls_by_name};
 pub use secrets::Secrets;
 pub(crate) use secrets::masked;
 

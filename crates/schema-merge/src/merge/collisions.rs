@@ -17,6 +17,7 @@ pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     found.extend(bounds(aligned, merged));
     found.extend(keys_under_references(aligned, merged));
     found.extend(lasting_references(aligned, merged));
+    found.extend(published_unlogged(aligned, merged));
     found.extend(labels_in_use(aligned, merged));
     found.extend(view_columns(aligned, merged));
     found.extend(super::under_parents::misfits(aligned, merged));
@@ -281,6 +282,29 @@ fn lasting_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
         if !aligned.target.contains(&reference.identity) {
             disagreement.roots.truncate(1);
         }
+        found.push(disagreement);
+    }
+    found
+}
+
+/// A table that one side publishes and the other side made unlogged: what is not logged is not replicated.
+fn published_unlogged(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    for entry in merged.catalog.iter().filter(|fact| fact.kind == Kind::PublicationTable) {
+        let table = entry.depends_on.iter().filter_map(|needed| merged.catalog.get(needed));
+        let Some(table) = table.filter(|table| table.kind == Kind::Table).find(|table| table.flag("unlogged")) else {
+            continue;
+        };
+        if [&aligned.target, &aligned.source].into_iter().any(|side| says_all(side, &[entry, table])) {
+            continue;
+        }
+        let hint = format!(
+            "{} is published on one side and became unlogged on the other, where Postgres replicates nothing of it.",
+            table.identity
+        );
+        let mut disagreement = Disagreement::about(&table.identity, "C25", hint);
+        disagreement.roots = vec![table.identity.clone(), entry.identity.clone()];
+        disagreement.source_roots.clone_from(&disagreement.roots);
         found.push(disagreement);
     }
     found

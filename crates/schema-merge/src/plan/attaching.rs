@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::families;
 use super::nodes::{BUILD, Builder};
-use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind};
+use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind, MAX_DEPTH};
 use crate::ddl::{self, Change};
 
 impl<'a> Builder<'a> {
@@ -248,6 +248,7 @@ impl<'a> Builder<'a> {
             }
         }
         edges.extend(self.declared_first());
+        edges.extend(self.settled_above());
         edges.extend(self.users_of_followers());
         edges.extend(self.keys_before_partitions());
         edges.extend(self.trigger_states());
@@ -299,6 +300,24 @@ impl<'a> Builder<'a> {
                 {
                     edges.push(if making { (*node, *then) } else { (*then, *node) });
                 }
+            }
+        }
+        edges
+    }
+
+    /// A new table inherits columns as they will be, however many generations above they change.
+    fn settled_above(&self) -> Vec<(usize, usize)> {
+        let mut edges = Vec::new();
+        for part in self.to.iter().filter(|part| part.lineage.inherited != Inherited::No) {
+            let made = self.creating.get(&part.identity);
+            let Some(made) = made.filter(|_| part.parent.as_ref().is_some_and(|table| self.is_created(table))) else {
+                continue;
+            };
+            let mut above = self.families.above(part, self.to);
+            for _ in 0..MAX_DEPTH {
+                let Some(known) = above else { break };
+                edges.extend(self.altering.get(&known.identity).map(|first| (*first, *made)));
+                above = self.families.above(known, self.to);
             }
         }
         edges

@@ -17,6 +17,7 @@ mod graph;
 mod keeping;
 mod moved;
 mod nodes;
+mod overloads;
 mod persistence;
 mod sequences;
 mod typed;
@@ -111,6 +112,7 @@ pub fn with_data(from: &Catalog, to: &Catalog, data: &[Step]) -> Plan {
     builder.link_edges();
     builder.typed_edges();
     builder.persistence_edges();
+    builder.overload_edges();
     builder.break_circles();
     builder.data(data);
     builder.finish()

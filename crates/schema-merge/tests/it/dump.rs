@@ -77,6 +77,14 @@ fn entry(mut lines: Vec<&str>) -> String {
             }
             body.sort_unstable();
         }
+        // And so do the statements about them.
+        let settings: Vec<usize> =
+            lines.iter().enumerate().filter(|(_, line)| line.contains(" ALTER COLUMN ")).map(|(at, _)| at).collect();
+        let mut texts: Vec<&str> = settings.iter().map(|at| lines[*at]).collect();
+        texts.sort_unstable();
+        for (at, text) in settings.into_iter().zip(texts) {
+            lines[at] = text;
+        }
     } else if is("ACL") || is("DEFAULT ACL") {
         lines[1..].sort_unstable();
     }

@@ -1,0 +1,1 @@
+alter table notes alter id set statistics 50;

@@ -1,0 +1,1 @@
+create table grandchildren (score int) inherits (children);

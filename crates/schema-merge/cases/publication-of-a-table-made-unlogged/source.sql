@@ -1,0 +1,1 @@
+reset role; create publication news for table notes;
