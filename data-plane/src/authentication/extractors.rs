@@ -42,17 +42,11 @@ impl FromRequestParts<Arc<App>> for RequireUser {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        if let Some(key) = presented_api_key(&parts.headers) {
-            return check_api_key(app, &key).await.map(Self);
+        let caller = anybody(&parts.headers, app).await?;
+        if caller.administrates() {
+            audit::open(app, parts, caller.actor()).await?;
         }
-        let token = bearer(&parts.headers).ok_or_else(|| no_token("No token provided"))?;
-        if token.starts_with(KeyKind::Anon.prefix()) {
-            return match app.access_keys.accept(app, KeyKind::Anon, token).await? {
-                true => Ok(Self(Caller::anon_key())),
-                false => Err(Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Invalid anon key")),
-            };
-        }
-        app.signing_keys.verify_access(token).map(Caller::token).map(Self)
+        Ok(Self(caller))
     }
 }
 
@@ -71,7 +65,7 @@ impl FromRequestParts<Arc<App>> for RequireAdmin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let caller = administrator(&parts.headers, app).await?;
         // Here, so that no route can forget it.
-        audit::open(app, parts, &caller).await?;
+        audit::open(app, parts, caller.actor()).await?;
         Ok(Self(caller))
     }
 }
@@ -80,10 +74,11 @@ impl FromRequestParts<Arc<App>> for RequireApiKey {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        match presented_api_key(&parts.headers) {
-            Some(key) => check_api_key(app, &key).await.map(Self),
-            None => Err(Error::unauthorized("AUTH_INVALID_API_KEY", "No API key provided")),
-        }
+        let key = presented_api_key(&parts.headers)
+            .ok_or_else(|| Error::unauthorized("AUTH_INVALID_API_KEY", "No API key provided"))?;
+        let caller = check_api_key(app, &key).await?;
+        audit::open(app, parts, caller.actor()).await?;
+        Ok(Self(caller))
     }
 }
 
@@ -107,11 +102,26 @@ impl FromRequestParts<Arc<App>> for RequirePlatform {
             .platform_token
             .as_ref()
             .is_some_and(|expected| bool::from(expected.expose_secret().as_bytes().ct_eq(presented.as_bytes())));
-        if accepted {
-            return Ok(Self);
+        if !accepted {
+            return Err(Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Platform token required"));
         }
-        Err(Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Platform token required"))
+        audit::open(app, parts, audit::PLATFORM).await?;
+        Ok(Self)
     }
+}
+
+async fn anybody(headers: &HeaderMap, app: &Arc<App>) -> Result<Caller> {
+    if let Some(key) = presented_api_key(headers) {
+        return check_api_key(app, &key).await;
+    }
+    let token = bearer(headers).ok_or_else(|| no_token("No token provided"))?;
+    if token.starts_with(KeyKind::Anon.prefix()) {
+        return match app.access_keys.accept(app, KeyKind::Anon, token).await? {
+            true => Ok(Caller::anon_key()),
+            false => Err(Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Invalid anon key")),
+        };
+    }
+    app.signing_keys.verify_access(token).map(Caller::token)
 }
 
 async fn administrator(headers: &HeaderMap, app: &Arc<App>) -> Result<Caller> {
