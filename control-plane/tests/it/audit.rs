@@ -112,10 +112,10 @@ async fn signing_in_and_refreshing_are_acts_of_whoever_proves_to_be_the_user() {
     };
     let noted = async || -> Vec<(String, Option<String>, bool)> {
         sqlx::query_as(
-            "select action, outcome, actor = $1 and request_id <> '' and closed_at is not null from audit_log
-             where action like 'session.%' order by opened_at, id",
+            "select action, outcome, actor = (select id from users where email = $1) and request_id <> '' and closed_at is not null
+             from audit_log where action like 'session.%' order by opened_at, action",
         )
-        .bind(app.admin.id.map(|id| id.as_uuid()))
+        .bind(&app.bootstrapped.email)
         .fetch_all(&app.pool)
         .await
         .expect("rows")

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{
+    fields,
     sessions::csrf_accepted,
     tokens::{invalid_csrf, with_cookie},
 };
@@ -31,7 +32,7 @@ pub(super) async fn create_admin_session(
     JsonBody(body): JsonBody,
 ) -> Result<Response> {
     let mut form = Form::new(&body);
-    let username = form.string("username");
+    let username = fields::username(&mut form);
     let password = form.string("password");
     form.finish()?;
     app.limits.sign_in_failures.attempt(ADMINISTRATOR, address, app.clock.now())?;

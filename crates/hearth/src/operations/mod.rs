@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use store::operations::{OperationFilter, OperationState};
 
 use crate::{
-    control_database,
+    audited, control_database,
     failure::Failure,
     home::Home,
     output::print,
@@ -45,7 +45,8 @@ async fn show(conn: &mut PgConnection, id: OperationId) -> Result<(), Failure> {
 }
 
 async fn retry(conn: &mut PgConnection, id: OperationId) -> Result<(), Failure> {
-    if store::operations::retry(conn, id).await.map_err(unreadable)? {
+    let retry = async |conn: &mut PgConnection| store::operations::retry(conn, id).await.map_err(unreadable);
+    if audited::record(conn, "operation.retry", &id.to_string(), retry).await? {
         print(&format!("Operation {id} is tried again now.\n"));
         return Ok(());
     }
