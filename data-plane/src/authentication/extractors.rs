@@ -42,11 +42,17 @@ impl FromRequestParts<Arc<App>> for RequireUser {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        let caller = anybody(&parts.headers, app).await?;
-        if caller.administrates() {
-            audit::open(app, parts, caller.actor()).await?;
+        if let Some(key) = presented_api_key(&parts.headers) {
+            return check_api_key(app, &key).await.map(Self);
         }
-        Ok(Self(caller))
+        let token = bearer(&parts.headers).ok_or_else(|| no_token("No token provided"))?;
+        if token.starts_with(KeyKind::Anon.prefix()) {
+            return match app.access_keys.accept(app, KeyKind::Anon, token).await? {
+                true => Ok(Self(Caller::anon_key())),
+                false => Err(Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Invalid anon key")),
+            };
+        }
+        app.signing_keys.verify_access(token).map(Caller::token).map(Self)
     }
 }
 
@@ -74,11 +80,10 @@ impl FromRequestParts<Arc<App>> for RequireApiKey {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
-        let key = presented_api_key(&parts.headers)
-            .ok_or_else(|| Error::unauthorized("AUTH_INVALID_API_KEY", "No API key provided"))?;
-        let caller = check_api_key(app, &key).await?;
-        audit::open(app, parts, caller.actor()).await?;
-        Ok(Self(caller))
+        match presented_api_key(&parts.headers) {
+            Some(key) => check_api_key(app, &key).await.map(Self),
+            None => Err(Error::unauthorized("AUTH_INVALID_API_KEY", "No API key provided")),
+        }
     }
 }
 
@@ -108,20 +113,6 @@ impl FromRequestParts<Arc<App>> for RequirePlatform {
         audit::open(app, parts, audit::PLATFORM).await?;
         Ok(Self)
     }
-}
-
-async fn anybody(headers: &HeaderMap, app: &Arc<App>) -> Result<Caller> {
-    if let Some(key) = presented_api_key(headers) {
-        return check_api_key(app, &key).await;
-    }
-    let token = bearer(headers).ok_or_else(|| no_token("No token provided"))?;
-    if token.starts_with(KeyKind::Anon.prefix()) {
-        return match app.access_keys.accept(app, KeyKind::Anon, token).await? {
-            true => Ok(Caller::anon_key()),
-            false => Err(Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Invalid anon key")),
-        };
-    }
-    app.signing_keys.verify_access(token).map(Caller::token)
 }
 
 async fn administrator(headers: &HeaderMap, app: &Arc<App>) -> Result<Caller> {
