@@ -26,13 +26,13 @@ pub(crate) async fn record<T>(
         detail: json!({ "by": "operator", "subject": subject }),
         at: SystemClock.now(),
     };
+    let unwritten = |cause| Failure::caused("Could not write the audit log of the control database", cause);
     audit_log::open(conn, &opening).await.map_err(unwritten)?;
     let made = change(conn).await;
     let outcome = if made.is_ok() { "done" } else { "refused" };
-    audit_log::close(conn, opening.id, outcome, SystemClock.now()).await.map_err(unwritten)?;
+    if let Err(error) = audit_log::close(conn, opening.id, outcome, SystemClock.now()).await {
+        // What was made, such as a secret that is shown once, must not be lost over it.
+        tracing::warn!(audit.id = %opening.id, error = telemetry::chain(&error), "could not close an audit row");
+    }
     made
-}
-
-fn unwritten(cause: sqlx::Error) -> Failure {
-    Failure::caused("Could not write the audit log of the control database", cause)
 }
