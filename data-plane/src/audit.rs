@@ -1,9 +1,11 @@
-//! Audit rows. Every change an administrator asks for is noted before it is looked at, and closed with its outcome once it is answered
-//! ([`Watch`]); every change that was made writes a row of its own ([`Audit`]). A change whose rows cannot be written fails.
+//! Audit rows. Every change that an administrator or the platform asks for is noted before it is looked at, an administrator's session before
+//! it is opened, and closed with its outcome once it is answered ([`Watch`]); every change that was made writes a row of its own ([`Audit`]).
+//! A change whose rows cannot be written fails. Records, objects and mails are the application's own doing, also where it uses the API key.
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request};
+use data_plane_contract::{PLATFORM_PREFIX, postgres::DEVELOPER_CAME};
 use http::{Method, StatusCode, request::Parts};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -19,7 +21,10 @@ use crate::{
 /// Longer paths are cut: they name nothing of ours.
 const PATH_MAX: usize = 256;
 
-/// What a request asks for, and the row that says so once its caller is known to be an administrator.
+/// What the platform is called in audit rows.
+pub(crate) const PLATFORM: &str = "platform";
+
+/// What a request asks for, and the row that says so once it is known who asks.
 #[derive(Debug)]
 struct Noted {
     request: String,
@@ -36,12 +41,15 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Prepares a request for [`open`]; nothing for one that only reads.
+    /// Prepares a request for [`open`]; nothing for one of which no row is kept.
     pub(crate) fn begin(app: &Arc<App>, request: &mut Request) -> Option<Self> {
-        if [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) {
+        let path = request.uri().path();
+        let only_reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+        let is_news = path.strip_prefix(PLATFORM_PREFIX) == Some(DEVELOPER_CAME);
+        if only_reads || is_news {
             return None;
         }
-        let path: String = request.uri().path().chars().take(PATH_MAX).collect();
+        let path: String = path.chars().take(PATH_MAX).collect();
         let noted = Arc::new(Noted { request: format!("{} {path}", request.method()), row: Arc::default() });
         request.extensions_mut().insert(Arc::clone(&noted));
         Some(Self { app: Arc::clone(app), noted, status: None, closed: false })
@@ -79,27 +87,59 @@ impl Drop for Watch {
     }
 }
 
-/// Notes that an administrator asks for a change, once for each request.
+/// The row of a request before it is known who asks.
+pub(crate) struct Unopened {
+    app: Arc<App>,
+    noted: Option<Arc<Noted>>,
+    address: ClientAddress,
+}
+
+impl Unopened {
+    fn of(app: &Arc<App>, parts: &Parts) -> Self {
+        Self {
+            app: Arc::clone(app),
+            noted: parts.extensions.get::<Arc<Noted>>().cloned(),
+            address: ClientAddress::of(&parts.headers, &parts.extensions, &app.config.trust_proxy),
+        }
+    }
+
+    /// Notes that `actor` asks for the change, once for each request.
+    ///
+    /// # Errors
+    /// 500 `Failed to create audit log`.
+    pub(crate) async fn open(self, actor: &str) -> Result<()> {
+        let Self { app, noted: Some(noted), address: ClientAddress(address) } = self else { return Ok(()) };
+        let mut row = Arc::clone(&noted.row).lock_owned().await;
+        if row.is_some() {
+            return Ok(());
+        }
+        let actor = actor.to_owned();
+        // A task of its own: when the client leaves meanwhile, it is still known which row is to be closed.
+        let written = tokio::spawn(async move {
+            let client = app.pools.internal().await?;
+            let sql = "insert into system.audit_requests (actor, request, ip_address) values ($1, $2, $3) returning id";
+            let inserted = client.query_one(sql, &[&actor, &noted.request, &address]).await;
+            *row = Some(inserted.map_err(|error| unwritten(&error))?.get(0));
+            Ok::<_, Error>(())
+        });
+        written.await.map_err(|error| Error::internal("write an audit row", &error))?
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Unopened {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(app, parts))
+    }
+}
+
+/// Notes that `actor` asks for a change, once for each request.
 ///
 /// # Errors
 /// 500 `Failed to create audit log`.
-pub(crate) async fn open(app: &Arc<App>, parts: &Parts, caller: &Caller) -> Result<()> {
-    let Some(noted) = parts.extensions.get::<Arc<Noted>>().cloned() else { return Ok(()) };
-    let mut row = Arc::clone(&noted.row).lock_owned().await;
-    if row.is_some() {
-        return Ok(());
-    }
-    let ClientAddress(address) = ClientAddress::of(&parts.headers, &parts.extensions, &app.config.trust_proxy);
-    let (app, actor) = (Arc::clone(app), caller.actor().to_owned());
-    // A task of its own: when the client leaves meanwhile, it is still known which row is to be closed.
-    let written = tokio::spawn(async move {
-        let client = app.pools.internal().await?;
-        let sql = "insert into system.audit_requests (actor, request, ip_address) values ($1, $2, $3) returning id";
-        let inserted = client.query_one(sql, &[&actor, &noted.request, &address]).await;
-        *row = Some(inserted.map_err(|error| unwritten(&error))?.get(0));
-        Ok::<_, Error>(())
-    });
-    written.await.map_err(|error| Error::internal("write an audit row", &error))?
+pub(crate) async fn open(app: &Arc<App>, parts: &Parts, actor: &str) -> Result<()> {
+    Unopened::of(app, parts).open(actor).await
 }
 
 /// The act is done or refused; that its row stays open is for the operator to know, not for the caller.

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use axum::{
-    Form, Json, Router,
+    Extension, Form, Json, Router,
     extract::{ConnectInfo, FromRequest as _, FromRequestParts, Request, State as AxumState},
     response::{AppendHeaders, IntoResponse as _, Response},
     routing::{get, post},
 };
 use chrono::Duration;
 use http::{HeaderName, StatusCode, header, request::Parts};
+use http_kit::RequestId;
 use model::{errors::Meaning, limits};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -102,9 +103,11 @@ pub(crate) struct LogInOut {
 pub(crate) async fn log_in(
     AxumState(state): AxumState<State>,
     PeerAddress(address): PeerAddress,
+    Extension(request_id): Extension<RequestId>,
     Body(input): Body<LogInIn>,
 ) -> Answer<(AppendHeaders<[(HeaderName, String); 1]>, Json<LogInOut>)> {
-    let (user, tokens) = auth::log_in(&state, input.email.trim(), input.password, &address).await?;
+    let (user, tokens) =
+        auth::log_in(&state, request_id.as_str(), input.email.trim(), input.password, &address).await?;
     let cookie = format!(
         "{REFRESH_COOKIE}={}; HttpOnly; SameSite=Lax; Path=/; Max-Age={}",
         tokens.refresh_token.expose_secret(),
@@ -150,12 +153,16 @@ async fn read_token_request(request: Request) -> Option<TokenIn> {
 /// Exchanges a refresh token for a new pair of tokens. Errors are OAuth's.
 #[utoipa::path(post, path = "/api/oauth/v1/token", tag = "auth", request_body = TokenIn,
     responses((status = 200, description = "`{access_token, refresh_token, token_type, expires_in, scope}`"), (status = 400, description = "`{error, error_description}`")))]
-pub(crate) async fn exchange_token(AxumState(state): AxumState<State>, request: Request) -> Answer<Response> {
+pub(crate) async fn exchange_token(
+    AxumState(state): AxumState<State>,
+    Extension(request_id): Extension<RequestId>,
+    request: Request,
+) -> Answer<Response> {
     let Some(input) = read_token_request(request).await else {
         return Ok(refused(StatusCode::BAD_REQUEST, "invalid_request", "The request cannot be read"));
     };
     match (input.grant_type.as_deref(), input.refresh_token) {
-        (Some("refresh_token"), Some(token)) => match auth::refresh(&state, &token).await {
+        (Some("refresh_token"), Some(token)) => match auth::refresh(&state, request_id.as_str(), token).await {
             Ok(tokens) => Ok(Json(json!({
                 "access_token": tokens.access_token.expose_secret(),
                 "refresh_token": tokens.refresh_token.expose_secret(),

@@ -2,10 +2,12 @@
 //! closes it, in the transaction in which it is done; whatever is still open when the request is answered is closed with the answer. So a row
 //! without an outcome is a request that is under way, or one whose process died.
 
-use ids::{AuditId, OrganizationId, ProjectId};
+use ids::{AuditId, OrganizationId, ProjectId, UserId};
+use model::Error;
 use serde_json::Value;
 use sqlx::PgConnection;
 use store::audit_log::{self, Opening};
+use tracing::Instrument as _;
 
 use super::{Caller, Ctx, Failure};
 use crate::state::State;
@@ -27,10 +29,46 @@ pub(crate) async fn open_request(state: &State, ctx: &Ctx, request: &str) -> Res
     Ok(opening.id)
 }
 
-/// Closes what the act left open.
-pub(crate) async fn close_request(state: &State, id: AuditId, outcome: &str) -> Result<(), Failure> {
-    audit_log::close(&mut *state.connection().await?, id, outcome, state.clock.now()).await?;
-    Ok(())
+/// Closes what the act left open. The act is done or refused; that its row stays open is for the operator to know, not for the caller.
+pub(crate) async fn close_request(state: &State, id: AuditId, outcome: &str) {
+    let closed = async {
+        audit_log::close(&mut *state.connection().await?, id, outcome, state.clock.now()).await?;
+        Ok::<_, Failure>(())
+    };
+    if let Err(failure) = closed.await {
+        tracing::warn!(audit.id = %id, error = telemetry::chain(&failure.0), "could not close an audit row");
+    }
+}
+
+/// Does what a user asks for whose request had to prove first whose it is, such as signing in. Strangers write no row.
+///
+/// In a task of its own: a client that goes away leaves neither a half-done act nor an open row behind.
+pub(crate) async fn record<T: Send + 'static>(
+    state: &State,
+    user_id: UserId,
+    request_id: &str,
+    action: &'static str,
+    act: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    let opening = Opening {
+        id: AuditId::generate(),
+        actor: Some(user_id),
+        partner_id: None,
+        action,
+        organization_id: None,
+        project_id: None,
+        request_id: Some(request_id.to_owned()),
+        detail: serde_json::json!({}),
+        at: state.clock.now(),
+    };
+    let state = state.clone();
+    let run = async move {
+        audit_log::open(&mut *state.connection().await?, &opening).await?;
+        let done = act.await;
+        close_request(&state, opening.id, done.as_ref().map_or_else(|failure| failure.0.code(), |_| "done")).await;
+        done
+    };
+    tokio::spawn(run.in_current_span()).await.map_err(|error| Failure(Error::internal(error)))?
 }
 
 /// Says that the request does `action`, a `noun.verb`: in its row, or in one more where that says something already or there is none.

@@ -5,7 +5,6 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use ids::AuditId;
 use model::Error;
 use tracing::Instrument as _;
 
@@ -34,7 +33,7 @@ pub(crate) async fn open_and_close(AxumState(state): AxumState<State>, mut reque
     // A task of its own: a client that goes away leaves neither a half-done request nor an open row behind.
     let run = async move {
         let response = next.run(request).await;
-        close(&state, id, &outcome(&response)).await;
+        audit::close_request(&state, id, &outcome(&response)).await;
         response
     };
     match tokio::spawn(run.in_current_span()).await {
@@ -51,12 +50,5 @@ fn outcome(response: &Response) -> String {
         Some(code) => code.to_owned(),
         None if status.is_client_error() || status.is_server_error() => status.as_u16().to_string(),
         None => "done".to_owned(),
-    }
-}
-
-/// The act is done or refused; that its row stays open is for the operator to know, not for the caller.
-async fn close(state: &State, id: AuditId, outcome: &str) {
-    if let Err(failure) = audit::close_request(state, id, outcome).await {
-        tracing::warn!(audit.id = %id, error = telemetry::chain(&failure.0), "could not close an audit row");
     }
 }

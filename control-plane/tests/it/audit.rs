@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use chrono::Duration;
 use http::Method;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -96,4 +98,38 @@ async fn a_row_is_there_before_the_act_and_stays_open_until_its_end() {
     let closed = until(|| async { rows(&app.pool, &request).await.pop().filter(|row| row.outcome.is_some()) }).await;
     assert_eq!((closed.action.as_str(), closed.outcome.as_deref()), ("project.update", Some("done")));
     assert_eq!(app.admin.project_field(&id, "name").await, "store");
+}
+
+#[tokio::test]
+async fn signing_in_and_refreshing_are_acts_of_whoever_proves_to_be_the_user() {
+    let app = App::start().await;
+    let stranger = app.admin.with_token(None);
+    let log_in = async |password: &str| {
+        stranger.post("/auth/v1/login", json!({ "email": app.bootstrapped.email, "password": password })).await
+    };
+    let refresh = async |token: &str| {
+        stranger.post("/api/oauth/v1/token", json!({ "grant_type": "refresh_token", "refresh_token": token })).await
+    };
+    let noted = async || -> Vec<(String, Option<String>, bool)> {
+        sqlx::query_as(
+            "select action, outcome, actor = (select id from users where email = $1) and request_id <> '' and closed_at is not null
+             from audit_log where action like 'session.%' order by opened_at, action",
+        )
+        .bind(&app.bootstrapped.email)
+        .fetch_all(&app.pool)
+        .await
+        .expect("rows")
+    };
+    assert_eq!((log_in("guess").await.status, refresh("guess").await.status), (401, 400));
+    assert!(noted().await.is_empty(), "strangers write nothing");
+
+    let signed_in = log_in(app.bootstrapped.password.expose_secret()).await;
+    let cookie = signed_in.header("set-cookie").and_then(|text| text.strip_prefix("refreshToken=")?.split(';').next());
+    let first = cookie.expect("a cookie").to_owned();
+    let _ = refresh(&first).await.expect(200);
+    app.clock.advance(Duration::minutes(2));
+    assert_eq!(refresh(&first).await.status, 400, "used again, it ends the session");
+    let row = |action: &str, outcome: &str| (action.to_owned(), Some(outcome.to_owned()), true);
+    let expected = [("session.create", "done"), ("session.refresh", "done"), ("session.refresh", "auth.invalid_grant")];
+    assert_eq!(noted().await, expected.map(|(action, outcome)| row(action, outcome)));
 }

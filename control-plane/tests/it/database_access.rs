@@ -54,7 +54,7 @@ async fn owners_and_the_projects_own_data_plane_are_told_and_the_password_is_aud
     let signed = async |path: &str, claims: Value| {
         nobody.send(Method::GET, path, &[("sign", &sign(&secrets, &claims))], None).await
     };
-    assert_eq!(signed(&password, json!({ "sub": id, "exp": exp })).await.expect(200), own);
+    assert_eq!(signed(&password, json!({ "sub": id, "iat": exp - 600, "exp": exp })).await.expect(200), own);
     assert_eq!(signed(&where_, json!({ "sub": id, "exp": exp })).await.expect(200), told);
     assert_eq!(app.count(&format!("{audited} and actor is null and outcome = 'done'")).await, 1);
 
@@ -62,6 +62,8 @@ async fn owners_and_the_projects_own_data_plane_are_told_and_the_password_is_aud
     assert_eq!(signed(&password, json!({ "sub": other, "exp": exp })).await.refusal().0, 403);
     assert_eq!(signed(&password, json!({ "sub": id, "exp": app.now().timestamp() - 1 })).await.refusal().0, 401);
     assert_eq!(signed(&password, json!({ "sub": id })).await.refusal().0, 401);
+    let of_a_user = json!({ "sub": id, "exp": exp, "role": "authenticated" });
+    assert_eq!(signed(&password, of_a_user).await.refusal().0, 401, "the secret signs users' tokens too");
     let foreign = format!("/projects/v1/{other}/database-password");
     assert_eq!(signed(&foreign, json!({ "sub": id, "exp": exp })).await.refusal().0, 401);
     assert_eq!(nobody.send(Method::GET, &password, &[("sign", "nonsense")], None).await.refusal().0, 401);

@@ -1,6 +1,7 @@
 //! The `hearth` binary: settings → logs → role.
 
 mod announcement;
+mod audited;
 mod branch;
 mod control_database;
 mod failure;

@@ -10,10 +10,12 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{
+    fields,
     sessions::csrf_accepted,
     tokens::{invalid_csrf, with_cookie},
 };
 use crate::{
+    audit::Unopened,
     authentication::{RefreshClaims, RequireToken, Role, csrf_token, verify_cloud_authorization},
     http::{ClientAddress, Error, JsonBody, Result, cookies::SessionKind, validation::Form},
     state::App,
@@ -26,10 +28,11 @@ const ADMINISTRATOR: &str = "administrator";
 pub(super) async fn create_admin_session(
     State(app): State<Arc<App>>,
     address: ClientAddress,
+    audit: Unopened,
     JsonBody(body): JsonBody,
 ) -> Result<Response> {
     let mut form = Form::new(&body);
-    let username = form.string("username");
+    let username = fields::username(&mut form);
     let password = form.string("password");
     form.finish()?;
     app.limits.sign_in_failures.attempt(ADMINISTRATOR, address, app.clock.now())?;
@@ -41,15 +44,22 @@ pub(super) async fn create_admin_session(
         return Err(Error::unauthorized("AUTH_UNAUTHORIZED", "Invalid admin credentials"));
     }
     app.limits.sign_in_failures.succeeded(ADMINISTRATOR, address);
-    Ok(session(&app, &format!("local:{username}"), None))
+    let sub = format!("local:{username}");
+    audit.open(&sub).await?;
+    Ok(session(&app, &sub, None))
 }
 
 /// `POST /admin/sessions/exchange`: the cloud's authorization becomes a session here.
-pub(super) async fn exchange_admin_session(State(app): State<Arc<App>>, JsonBody(body): JsonBody) -> Result<Response> {
+pub(super) async fn exchange_admin_session(
+    State(app): State<Arc<App>>,
+    audit: Unopened,
+    JsonBody(body): JsonBody,
+) -> Result<Response> {
     let mut form = Form::new(&body);
     let code = form.string("code");
     form.finish()?;
     let claims = verify_cloud_authorization(&app, code).await?;
+    audit.open(&claims.sub).await?;
     Ok(session(&app, &claims.sub, None))
 }
 

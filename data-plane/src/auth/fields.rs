@@ -7,6 +7,9 @@ use crate::{
     http::{Error, Result, validation::Form},
 };
 
+/// Longest name of a person.
+const NAME_MAX: usize = 100;
+
 /// A required e-mail address, lower case.
 pub(super) fn email(form: &mut Form<'_>) -> String {
     let before = form.issues().len();
@@ -17,15 +20,29 @@ pub(super) fn email(form: &mut Form<'_>) -> String {
     text.to_lowercase()
 }
 
-/// An optional name, trimmed, 1–100 characters.
+/// An optional name, trimmed, 1–100 characters as JavaScript counts them.
 pub(super) fn name(form: &mut Form<'_>) -> Option<String> {
     let text = form.optional_string("name")?.trim();
-    match text.chars().count() {
+    match text.encode_utf16().count() {
         0 => form.issue("name", "Name is required"),
-        1..=100 => {}
-        _ => form.issue("name", "Name must be less than 100 characters"),
+        1..=NAME_MAX => {}
+        _ => form.issue("name", format!("Name must be less than {NAME_MAX} characters")),
     }
     Some(text.to_owned())
+}
+
+/// A required administrator's name, trimmed, 1–100 characters.
+pub(super) fn username<'a>(form: &mut Form<'a>) -> &'a str {
+    let before = form.issues().len();
+    let text = form.string("username").trim();
+    if form.issues().len() == before {
+        match text.encode_utf16().count() {
+            0 => form.issue("username", "String must contain at least 1 character(s)"),
+            1..=NAME_MAX => {}
+            _ => form.issue("username", format!("String must contain at most {NAME_MAX} character(s)")),
+        }
+    }
+    text
 }
 
 /// A user id in the path.

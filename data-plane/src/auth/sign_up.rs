@@ -20,6 +20,7 @@ use super::{
     users, verification,
 };
 use crate::{
+    audit::Unopened,
     authentication::{RequireUser, Role},
     events::Resource,
     http::{Error, JsonBody, Query, Result, validation::Form},
@@ -38,9 +39,13 @@ struct SignUp {
 pub(super) async fn create_user(
     State(app): State<Arc<App>>,
     RequireUser(caller): RequireUser,
+    audit: Unopened,
     query: Query,
     JsonBody(body): JsonBody,
 ) -> Result<Response> {
+    if caller.administrates() {
+        audit.open(caller.actor()).await?;
+    }
     let (sign_up, plain) = SignUp::from_body(&body)?;
     let client = app.pools.internal().await?;
     let policy = Policy::read(&client, app.clock.now()).await?;

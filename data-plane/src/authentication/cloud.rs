@@ -100,7 +100,7 @@ pub fn sign_for_platform<'a>(app: &'a App, feature: &str) -> Result<(&'a str, St
 fn sign(app: &App) -> Result<(&str, String)> {
     match app.config.project_id.as_deref() {
         None | Some("" | "local") => Err(internal(NO_PROJECT)),
-        Some(project) => Ok((project, app.signing_keys.sign_for_cloud(project, app.clock.now() + SIGN_LIFETIME))),
+        Some(project) => Ok((project, app.signing_keys.sign_for_cloud(project, app.clock.now(), SIGN_LIFETIME))),
     }
 }
 

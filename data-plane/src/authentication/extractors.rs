@@ -71,7 +71,7 @@ impl FromRequestParts<Arc<App>> for RequireAdmin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let caller = administrator(&parts.headers, app).await?;
         // Here, so that no route can forget it.
-        audit::open(app, parts, &caller).await?;
+        audit::open(app, parts, caller.actor()).await?;
         Ok(Self(caller))
     }
 }
@@ -107,10 +107,11 @@ impl FromRequestParts<Arc<App>> for RequirePlatform {
             .platform_token
             .as_ref()
             .is_some_and(|expected| bool::from(expected.expose_secret().as_bytes().ct_eq(presented.as_bytes())));
-        if accepted {
-            return Ok(Self);
+        if !accepted {
+            return Err(Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Platform token required"));
         }
-        Err(Error::unauthorized("AUTH_INVALID_CREDENTIALS", "Platform token required"))
+        audit::open(app, parts, audit::PLATFORM).await?;
+        Ok(Self)
     }
 }
 

@@ -164,8 +164,8 @@ impl SigningKeys {
 
     /// Our signature on a call to the cloud.
     #[must_use]
-    pub(super) fn sign_for_cloud(&self, project: &str, expires_at: DateTime<Utc>) -> String {
-        self.sign_shared(&json!({"sub": project, "exp": expires_at.timestamp()}))
+    pub(super) fn sign_for_cloud(&self, project: &str, now: DateTime<Utc>, lifetime: Duration) -> String {
+        self.sign_shared(&json!({"sub": project, "iat": now.timestamp(), "exp": (now + lifetime).timestamp()}))
     }
 
     /// Signs claims that only this process reads again.

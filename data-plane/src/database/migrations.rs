@@ -62,14 +62,15 @@ pub(super) async fn create(
     if statements.is_empty() {
         return Err(Error::invalid_input("Migration SQL must contain at least one statement."));
     }
-    raw_sql::check(&migration.sql).map_err(|message| Error::forbidden("FORBIDDEN", message))?;
+    let parsed = raw_sql::check(&migration.sql).map_err(|message| Error::forbidden("FORBIDDEN", message))?;
     let session = Session::open(&app, SessionRole::ProjectAdmin).await?;
     let created_at = session.apply_migration(&migration, &statements).await?;
     drop(session);
     Database::schema_changed(&app).await?;
     let details = json!({"name": migration.name, "version": migration.version, "statementCount": statements.len()});
     audit.record(&caller, "DATABASE", "CREATE_CUSTOM_MIGRATION", details).await?;
-    app.events.changed(Resource::Database, Some(json!({"changes": [{"type": "migration"}]})));
+    let changes: Vec<Value> = std::iter::once(json!({"type": "migration"})).chain(raw_sql::changes(&parsed)).collect();
+    app.events.changed(Resource::Database, Some(json!({ "changes": changes })));
     let answer = json!({
         "version": migration.version,
         "name": migration.name,

@@ -35,7 +35,7 @@ fn database(lines: &mut Vec<String>, database: &Value) {
         lines.push(format!("| {name} | {} |", table["recordCount"]));
     }
     lines.push(String::new());
-    lines.push(format!("- **Total size**: {} GB", database["totalSizeInGB"]));
+    lines.push(total_size(database));
     lines.push(format!("- **Hint**: {}", text(&database["hint"])));
     lines.push(String::new());
 }
@@ -50,7 +50,7 @@ fn storage(lines: &mut Vec<String>, storage: &Value) {
         let visibility = if bucket["public"] == true { "public" } else { "private" };
         lines.push(format!("- `{}` — {visibility}, {} objects", text(&bucket["name"]), bucket["objectCount"]));
     }
-    lines.push(format!("- **Total size**: {} GB", storage["totalSizeInGB"]));
+    lines.push(total_size(storage));
     lines.push(String::new());
 }
 
@@ -86,6 +86,11 @@ fn realtime(lines: &mut Vec<String>, realtime: &Value) {
         lines.push(line);
     }
     lines.push(String::new());
+}
+
+/// Without decimals where there are none.
+fn total_size(slice: &Value) -> String {
+    format!("- **Total size**: {} GB", slice["totalSizeInGB"].as_f64().unwrap_or_default())
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -35,6 +35,7 @@ const USER_DATA: &[&str] = &[
     "realtime.messages",
     "schedules.job_logs",
     "system.audit_logs",
+    "system.audit_requests",
     "system.mcp_usage",
     "memory.memories",
 ];

@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{ANON_KEY, API_KEY, Plane};
+use crate::harness::{ADMIN, ANON_KEY, API_KEY, Plane};
 
 /// Longest wait for something that happens soon.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -196,6 +196,43 @@ async fn changes_are_noted_before_they_are_made_and_closed_with_what_came_of_the
     let row = &reported[0];
     assert_eq!([&row["actor"], &row["module"], &row["ipAddress"]], ["api-key", "SYSTEM", "127.0.0.1"]);
     assert_eq!(row["details"]["request"], "POST /api/database/advance/rawsql");
+}
+
+#[tokio::test]
+async fn sign_ins_of_administrators_and_the_platforms_changes_are_noted_too_and_records_are_not() {
+    const TOKEN: &str = "the-platforms-token";
+    let plane = Plane::start_with(&[("HEARTH_PLATFORM_TOKEN", TOKEN)]).await;
+    let (username, password) = ADMIN;
+    let sign_in = async |password: &str| {
+        let body = json!({"username": username, "password": password});
+        plane.post("/api/auth/admin/sessions", "", &body).await.status
+    };
+    assert_eq!((sign_in("guess").await, sign_in(password).await), (401, 200));
+    let user = json!({"email": "a@example.org", "password": "long enough"});
+    plane.post("/api/auth/users", API_KEY, &user).await.expect(200);
+    plane.post("/api/auth/sessions", "", &user).await.expect(200);
+    let table = json!({"query": "create table notes (text text)"});
+    plane.post("/api/database/advance/rawsql", API_KEY, &table).await.expect(200);
+    for path in ["/api/database/records/notes", "/api/database/records/n%6ftes"] {
+        assert_eq!(plane.post(path, API_KEY, &json!({"text": "x"})).await.status, 201);
+    }
+    assert_eq!(plane.post("/_hearth/v1/developers", TOKEN, &json!({})).await.status, 204);
+    assert_eq!(plane.post("/_hearth/v1/identity", "a guess", &json!({"mode": "rehearsal"})).await.status, 401);
+    plane.post("/_hearth/v1/identity", TOKEN, &json!({"mode": "rehearsal"})).await.expect(200);
+
+    let client = plane.superuser("insforge").await;
+    let sql = "select concat_ws(' ', actor, request, outcome) from system.audit_requests order by opened_at";
+    let noted: Vec<String> = client.query(sql, &[]).await.expect("rows").iter().map(|row| row.get(0)).collect();
+    let administrator = format!("local:{username} POST /api/auth/admin/sessions 200");
+    assert_eq!(
+        noted,
+        [
+            administrator.as_str(),
+            "api-key POST /api/auth/users 200",
+            "api-key POST /api/database/advance/rawsql 200",
+            "platform POST /_hearth/v1/identity 200",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -101,8 +101,11 @@ async fn administrators_have_sessions_of_their_own() {
     let (username, password) = ADMIN;
     let wrong = plane.post("/api/auth/admin/sessions", "", &json!({"username": username, "password": "no"})).await;
     assert_eq!(wrong.refusal(), (401, "AUTH_UNAUTHORIZED".to_owned(), "Invalid admin credentials".to_owned()));
+    let nameless = plane.post("/api/auth/admin/sessions", "", &json!({"username": " ", "password": password})).await;
+    assert_eq!(nameless.refusal().2, "username: String must contain at least 1 character(s)");
+    let spaced = format!(" {username} ");
     let signed_in =
-        plane.post("/api/auth/admin/sessions", "", &json!({"username": username, "password": password})).await;
+        plane.post("/api/auth/admin/sessions", "", &json!({"username": spaced, "password": password})).await;
     let cookie = signed_in.cookie(ADMIN_COOKIE).expect("a cookie");
     assert!(cookie.contains("Path=/api/auth/admin;") && cookie.contains("HttpOnly") && cookie.contains("Secure"));
     let body = signed_in.expect(200);

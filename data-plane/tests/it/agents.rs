@@ -51,7 +51,7 @@ async fn metadata_is_told_as_json_and_as_a_document() {
         "# Project Metadata\n> v",
         "\n## Auth\n- **Email verification**: not required\n- **Signup**: enabled\n\n",
         "## Database\n| Table | Records |\n|-------|---------|\n| a\\|b | 0 |\n| films | 2 |\n\n- **Total size**: ",
-        "## Storage\n- `posters` — public, 0 objects\n",
+        "## Storage\n- `posters` — public, 0 objects\n- **Total size**: 0 GB\n",
         "## Edge Functions\nNo edge functions deployed.\n",
         "## Realtime\nNo realtime channels configured.\n",
     ] {
@@ -391,6 +391,10 @@ async fn dashboards_are_told_what_changes() {
         next().await,
         json!({"type": "data-update", "resource": "database", "data": {"changes": [{"type": "tables"}, {"type": "records", "name": "t"}]}})
     );
+    let migration = json!({"version": "1", "name": "more", "sql": "create index on t (id); update t set id = 3"});
+    project.admin(Method::POST, "/api/database/migrations", Some(migration)).await.expect(201);
+    let changes = json!([{"type": "migration"}, {"type": "index"}, {"type": "records", "name": "t"}]);
+    assert_eq!(next().await["data"], json!({ "changes": changes }));
     project.admin(Method::POST, "/api/database/records/t", Some(json!({"id": 2}))).await.expect(201);
     assert_eq!(next().await["data"], json!({"changes": [{"type": "records", "name": "public.t"}]}));
     project.admin(Method::POST, "/api/storage/buckets", Some(json!({"bucketName": "b"}))).await.expect(201);

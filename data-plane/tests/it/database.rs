@@ -190,6 +190,15 @@ async fn rows_are_administered_with_checked_names() {
         project.admin(Method::DELETE, path, Some(json!({"pkKeys": [{"id": 3}, {"id": 4}]}))).await.expect(200),
         json!({"deletedCount": 1})
     );
+    for (method, body, message) in [
+        (Method::DELETE, json!({"pkKeys": []}), "pkKeys: Array must contain at least 1 element(s)"),
+        (Method::DELETE, json!({"pkKeys": [{"id": 3}, 4]}), "pkKeys.1: Expected object, received number"),
+        (Method::DELETE, json!({"pkKeys": 4}), "pkKeys: Expected array, received number"),
+        (Method::POST, json!([]), ": Array must contain at least 1 element(s)"),
+        (Method::POST, json!(["c"]), "0: Expected object, received string"),
+    ] {
+        assert_eq!(project.admin(method, path, Some(body)).await.expect(400)["message"], message);
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ mod session;
 mod startup;
 mod turns;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net, sync::Arc, time::Duration};
 
 use rustls::ServerConfig;
 use tokio::{
@@ -70,14 +70,16 @@ pub(crate) async fn run(edge: Arc<Edge>, listener: TcpListener, tls: Arc<ServerC
     accept(&edge, listener, |stream, peer| {
         // More than these are closed at once: a client that floods must not keep others' sessions from beginning later.
         let Some(stranger) = edge.sessions.turns.admit(peer.ip()) else { return };
+        // From here on both ends of the session belong to one of the serving threads.
+        let Ok(stream) = stream.into_std() else { return };
         let connection = serve(Arc::clone(&edge), stream, acceptor.clone(), Arc::clone(&names), stranger);
-        edge.tasks.spawn(cut_at_end(Arc::clone(&edge), connection));
+        edge.tasks.spawn_on(cut_at_end(Arc::clone(&edge), connection), edge.workers.next());
     })
     .await;
 }
 
-async fn serve(edge: Arc<Edge>, stream: TcpStream, acceptor: TlsAcceptor, names: Arc<Names>, stranger: Stranger) {
-    let Ok(stream) = tuned(stream) else { return };
+async fn serve(edge: Arc<Edge>, stream: net::TcpStream, acceptor: TlsAcceptor, names: Arc<Names>, stranger: Stranger) {
+    let Ok(stream) = TcpStream::from_std(stream).and_then(tuned) else { return };
     match timeout(HANDSHAKE_LIMIT, greet(stream, &acceptor)).await {
         Ok(Ok(Greeted::Session(client, startup))) => {
             begin(edge, client, startup, &names, stranger).await;

@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod branches;
 mod cli;
+mod cli_requests;
 mod conservation;
 mod crashes;
 mod documentation;

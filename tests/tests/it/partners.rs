@@ -78,5 +78,15 @@ async fn a_disabled_partner_and_an_old_secret_are_refused() {
     assert_eq!(list(&rotated["secret"]).await, 200);
     let unknown = cloud.command(&["partner", "disable", "ps_0"]).output().expect("hearth runs");
     assert_eq!(unknown.status.code(), Some(1), "an id that is none is a wrong argument");
+
+    let mut control = tokio_postgres::Config::new();
+    control.host_path(cloud.home().join("control/run")).user("hearth").dbname("hearth");
+    let (client, connection) = control.connect(tokio_postgres::NoTls).await.expect("the control database answers");
+    tokio::spawn(connection);
+    let sql = "select action || ' ' || outcome from audit_log where detail ->> 'by' = 'operator' order by opened_at";
+    let noted: Vec<String> =
+        client.query(sql, &[]).await.expect("rows").iter().map(|row| row.get::<_, String>(0)).collect();
+    let expected = ["create", "rotate_secret", "disable", "enable"].map(|verb| format!("partner.{verb} done"));
+    assert_eq!(noted, expected, "the operator's commands are audited");
     cloud.finish().await;
 }

@@ -4,12 +4,13 @@ use chrono::Duration;
 use ids::SessionId;
 use model::{Error, limits, secrets::random_token};
 use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::PgConnection;
 use store::{
     sessions::{self, Session, TokenAge},
     users::User,
 };
 
-use super::Failure;
+use super::{Failure, audit};
 use crate::{
     signing::{Claims, token_hash},
     state::State,
@@ -35,6 +36,7 @@ fn not_signed_in() -> Error {
 /// Signs in with a password. `address` is where the attempt comes from; failures are counted per account and address.
 pub(crate) async fn log_in(
     state: &State,
+    request_id: &str,
     email: &str,
     password: SecretString,
     address: &str,
@@ -56,11 +58,12 @@ pub(crate) async fn log_in(
     let verified = state.passwords.verify(password, hash).await;
     let Some(user) = user.filter(|_| verified) else { return Err(wrong_credentials().into()) };
     attempt.succeeded();
-    let tokens = open_session(state, &user).await?;
+    let opening = open_session(state.clone(), user.clone());
+    let tokens = audit::record(state, user.id, request_id, "session.create", opening).await?;
     Ok((user, tokens))
 }
 
-async fn open_session(state: &State, user: &User) -> Result<Tokens, Failure> {
+async fn open_session(state: State, user: User) -> Result<Tokens, Failure> {
     let now = state.clock.now();
     let refresh_token = random_token("", 32);
     let id = SessionId::generate();
@@ -76,21 +79,31 @@ async fn open_session(state: &State, user: &User) -> Result<Tokens, Failure> {
     )
     .await?;
     tx.commit().await?;
-    Ok(Tokens { access_token: state.signer.sign(user, id, LOGIN_CLIENT, now), refresh_token })
+    Ok(Tokens { access_token: state.signer.sign(&user, id, LOGIN_CLIENT, now), refresh_token })
+}
+
+fn invalid_grant() -> Error {
+    Error::unauthenticated("auth.invalid_grant", "The refresh token is not valid")
 }
 
 /// Exchanges a refresh token. It rotates; the one before works for a short grace, and after that its use ends the whole session.
-pub(crate) async fn refresh(state: &State, presented: &SecretString) -> Result<Tokens, Failure> {
-    let invalid = || Error::unauthenticated("auth.invalid_grant", "The refresh token is not valid");
+pub(crate) async fn refresh(state: &State, request_id: &str, presented: SecretString) -> Result<Tokens, Failure> {
+    let session = live_session(&mut *state.connection().await?, state, &presented).await?;
+    audit::record(state, session.user_id, request_id, "session.refresh", rotate(state.clone(), presented)).await
+}
+
+/// The session of a refresh token, locked until the transaction ends.
+async fn live_session(conn: &mut PgConnection, state: &State, presented: &SecretString) -> Result<Session, Failure> {
+    let found = sessions::find_by_token(conn, &token_hash(presented)).await?;
+    Ok(found.filter(|session| session.expires_at > state.clock.now()).ok_or_else(invalid_grant)?)
+}
+
+async fn rotate(state: State, presented: SecretString) -> Result<Tokens, Failure> {
     let now = state.clock.now();
     let mut tx = state.begin().await?;
-    let session = sessions::find_by_token(&mut tx, &token_hash(presented)).await?.ok_or_else(invalid)?;
+    let Session { id, user_id, age, rotated_at, .. } = live_session(&mut tx, &state, &presented).await?;
     let grace = Duration::seconds(limits::REFRESH_GRACE_SECONDS);
-    let Session { id, user_id, age, rotated_at, expires_at } = session;
-    if expires_at <= now {
-        return Err(invalid().into());
-    }
-    let next = state.signer.next_refresh_token(presented);
+    let next = state.signer.next_refresh_token(&presented);
     match age {
         TokenAge::Current => {
             let expires_at = now + Duration::days(limits::REFRESH_TOKEN_DAYS);
@@ -101,10 +114,10 @@ pub(crate) async fn refresh(state: &State, presented: &SecretString) -> Result<T
             sessions::revoke(&mut tx, id, now).await?;
             tx.commit().await?;
             tracing::warn!(session.id = %id, user.id = %user_id, "a refresh token was used again after its rotation; the session is ended");
-            return Err(invalid().into());
+            return Err(invalid_grant().into());
         }
     }
-    let user = store::users::find(&mut tx, user_id).await?.ok_or_else(invalid)?;
+    let user = store::users::find(&mut tx, user_id).await?.ok_or_else(invalid_grant)?;
     tx.commit().await?;
     Ok(Tokens { access_token: state.signer.sign(&user, id, LOGIN_CLIENT, now), refresh_token: next })
 }

@@ -45,9 +45,13 @@ pub(crate) struct Connection {
     pub(crate) port: u16,
 }
 
+/// All that a data plane signs, and no more: the project's secret signs other tokens too, such as those of its users.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Claims {
     sub: String,
+    #[serde(default, rename = "iat")]
+    _iat: Option<i64>,
     exp: i64,
 }
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use store::operations::{OperationFilter, OperationState};
 
 use crate::{
-    control_database,
+    audited, control_database,
     failure::Failure,
     home::Home,
     output::print,
@@ -45,16 +45,20 @@ async fn show(conn: &mut PgConnection, id: OperationId) -> Result<(), Failure> {
 }
 
 async fn retry(conn: &mut PgConnection, id: OperationId) -> Result<(), Failure> {
-    if store::operations::retry(conn, id).await.map_err(unreadable)? {
-        print(&format!("Operation {id} is tried again now.\n"));
-        return Ok(());
-    }
-    let operation = store::operations::find(conn, id).await.map_err(unreadable)?.ok_or_else(|| missing(id))?;
-    Err(Failure::new(if operation.state.finished() {
-        format!("Operation {id} has {}: there is nothing to try again.", operation.state.as_str())
-    } else {
-        format!("A worker is busy with operation {id} at this moment.")
-    }))
+    let retry = async |conn: &mut PgConnection| {
+        if store::operations::retry(conn, id).await.map_err(unreadable)? {
+            return Ok(());
+        }
+        let operation = store::operations::find(conn, id).await.map_err(unreadable)?.ok_or_else(|| missing(id))?;
+        Err(Failure::new(if operation.state.finished() {
+            format!("Operation {id} has {}: there is nothing to try again.", operation.state.as_str())
+        } else {
+            format!("A worker is busy with operation {id} at this moment.")
+        }))
+    };
+    audited::record(conn, "operation.retry", &id.to_string(), retry).await?;
+    print(&format!("Operation {id} is tried again now.\n"));
+    Ok(())
 }
 
 fn missing(id: OperationId) -> Failure {

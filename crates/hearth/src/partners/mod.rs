@@ -9,7 +9,7 @@ use sqlx::{Acquire as _, PgConnection};
 use store::partners::Partner;
 
 use crate::{
-    control_database,
+    audited, control_database,
     failure::Failure,
     home::Home,
     output::print,
@@ -33,9 +33,14 @@ pub(crate) async fn run(settings: PartnerSettings) -> Result<(), Failure> {
         }
         PartnerCommand::List => list(&mut conn, json).await,
         PartnerCommand::RotateSecret { id, grace_hours } => {
-            let mut tx = begin(&mut conn).await?;
-            let secret = partners::rotate_secret(&mut tx, id, grace_hours, SystemClock.now()).await.map_err(refused)?;
-            tx.commit().await.map_err(unreadable)?;
+            let rotate = async |conn: &mut PgConnection| {
+                let mut tx = begin(conn).await?;
+                let rotated = partners::rotate_secret(&mut tx, id, grace_hours, SystemClock.now()).await;
+                let secret = rotated.map_err(refused)?;
+                tx.commit().await.map_err(unreadable)?;
+                Ok(secret)
+            };
+            let secret = audited::record(&mut conn, "partner.rotate_secret", &id.to_string(), rotate).await?;
             print_secret(&id.to_string(), &secret, json);
             Ok(())
         }
@@ -49,9 +54,14 @@ async fn begin(conn: &mut PgConnection) -> Result<sqlx::Transaction<'_, sqlx::Po
 }
 
 async fn create(conn: &mut PgConnection, wanted: NewPartner, json: bool) -> Result<(), Failure> {
-    let mut tx = begin(conn).await?;
-    let (partner, secret) = partners::create(&mut tx, wanted, SystemClock.now()).await.map_err(refused)?;
-    tx.commit().await.map_err(unreadable)?;
+    let name = wanted.name.clone();
+    let create = async |conn: &mut PgConnection| {
+        let mut tx = begin(conn).await?;
+        let created = partners::create(&mut tx, wanted, SystemClock.now()).await.map_err(refused)?;
+        tx.commit().await.map_err(unreadable)?;
+        Ok(created)
+    };
+    let (partner, secret) = audited::record(conn, "partner.create", &name, create).await?;
     print_secret(&partner.id.to_string(), &secret, json);
     Ok(())
 }
@@ -79,7 +89,11 @@ async fn list(conn: &mut PgConnection, json: bool) -> Result<(), Failure> {
 }
 
 async fn set_disabled(conn: &mut PgConnection, id: ids::PartnerId, disabled: bool, json: bool) -> Result<(), Failure> {
-    let partner = partners::set_disabled(conn, id, disabled, SystemClock.now()).await.map_err(refused)?;
+    let action = if disabled { "partner.disable" } else { "partner.enable" };
+    let change = async |conn: &mut PgConnection| {
+        partners::set_disabled(conn, id, disabled, SystemClock.now()).await.map_err(refused)
+    };
+    let partner = audited::record(conn, action, &id.to_string(), change).await?;
     let word = if disabled { "refused from now on; its projects go on" } else { "let in again" };
     print(&if json { format!("{}\n", as_json(&partner)) } else { format!("Partner {id} is {word}.\n") });
     Ok(())

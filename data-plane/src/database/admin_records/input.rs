@@ -5,7 +5,10 @@ use serde_json::Value;
 use super::{Object, Target};
 use crate::{
     database::quoting::identifier,
-    http::{Error, Query, Result, validation::Form},
+    http::{
+        Error, Query, Result,
+        validation::{Form, type_name},
+    },
 };
 
 /// A page of rows.
@@ -101,20 +104,23 @@ pub(super) fn lookup(raw: &str, target: &Target) -> Result<(String, Vec<Value>)>
     Ok((format!(" where {}", tests.join(" and ")), values.into_iter().map(Value::from).collect()))
 }
 
-/// A non-empty array of objects.
-pub(super) fn objects(body: &Value) -> Result<Vec<&Object>> {
-    let items = match body {
+/// A non-empty array of objects; `path` is where it is in the body, empty for the body itself.
+pub(super) fn objects<'a>(list: &'a Value, path: &str) -> Result<Vec<&'a Object>> {
+    let items = match list {
         Value::Array(items) if !items.is_empty() => items,
-        Value::Array(_) => return Err(Error::invalid_input(": Array must contain at least 1 element(s)")),
-        other => {
-            return Err(Error::invalid_input(format!(
-                ": Expected array, received {}",
-                crate::http::validation::type_name(other)
-            )));
+        Value::Array(_) => {
+            return Err(Error::invalid_input(format!("{path}: Array must contain at least 1 element(s)")));
         }
+        other => return Err(Error::invalid_input(format!("{path}: Expected array, received {}", type_name(other)))),
     };
-    let objects: Option<Vec<&Object>> = items.iter().map(Value::as_object).collect();
-    objects.ok_or_else(|| Error::invalid_input(": Expected object"))
+    let separator = if path.is_empty() { "" } else { "." };
+    let object = |(index, item): (usize, &'a Value)| {
+        item.as_object().ok_or_else(|| {
+            let received = type_name(item);
+            Error::invalid_input(format!("{path}{separator}{index}: Expected object, received {received}"))
+        })
+    };
+    items.iter().enumerate().map(object).collect()
 }
 
 /// The parts of a PATCH.
@@ -131,11 +137,8 @@ pub(super) fn change(body: &Value) -> Result<(&Object, &Object)> {
 
 /// The keys of a DELETE.
 pub(super) fn keys(body: &Value) -> Result<Vec<&Object>> {
-    match body.get("pkKeys") {
-        Some(list @ Value::Array(_)) => objects(list),
-        Some(_) => Err(Error::invalid_input("pkKeys: Expected array")),
-        None => Err(Error::invalid_input("pkKeys: Required")),
-    }
+    let list = body.get("pkKeys").ok_or_else(|| Error::invalid_input("pkKeys: Required"))?;
+    objects(list, "pkKeys")
 }
 
 /// Quoted columns and their values. An empty text in a column that cannot hold it means null in a change, the default in a new row.

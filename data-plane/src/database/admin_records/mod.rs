@@ -71,8 +71,6 @@ pub(super) async fn list(
         )
         .await?;
     let total = counted.rows.first().and_then(|row| row["total"].as_i64()).unwrap_or_default();
-    drop(session);
-    let session = Session::open(&app, SessionRole::ProjectAdmin).await?;
     let sql = format!(
         "select * from {}{}{} limit {} offset {}",
         target.sql, page.condition, page.ordering, page.limit, page.offset
@@ -105,7 +103,7 @@ pub(super) async fn create(
     JsonBody(body): JsonBody,
 ) -> Result<(StatusCode, Json<Value>)> {
     let target = Target::find(&app, &table, &query).await?;
-    let rows = input::objects(&body)?;
+    let rows = input::objects(&body, "")?;
     let mut created = Vec::new();
     let session = Session::open(&app, SessionRole::ProjectAdmin).await?;
     session.run_script("begin").await?;

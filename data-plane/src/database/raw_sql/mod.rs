@@ -160,10 +160,15 @@ fn counts_rows(statement: &NodeEnum) -> bool {
 
 /// Tells dashboards what kinds of things the statements changed.
 fn publish(app: &App, parsed: &Parsed) {
-    let changes: Vec<Value> = parsed.statements.iter().filter_map(change).collect();
+    let changes: Vec<Value> = changes(parsed).collect();
     if !changes.is_empty() {
         app.events.changed(Resource::Database, Some(json!({ "changes": changes })));
     }
+}
+
+/// What kinds of things the statements change, for dashboards.
+pub(crate) fn changes(parsed: &Parsed) -> impl Iterator<Item = Value> {
+    parsed.statements.iter().filter_map(change)
 }
 
 fn change(statement: &NodeEnum) -> Option<Value> {
