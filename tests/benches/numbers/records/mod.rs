@@ -162,7 +162,7 @@ fn compare(report: &mut Report, shape: &Shape, ours: &Served, theirs: &Served) {
     );
 }
 
-/// The most that any server could do: pgbench writing the same rows where nothing is to be parsed, sent or said.
+/// What is left of it without a server: pgbench writing the same rows where nothing is to be parsed, sent or returned.
 fn bound(settings: &Settings, report: &mut Report, stage: &Stage, ours: &Served, theirs: &Served) {
     stage.superuser(shapes::READY_ROWS);
     for (how, script) in shapes::WRITING_READY_ROWS {
