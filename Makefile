@@ -39,5 +39,7 @@ bench: ## Print the numbers of docs/ARCHITECTURE.md with their targets. ARGS="--
 	@.ci/install bench
 	cargo build --locked --release -p hearth -p hearth-data-plane
 	# The driver only starts what is measured and what loads it, so it is built as the tests are.
-	HEARTH_BINARIES=$(abspath $(TARGET))/release cargo bench --locked --profile dev --workspace --bench numbers -- $(ARGS)
-	$(if $(ARGS),,cargo bench --locked -p schema-merge --bench merge)
+	failed=
+	HEARTH_BINARIES=$(abspath $(TARGET))/release cargo bench --locked --profile dev --workspace --bench numbers -- $(ARGS) || failed=1
+	$(if $(ARGS),,cargo bench --locked -p schema-merge --bench merge || failed=1)
+	[ -z "$$failed" ]

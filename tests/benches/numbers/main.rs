@@ -10,7 +10,10 @@ mod report;
 mod tools;
 mod usage;
 
+use std::{panic::AssertUnwindSafe, process::ExitCode, time::Duration};
+
 use clap::Parser;
+use futures::FutureExt as _;
 
 use crate::report::Report;
 
@@ -33,6 +36,9 @@ struct Settings {
     /// Projects in the control database while reports are measured, each with 31 days of usage.
     #[arg(long, default_value_t = 1_000_000)]
     projects: usize,
+    /// Longest time of each of them; what takes longer is given up at its next step.
+    #[arg(long, default_value_t = 30)]
+    part_minutes: u64,
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -45,32 +51,41 @@ impl Settings {
 }
 
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     let settings = Settings::parse();
-    let mut report = Report::default();
-    if settings.wants("create") {
-        projects::create(&settings, &mut report).await;
+    let mut run = Run { settings: &settings, report: Report::default(), whole: true };
+    run.part("create", projects::create).await;
+    run.part("branch", branches::measure).await;
+    run.part("wake", projects::wake).await;
+    run.part("merge", async |_, report| merge::measure(report).await).await;
+    run.part("memory", async |_, report| memory::measure(report).await).await;
+    run.part("gateway", gateway::measure).await;
+    run.part("records", records::measure).await;
+    run.part("usage", usage::measure).await;
+    run.report.print();
+    if run.whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Measures part after part; one that fails or does not end costs no other its numbers.
+struct Run<'s> {
+    settings: &'s Settings,
+    report: Report,
+    whole: bool,
+}
+
+impl<'s> Run<'s> {
+    async fn part(&mut self, name: &str, measure: impl AsyncFnOnce(&'s Settings, &mut Report)) {
+        if !self.settings.wants(name) {
+            return;
+        }
+        let minutes = self.settings.part_minutes;
+        let measured = AssertUnwindSafe(measure(self.settings, &mut self.report)).catch_unwind();
+        let failure = match tokio::time::timeout(Duration::from_secs(minutes * 60), measured).await {
+            Ok(Ok(())) => return,
+            Ok(Err(_)) => "it failed, see above".to_owned(),
+            Err(_) => format!("it takes longer than {minutes} minutes"),
+        };
+        self.report.skip(name, &failure);
+        self.whole = false;
     }
-    if settings.wants("branch") {
-        branches::measure(&settings, &mut report).await;
-    }
-    if settings.wants("wake") {
-        projects::wake(&settings, &mut report).await;
-    }
-    if settings.wants("merge") {
-        merge::measure(&mut report).await;
-    }
-    if settings.wants("memory") {
-        memory::measure(&mut report).await;
-    }
-    if settings.wants("gateway") {
-        gateway::measure(&settings, &mut report).await;
-    }
-    if settings.wants("records") {
-        records::measure(&settings, &mut report).await;
-    }
-    if settings.wants("usage") {
-        usage::measure(&settings, &mut report).await;
-    }
-    report.print();
 }

@@ -4,6 +4,7 @@
 pub(super) const KEY: &str = "{key}";
 
 const BULK_ROWS: usize = 1000;
+pub(super) const BULK_INSERT: &str = "bulk insert of 1,000";
 
 /// A kind of request.
 pub(super) struct Shape {
@@ -42,7 +43,7 @@ pub(super) fn all() -> Vec<Shape> {
             AUTHORS,
         ),
         write("insert", "notes", row(1)),
-        write("bulk insert of 1,000", "notes", format!("[{}]", rows.join(","))),
+        write(BULK_INSERT, "notes", format!("[{}]", rows.join(","))),
         write("rpc", "rpc/add", r#"{"a":1,"b":2}"#.to_owned()),
     ]
 }
@@ -70,6 +71,19 @@ grant select on pgbench_accounts to anon;
 analyze;
 checkpoint;
 ";
+
+/// The rows of the bulk insert in a table, and in a file where Postgres finds it.
+pub(super) const READY_ROWS: &str = "
+create table ready as
+select 'Note ' || n as title, 'Something to remember'::text as body, n as rank from generate_series(0, 999) n;
+do $$ begin execute format('copy ready to %L', current_setting('data_directory') || '/ready.copy'); end $$;
+";
+
+/// Ways to write them without a client's part in it.
+pub(super) const WRITING_READY_ROWS: [(&str, &str); 2] = [
+    ("from a table", "insert into notes (title, body, rank) select title, body, rank from ready;\n"),
+    ("by COPY from a file", "copy notes (title, body, rank) from 'ready.copy';\n"),
+];
 
 /// A schema as large as the schema cache has to bear: tables of ten columns, each with a foreign key to the one before. One statement,
 /// because only so may it commit on its way.

@@ -137,7 +137,16 @@ pub(super) fn cpu_time(pid: i32) -> Duration {
 
 /// Resident memory of a process in megabytes.
 pub(super) fn resident_megabytes(pid: i32) -> f64 {
+    megabytes(pid, "VmRSS:")
+}
+
+/// The part of it that is the process' own: the rest is its program, which all projects of a machine share.
+pub(super) fn own_megabytes(pid: i32) -> f64 {
+    megabytes(pid, "RssAnon:")
+}
+
+fn megabytes(pid: i32, field: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a process has memory");
     line.trim().trim_end_matches(" kB").parse::<f64>().expect("kilobytes") / 1024.0
 }
