@@ -23,7 +23,7 @@ pub(super) fn all(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     found.extend(super::under_parents::misfits(aligned, merged));
     found.extend(super::key_types::mismatched(aligned, &merged.catalog));
     found.extend(super::overloads::ambiguous(aligned, &merged.catalog));
-    found.extend(super::default_types::mismatched(aligned, &merged.catalog));
+    found.extend(super::default_types::mismatched(aligned, merged));
     found
 }
 

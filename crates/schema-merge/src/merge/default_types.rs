@@ -1,18 +1,26 @@
 //! Defaults that one side said of a column to which the other side gave another type.
 
 use super::collisions::says_all;
-use super::facts::Disagreement;
+use super::facts::{Disagreement, Merged};
 use super::renames::Aligned;
-use crate::catalog::{Catalog, Kind};
+use crate::catalog::{Fact, Kind};
 use crate::ddl;
 
 /// Defaults that Postgres refuses for the type that their column gets by the merge.
-pub(super) fn mismatched(aligned: &Aligned, merged: &Catalog) -> Vec<Disagreement> {
+pub(super) fn mismatched(
+    aligned: &Aligned,
+    Merged { catalog: merged, disagreements, .. }: &Merged,
+) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let sides = [&aligned.target, &aligned.source];
+    let settled = |fact: &Fact| disagreements.iter().any(|known| known.identity == fact.identity);
     for default in merged.iter().filter(|fact| fact.kind == Kind::Default) {
         let Some(column) = default.parent.as_ref().and_then(|column| merged.get(column)) else { continue };
-        if column.kind != Kind::Column || sides.iter().any(|side| says_all(side, &[default, column])) {
+        if column.kind != Kind::Column
+            || settled(column)
+            || settled(default)
+            || sides.iter().any(|side| says_all(side, &[default, column]))
+        {
             continue;
         }
         let said_of = sides

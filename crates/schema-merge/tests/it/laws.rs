@@ -76,9 +76,9 @@ fn one_sided(plan: &MergePlan) -> bool {
     plan.hazards.iter().any(|hazard| matches!(hazard.rule.as_deref(), Some("C19" | "C20")))
 }
 
-/// Labels that both sides added at one place keep the target's order, and a comment keeps the target's text.
+/// Labels that both sides added at one place keep the target's order, and a comment stays as the target has it, or has it no more.
 fn only_order(left: &Catalog, right: &Catalog) -> bool {
-    left.differences(right).iter().all(|line| line.starts_with("~ enum:") || line.starts_with("~ comment:"))
+    left.differences(right).iter().all(|line| line.starts_with("~ enum:") || line[2..].starts_with("comment:"))
 }
 
 /// Facts that one side alone changed and that the merged catalog has otherwise; nothing may be resurrected either.
