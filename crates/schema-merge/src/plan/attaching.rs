@@ -249,6 +249,7 @@ impl<'a> Builder<'a> {
         }
         edges.extend(self.declared_first());
         edges.extend(self.settled_above());
+        edges.extend(self.parts_in_order());
         edges.extend(self.users_of_followers());
         edges.extend(self.keys_before_partitions());
         edges.extend(self.trigger_states());
@@ -299,6 +300,36 @@ impl<'a> Builder<'a> {
                     parts.filter(|(table, _)| user.depends_on.contains(table) || user.parent.as_ref() == Some(table))
                 {
                     edges.push(if making { (*node, *then) } else { (*then, *node) });
+                }
+            }
+        }
+        edges
+    }
+
+    /// Where two keys or indexes of the whole are over the same columns, Postgres gives each, the oldest first, the oldest fitting part of
+    /// the table that is attached: parts and wholes are made in one order.
+    fn parts_in_order(&self) -> Vec<(usize, usize)> {
+        let mut by_table: HashMap<&Identity, Vec<(&Fact, &Fact)>> = HashMap::new();
+        for part in self.to.iter().filter(|part| part.optional("of").is_some()) {
+            let Some(table) = &part.parent else { continue };
+            let attached = self.creating.contains_key(&Identity::new(Kind::Partition, table.path()));
+            if let Some(whole) = families::whole(part, self.to).filter(|_| attached && self.is_created(&part.identity))
+            {
+                by_table.entry(table).or_default().push((whole, part));
+            }
+        }
+        let number = |fact: &Fact| -> Option<u64> { fact.lineage.object.as_deref()?.split(':').nth(1)?.parse().ok() };
+        let age = |whole: &Fact| match self.from.get(&whole.identity).filter(|_| !self.is_created(&whole.identity)) {
+            Some(old) => (0, number(old).unwrap_or_default(), whole.identity.clone()),
+            None => (1, 0, whole.identity.clone()),
+        };
+        let made = |fact: &Fact| self.creating.get(&fact.identity).copied();
+        let mut edges = Vec::new();
+        for mut parts in by_table.into_values() {
+            parts.sort_by_cached_key(|(whole, _)| age(whole));
+            for pair in parts.windows(2) {
+                for (first, then) in [(pair[0].0, pair[1].0), (pair[0].1, pair[1].1)] {
+                    edges.extend(made(first).zip(made(then)));
                 }
             }
         }

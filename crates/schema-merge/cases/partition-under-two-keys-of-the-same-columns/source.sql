@@ -1,0 +1,1 @@
+create table parts partition of wholes for values with (modulus 4, remainder 2);

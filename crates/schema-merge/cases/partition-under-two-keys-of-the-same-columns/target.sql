@@ -1,0 +1,1 @@
+alter table wholes alter extra set statistics 50;
