@@ -11,6 +11,7 @@ mod conversion;
 mod creating;
 mod cycles;
 mod families;
+mod following;
 mod generators;
 mod grants;
 mod graph;

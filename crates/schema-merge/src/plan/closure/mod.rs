@@ -1,11 +1,14 @@
 //! What must go: removed facts, facts that cannot change in place, and everything that stands on them.
 
+mod domains;
+mod owners;
+
 use hashbrown::{HashMap, HashSet};
 
 use super::families::{self, Families};
 use super::typed;
 use super::{Step, Unsupported};
-use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind, MAX_DEPTH};
+use crate::catalog::{Catalog, Fact, Identity, Inherited, Kind};
 use crate::ddl::{self, Change};
 
 /// The outcome: sets of identities of the old catalog.
@@ -177,57 +180,6 @@ impl Search<'_> {
         }
     }
 
-    /// What reaches a child with its parent's change is refused where another role owns the child.
-    fn children_of_others(&mut self) {
-        let owner = |table: &Identity| {
-            [self.from, self.to].map(|catalog| catalog.get(table).map(|fact| fact.text("owner").to_owned()))
-        };
-        let others = self.families.kept().filter(|(child, parent)| owner(child) != owner(parent));
-        let others: HashMap<&Identity, &Identity> = others.map(|(child, parent)| (parent, child)).collect();
-        if others.is_empty() {
-            return;
-        }
-        let changes = |fact: &Fact| {
-            self.found.altered.contains(&fact.identity)
-                || self.found.gone.contains(&fact.identity)
-                || !self.from.contains(&fact.identity)
-        };
-        let mut refused = Vec::new();
-        for fact in self.from.iter().chain(self.to.iter()).filter(|fact| changes(fact)) {
-            let table = match fact.kind {
-                Kind::Column | Kind::Constraint => fact.parent.as_ref(),
-                Kind::Default => fact.parent.as_ref().and_then(|column| self.from.get(column)?.parent.as_ref()),
-                _ => None,
-            };
-            let Some((child, table)) = table.and_then(|table| Some((others.get(table)?, table))) else { continue };
-            if !self.found.gone.contains(table) {
-                let reason = format!("it changes {child} too, which belongs to another role");
-                refused.push(Unsupported::about(&fact.identity, reason));
-            }
-        }
-        self.found.unsupported.extend(refused);
-    }
-
-    /// Who puts one table under another must own both.
-    fn links_to_others(&mut self) {
-        let owner = |table: &Identity| self.to.get(table).map(|table| table.text("owner"));
-        let mut refused = Vec::new();
-        for link in self.to.iter().filter(|fact| matches!(fact.kind, Kind::Partition | Kind::Inheritance)) {
-            let there = |identity: &Identity| self.from.contains(identity) && !self.found.gone.contains(identity);
-            let Some(child) = &link.parent else { continue };
-            let with_table = link.kind == Kind::Inheritance && !there(child);
-            if there(&link.identity) || with_table {
-                continue;
-            }
-            if let Some(parent) = link.depends_on.iter().find(|table| owner(table) != owner(child)) {
-                let reason =
-                    format!("only who owns both tables may put it under {parent}, which belongs to another role");
-                refused.push(Unsupported::about(child, reason));
-            }
-        }
-        self.found.unsupported.extend(refused);
-    }
-
     /// Makes a type anew: what stands on it moves over or is made anew too.
     fn rebuild(&mut self, identity: &Identity) {
         self.found.rebuilt.insert(identity.clone());
@@ -241,35 +193,6 @@ impl Search<'_> {
             Some(&dependent.identity) != identity
                 && dependent.parent.as_ref() != identity
                 && matches!(dependent.kind, Kind::Column | Kind::Attribute | Kind::Domain | Kind::Range)
-        })
-    }
-
-    /// The domain that a new check, or the domain's null rule, allows fewer values than before.
-    fn stricter_domain<'n>(&self, new: &'n Fact) -> Option<&'n Identity> {
-        let old = self.from.get(&new.identity);
-        let (domain, stricter) = match new.kind {
-            Kind::Domain => (&new.identity, old.is_some_and(|old| !old.flag("not_null") && new.flag("not_null"))),
-            Kind::DomainConstraint => {
-                let checked =
-                    !new.text("definition").ends_with(" NOT VALID") && old.is_none_or(|old| !old.says_the_same(new));
-                (new.parent.as_ref()?, checked)
-            }
-            _ => return None,
-        };
-        (stricter && self.from.contains(domain)).then_some(domain)
-    }
-
-    /// True when stored arrays, rows or ranges have values of the domain in them: Postgres looks for the values that break a new rule in
-    /// columns of the domain alone, and refuses where there are others.
-    fn held_inside(&self, domain: &Identity, depth: usize) -> bool {
-        let dependents = self.dependents.get(domain).into_iter().flatten();
-        dependents.filter(|user| user.parent.as_ref() != Some(domain)).any(|user| match user.kind {
-            Kind::Column => user.text("type").ends_with("[]"),
-            Kind::Attribute => self.holds_values(user.parent.as_ref()),
-            Kind::Range => self.holds_values(Some(&user.identity)),
-            Kind::Domain if user.text("base").ends_with("[]") => self.holds_values(Some(&user.identity)),
-            Kind::Domain => depth < MAX_DEPTH && self.held_inside(&user.identity, depth + 1),
-            _ => false,
         })
     }
 
