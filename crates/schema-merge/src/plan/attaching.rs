@@ -250,6 +250,7 @@ impl<'a> Builder<'a> {
         edges.extend(self.declared_first());
         edges.extend(self.settled_above());
         edges.extend(self.parts_in_order());
+        edges.extend(self.whole_before_references());
         edges.extend(self.users_of_followers());
         edges.extend(self.keys_before_partitions());
         edges.extend(self.trigger_states());

@@ -37,6 +37,27 @@ impl<'a> Builder<'a> {
         edges
     }
 
+    /// A key of a partitioned table is valid, and may be referred to, when every part is attached.
+    pub(super) fn whole_before_references(&self) -> Vec<(usize, usize)> {
+        let mut parts: HashMap<&Identity, Vec<usize>> = HashMap::new();
+        for (part, node) in &self.attaching {
+            let mut whole = self.to.get(part).and_then(|part| families::whole(part, self.to));
+            for _ in 0..MAX_DEPTH {
+                let Some(known) = whole else { break };
+                parts.entry(&known.identity).or_default().push(*node);
+                whole = families::whole(known, self.to);
+            }
+        }
+        let keys = self.to.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign");
+        let mut edges = Vec::new();
+        for key in keys.filter(|_| !parts.is_empty()) {
+            let Some(made) = self.creating.get(&key.identity) else { continue };
+            let attached = key.depends_on.iter().filter_map(|needed| parts.get(needed)).flatten();
+            edges.extend(attached.map(|node| (*node, *made)));
+        }
+        edges
+    }
+
     /// A new table inherits columns as they will be, however many generations above they change.
     pub(super) fn settled_above(&self) -> Vec<(usize, usize)> {
         let mut edges = Vec::new();

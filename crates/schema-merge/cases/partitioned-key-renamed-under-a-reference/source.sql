@@ -1,0 +1,1 @@
+alter index wholes_pkey rename to "another key";

@@ -1,0 +1,1 @@
+alter table aparts alter kind set statistics 50;
