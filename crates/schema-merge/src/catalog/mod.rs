@@ -76,6 +76,13 @@ pub struct Lineage {
     pub role: Option<String>,
 }
 
+impl Lineage {
+    /// The number the object got when it was made: within one database a higher one is younger, until they wrap.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.object.as_deref()?.split(':').nth(1)?.parse().ok()
+    }
+}
+
 /// How much of a column or check comes from the table's parents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Inherited {
@@ -109,6 +116,11 @@ pub struct Fact {
 }
 
 impl Fact {
+    /// Whether it is a foreign key.
+    pub(crate) fn is_foreign_key(&self) -> bool {
+        self.kind == Kind::Constraint && self.text("type") == "foreign"
+    }
+
     /// A text field, empty when absent or null.
     pub fn text(&self, field: &str) -> &str {
         self.fields.get(field).and_then(Value::as_str).unwrap_or_default()

@@ -128,18 +128,20 @@ const EXPLICIT: &[(&str, &[&str])] = &[
 pub(crate) fn assignable(from: &str, to: &str, catalog: &Catalog) -> bool {
     let (from, to) = (under_domains(&plain(from), catalog), under_domains(&plain(to), catalog));
     let text = |name: &str| TEXTS.contains(&name);
-    let made = |name: &str| {
-        let element = name.trim_end_matches("[]");
-        [Kind::Enum, Kind::Composite, Kind::Range].iter().any(|kind| catalog.contains(&Identity::new(*kind, element)))
-    };
     if from == to || text(&to) || catalog.iter().any(|fact| made_by_user(fact, &from, &to)) {
         return true;
     }
     !text(&from)
-        && !made(&from)
-        && !made(&to)
+        && !takes_text(catalog, &from)
+        && !takes_text(catalog, &to)
         && !EXPLICIT.iter().any(|(known, others)| *known == from && others.contains(&to.as_str()))
         && castable(&from, &to, catalog)
+}
+
+/// Types made by users to which Postgres casts nothing but text.
+pub(super) fn takes_text(catalog: &Catalog, type_name: &str) -> bool {
+    let element = type_name.trim_end_matches("[]");
+    [Kind::Enum, Kind::Composite, Kind::Range].into_iter().any(|kind| catalog.contains(&Identity::new(kind, element)))
 }
 
 fn made_by_user(fact: &Fact, from: &str, to: &str) -> bool {

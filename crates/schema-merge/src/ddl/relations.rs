@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::casting::{convertible, made_again};
+use super::casting::{convertible, made_again, takes_text};
 use super::{Change, Piece, foreign, owner};
 use crate::catalog::{Catalog, Fact, Identity, Kind};
 
@@ -134,12 +134,6 @@ pub(crate) fn retype(column: &Fact, from_type: &str, through_text: bool) -> Stri
 /// A foreign table holds no values to convert.
 fn on_foreign_table(column: &Fact) -> bool {
     column.parent.as_ref().is_some_and(|table| table.as_str().starts_with("foreign_table:"))
-}
-
-/// Types made by users to which Postgres casts nothing but text.
-fn takes_text(catalog: &Catalog, type_name: &str) -> bool {
-    let element = type_name.trim_end_matches("[]");
-    [Kind::Enum, Kind::Composite, Kind::Range].into_iter().any(|kind| catalog.contains(&Identity::new(kind, element)))
 }
 
 /// Changes a column where rows can be kept; the default is a fact of its own and is out of the way by then.

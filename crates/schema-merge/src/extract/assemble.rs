@@ -115,7 +115,9 @@ impl Gathering {
         if self.addresses.is_member(class, oid) {
             return;
         }
-        if fact.parent.is_none() && fact.kind != Kind::Schema && fact.kind != Kind::Extension {
+        // The schema of statistics need not be their table's.
+        let in_schema = fact.parent.is_none() || fact.kind == Kind::Statistics;
+        if in_schema && fact.kind != Kind::Schema && fact.kind != Kind::Extension {
             let schema = Identity::new(Kind::Schema, fact.identity.names()[0]);
             if self.catalog.contains(&schema) {
                 fact.depends_on.push(schema);

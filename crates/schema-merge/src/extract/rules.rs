@@ -22,10 +22,7 @@ pub(super) fn gather(gathering: &mut Gathering, rules: Vec<rows::Rule>, statisti
         let Some(parent) = gathering.relations.get(&row.relation).and_then(|on| on.identity.clone()) else { continue };
         let identity = Identity::new(Kind::Statistics, format!("{}.{}", row.schema, row.name));
         let fields = json!({ "definition": in_order(&row.definition), "target": row.target, "owner": row.owner });
-        let lineage = lineage(STATISTICS, row.oid, 0, &row.owner);
-        let mut made = fact(identity, Kind::Statistics, Some(parent), fields, lineage);
-        // Their schema need not be the table's.
-        made.depends_on.push(Identity::new(Kind::Schema, &row.schema));
+        let made = fact(identity, Kind::Statistics, Some(parent), fields, lineage(STATISTICS, row.oid, 0, &row.owner));
         gathering.add(STATISTICS, row.oid, made);
     }
 }

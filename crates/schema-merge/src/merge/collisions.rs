@@ -50,10 +50,8 @@ fn view_columns(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
                 "The {changer} took the column {column} from {view}, which {} on the {user} uses. Change both, or keep the column.",
                 fact.identity
             );
-            let mut disagreement = Disagreement::about(&fact.identity, "C3", hint);
-            disagreement.roots = vec![fact.identity.clone(), view.clone()];
-            disagreement.source_roots.clone_from(&disagreement.roots);
-            found.push(disagreement);
+            let parts = vec![fact.identity.clone(), view.clone()];
+            found.push(Disagreement::of_both(&fact.identity, "C3", hint, parts));
         }
     }
     found
@@ -132,24 +130,22 @@ pub(super) fn says_all(side: &Catalog, facts: &[&Fact]) -> bool {
     facts.iter().all(|fact| side.get(&fact.identity).is_some_and(|known| known.says_the_same(fact)))
 }
 
+/// Whether a side has all of these facts as they are, so that Postgres took them there.
+pub(super) fn tried(aligned: &Aligned, facts: &[&Fact]) -> bool {
+    [&aligned.target, &aligned.source].into_iter().any(|side| says_all(side, facts))
+}
+
 /// One primary key per table, over columns that are not null; one source of values per column.
 fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut found = Vec::new();
     let mut primary: HashMap<&Identity, &Fact> = HashMap::new();
     let named = |fact: &&Fact| fact.kind == Kind::Constraint && fact.text("type") == "not_null";
     let not_null: HashSet<&Identity> = merged.catalog.iter().filter(named).flat_map(|fact| &fact.depends_on).collect();
-    // What one side has alike was tried there.
-    let tried = |facts: &[&Fact]| [&aligned.target, &aligned.source].into_iter().any(|side| says_all(side, facts));
+    let tried = |facts: &[&Fact]| tried(aligned, facts);
     let settled = |identity: &Identity| merged.disagreements.iter().any(|known| known.identity == *identity);
     let differs = |identity: &Identity| {
         let target = aligned.target.get(identity);
         merged.catalog.get(identity).is_some_and(|fact| target.is_none_or(|target| !target.says_the_same(fact)))
-    };
-    let both = |identity: &Identity, class: &'static str, hint: String, parts: Vec<Identity>| {
-        let mut disagreement = Disagreement::about(identity, class, hint);
-        disagreement.source_roots.clone_from(&parts);
-        disagreement.roots = parts;
-        disagreement
     };
     for fact in merged.catalog.iter() {
         if fact.kind == Kind::Constraint && fact.text("type") == "primary" {
@@ -181,7 +177,7 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
                         column.identity
                     );
                     let parts = vec![column.identity.clone(), fact.identity.clone()];
-                    found.push(both(&column.identity, "S15", hint, parts));
+                    found.push(Disagreement::of_both(&column.identity, "S15", hint, parts));
                 }
             }
         }
@@ -192,7 +188,7 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
             && !settled(&fact.identity)
         {
             let hint = format!("{} became identity on one side and may be null on the other.", fact.identity);
-            found.push(both(&fact.identity, "S15", hint, vec![fact.identity.clone()]));
+            found.push(Disagreement::of_both(&fact.identity, "S15", hint, vec![fact.identity.clone()]));
         }
         let column = match fact.kind {
             Kind::Default => fact.parent.as_ref(),
@@ -220,7 +216,7 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
                     fact.identity.clone(),
                     Identity::new(Kind::Default, column.identity.path()),
                 ];
-                found.push(both(&column.identity, "C21", hint, parts));
+                found.push(Disagreement::of_both(&column.identity, "C21", hint, parts));
             }
         }
     }
@@ -230,30 +226,21 @@ fn keys_and_values(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
 /// A foreign key of one side over a key that the other side gave other columns.
 fn keys_under_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let mut found = Vec::new();
-    for reference in
-        merged.catalog.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign")
-    {
+    for reference in merged.catalog.iter().filter(|fact| fact.is_foreign_key()) {
         let keys = reference
             .depends_on
             .iter()
             .filter(|needed| matches!(needed.kind_word(), "constraint" | "index"))
             .filter_map(|needed| merged.catalog.get(needed));
         for key in keys {
-            let sides = [&aligned.target, &aligned.source];
-            if sides.into_iter().any(|side| says_all(side, &[reference, key])) {
+            if tried(aligned, &[reference, key]) {
                 continue;
             }
             let hint = format!(
                 "{} refers to {}, which the other side changed since. Keep the key as it was, or refer to another one.",
                 reference.identity, key.identity
             );
-            let mut disagreement = Disagreement::about(&reference.identity, "C2", hint);
-            let of_source = !aligned.target.contains(&reference.identity);
-            let (new, old) =
-                if of_source { (&reference.identity, &key.identity) } else { (&key.identity, &reference.identity) };
-            disagreement.roots = vec![new.clone()];
-            disagreement.source_roots = vec![old.clone()];
-            found.push(disagreement);
+            found.push(Disagreement::of_user(aligned, reference, &key.identity, "C2", hint));
         }
     }
     found
@@ -264,9 +251,7 @@ fn lasting_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
     let unlogged = |table: &&Fact| table.kind == Kind::Table && table.flag("unlogged");
     let emptied: HashSet<&Identity> = merged.catalog.iter().filter(unlogged).map(|table| &table.identity).collect();
     let mut found = Vec::new();
-    for reference in
-        merged.catalog.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign")
-    {
+    for reference in merged.catalog.iter().filter(|fact| fact.is_foreign_key()) {
         let Some(table) = reference.parent.as_ref().filter(|table| !emptied.contains(table)) else { continue };
         let needed = reference.depends_on.iter().filter_map(|needed| merged.catalog.table_of(needed));
         let Some(referred) = needed.map(|table| &table.identity).find(|needed| emptied.contains(needed)) else {
@@ -276,9 +261,8 @@ fn lasting_references(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
             "{} makes {table} refer to {referred}, and one of the two became unlogged or logged on the other side. Make them alike.",
             reference.identity
         );
-        let mut disagreement = Disagreement::about(&reference.identity, "C2", hint);
-        disagreement.roots = vec![reference.identity.clone(), table.clone(), referred.clone()];
-        disagreement.source_roots.clone_from(&disagreement.roots);
+        let parts = vec![reference.identity.clone(), table.clone(), referred.clone()];
+        let mut disagreement = Disagreement::of_both(&reference.identity, "C2", hint, parts);
         if !aligned.target.contains(&reference.identity) {
             disagreement.roots.truncate(1);
         }
@@ -295,17 +279,15 @@ fn published_unlogged(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
         let Some(table) = table.filter(|table| table.kind == Kind::Table).find(|table| table.flag("unlogged")) else {
             continue;
         };
-        if [&aligned.target, &aligned.source].into_iter().any(|side| says_all(side, &[entry, table])) {
+        if tried(aligned, &[entry, table]) {
             continue;
         }
         let hint = format!(
             "{} is published on one side and became unlogged on the other, where Postgres replicates nothing of it.",
             table.identity
         );
-        let mut disagreement = Disagreement::about(&table.identity, "C25", hint);
-        disagreement.roots = vec![table.identity.clone(), entry.identity.clone()];
-        disagreement.source_roots.clone_from(&disagreement.roots);
-        found.push(disagreement);
+        let parts = vec![table.identity.clone(), entry.identity.clone()];
+        found.push(Disagreement::of_both(&table.identity, "C25", hint, parts));
     }
     found
 }

@@ -1,6 +1,6 @@
 //! Defaults that one side said of a column to which the other side gave another type.
 
-use super::collisions::says_all;
+use super::collisions::{says_all, tried};
 use super::facts::{Disagreement, Merged};
 use super::renames::Aligned;
 use crate::catalog::{Fact, Kind};
@@ -12,19 +12,14 @@ pub(super) fn mismatched(
     Merged { catalog: merged, disagreements, .. }: &Merged,
 ) -> Vec<Disagreement> {
     let mut found = Vec::new();
-    let sides = [&aligned.target, &aligned.source];
     let settled = |fact: &Fact| disagreements.iter().any(|known| known.identity == fact.identity);
     for default in merged.iter().filter(|fact| fact.kind == Kind::Default) {
         let Some(column) = default.parent.as_ref().and_then(|column| merged.get(column)) else { continue };
-        if column.kind != Kind::Column
-            || settled(column)
-            || settled(default)
-            || sides.iter().any(|side| says_all(side, &[default, column]))
-        {
+        if column.kind != Kind::Column || settled(column) || settled(default) || tried(aligned, &[default, column]) {
             continue;
         }
-        let said_of = sides
-            .iter()
+        let said_of = [&aligned.target, &aligned.source]
+            .into_iter()
             .find(|side| says_all(side, &[default]))
             .and_then(|side| side.get(&column.identity))
             .map_or("", |column| column.text("type"));
@@ -36,10 +31,8 @@ pub(super) fn mismatched(
             "{} is a {wanted} on one side, and the other side gave it a default as a {said_of}. Take the type or the default.",
             column.identity
         );
-        let mut disagreement = Disagreement::about(&column.identity, "C3", hint);
-        disagreement.roots = vec![column.identity.clone(), default.identity.clone()];
-        disagreement.source_roots.clone_from(&disagreement.roots);
-        found.push(disagreement);
+        let parts = vec![column.identity.clone(), default.identity.clone()];
+        found.push(Disagreement::of_both(&column.identity, "C3", hint, parts));
     }
     found
 }

@@ -40,6 +40,19 @@ impl Disagreement {
         }
     }
 
+    /// Of which both sides would have to take back their state of the same parts.
+    pub(super) fn of_both(identity: &Identity, class: &'static str, hint: String, parts: Vec<Identity>) -> Self {
+        Self { roots: parts.clone(), source_roots: parts, ..Self::about(identity, class, hint) }
+    }
+
+    /// Of a user that one side brought and the other side's thing that it cannot stand with.
+    pub(super) fn of_user(aligned: &Aligned, user: &Fact, other: &Identity, class: &'static str, hint: String) -> Self {
+        let by_target = aligned.target.contains(&user.identity);
+        let (new, old) = if by_target { (other, &user.identity) } else { (&user.identity, other) };
+        let (roots, source_roots) = (vec![new.clone()], vec![old.clone()]);
+        Self { roots, source_roots, ..Self::about(&user.identity, class, hint) }
+    }
+
     pub(super) fn class(mut self, class: &'static str) -> Self {
         self.class = class;
         self

@@ -8,7 +8,7 @@ use crate::ddl::comparable;
 /// Every foreign key of the merged whole that no side had with these types and that Postgres surely refuses.
 pub(super) fn mismatched(aligned: &Aligned, merged: &Catalog) -> Vec<Disagreement> {
     let mut found = Vec::new();
-    for reference in merged.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign") {
+    for reference in merged.iter().filter(|fact| fact.is_foreign_key()) {
         let Some(pair) = pairs(reference)
             .into_iter()
             .find_map(|[own, other]| Some([merged.get(&own)?, merged.get(&other)?]).filter(apart))

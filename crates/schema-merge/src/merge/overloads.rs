@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use super::collisions::says_all;
+use super::collisions::tried;
 use super::facts::Disagreement;
 use super::renames::Aligned;
 use crate::catalog::{Catalog, Fact, Kind, answer_alike, calls_by_name, function_name};
@@ -19,22 +19,14 @@ pub(super) fn ambiguous(aligned: &Aligned, merged: &Catalog) -> Vec<Disagreement
         let called = user.depends_on.iter().filter_map(|needed| merged.get(needed));
         for called in called.filter(|fact| fact.kind == Kind::Function) {
             let others = named.get(function_name(called.identity.path())).into_iter().flatten();
-            let other = others.filter(|other| other.identity != called.identity).find(|other| {
-                let sides = [&aligned.target, &aligned.source];
-                answer_alike(called, other) && !sides.iter().any(|side| says_all(side, &[user, called, other]))
-            });
+            let mut others = others.filter(|other| other.identity != called.identity);
+            let other = others.find(|other| answer_alike(called, other) && !tried(aligned, &[user, called, other]));
             let Some(other) = other else { continue };
             let hint = format!(
                 "{} calls {}, and {} of the other side would do for that call too. Rename one, or say which arguments it must have.",
                 user.identity, called.identity, other.identity
             );
-            let mut disagreement = Disagreement::about(&user.identity, "C15", hint);
-            let of_source = !aligned.target.contains(&user.identity);
-            let (new, old) =
-                if of_source { (&user.identity, &other.identity) } else { (&other.identity, &user.identity) };
-            disagreement.roots = vec![new.clone()];
-            disagreement.source_roots = vec![old.clone()];
-            found.push(disagreement);
+            found.push(Disagreement::of_user(aligned, user, &other.identity, "C15", hint));
             break;
         }
     }

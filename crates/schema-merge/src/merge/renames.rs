@@ -464,11 +464,8 @@ fn readable(old: &Fact, name: &Name) -> Disagreement {
     if let (Some(first), Some(new)) = (path.first_mut(), &name.schema) {
         first.clone_from(new);
     }
-    let mut named = Disagreement::about(&old.identity, "S18", String::new());
-    named.roots = vec![Identity::new(old.kind, path.join("."))];
-    named.source_roots.clone_from(&named.roots);
-    named.identity = named.roots[0].clone();
-    named
+    let named = Identity::new(old.kind, path.join("."));
+    Disagreement::of_both(&named, "S18", String::new(), vec![named.clone()])
 }
 
 fn shown(name: &Name) -> String {

@@ -42,11 +42,9 @@ pub(super) fn misfits(aligned: &Aligned, merged: &Merged) -> Vec<Disagreement> {
                 continue;
             }
             let hint = format!("{} {reason} of its parent {parent}. Make them agree, or rename one.", column.identity);
-            let mut disagreement = Disagreement::about(&column.identity, "C18", hint);
             let parts = parts.into_iter().map(|part| part.identity.clone()).filter(|part| catalog.contains(part));
-            disagreement.roots = parts.chain([(*child).clone()]).collect();
-            disagreement.source_roots.clone_from(&disagreement.roots);
-            found.push(disagreement);
+            let parts = parts.chain([(*child).clone()]).collect();
+            found.push(Disagreement::of_both(&column.identity, "C18", hint, parts));
         }
     }
     found

@@ -38,8 +38,7 @@ impl<'a> Builder<'a> {
     }
 
     fn points_at(&self, fact: &Fact, tables: &HashSet<Identity>) -> bool {
-        fact.kind == Kind::Constraint
-            && fact.text("type") == "foreign"
+        fact.is_foreign_key()
             && fact.depends_on.iter().any(|needed| {
                 tables.contains(needed)
                     || self
@@ -61,7 +60,7 @@ impl<'a> Builder<'a> {
             })
             .collect();
         let mut edges = Vec::new();
-        for key in self.from.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign") {
+        for key in self.from.iter().filter(|fact| fact.is_foreign_key()) {
             let Some(node) = self.dropping.get(&key.identity) else { continue };
             let with_table = key.parent.as_ref().and_then(|own| self.dropping.get(own)) == Some(node);
             let family = self.families.ancestors(key.parent.as_ref());

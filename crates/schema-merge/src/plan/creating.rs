@@ -217,7 +217,7 @@ impl<'a> Builder<'a> {
 
     /// Who refers to another role's table without a privilege that says so was let to once, and is let to for this statement.
     fn let_refer(&self, key: &Fact, pieces: &mut Vec<Piece>) {
-        if key.kind != Kind::Constraint || key.text("type") != "foreign" {
+        if !key.is_foreign_key() {
             return;
         }
         let Some(role) = key.lineage.role.as_deref() else { return };

@@ -19,9 +19,8 @@ impl<'a> Builder<'a> {
                 by_table.entry(table).or_default().push((whole, part));
             }
         }
-        let number = |fact: &Fact| -> Option<u64> { fact.lineage.object.as_deref()?.split(':').nth(1)?.parse().ok() };
         let age = |whole: &Fact| match self.from.get(&whole.identity).filter(|_| !self.is_created(&whole.identity)) {
-            Some(old) => (0, number(old).unwrap_or_default(), whole.identity.clone()),
+            Some(old) => (0, old.lineage.number().unwrap_or_default(), whole.identity.clone()),
             None => (1, 0, whole.identity.clone()),
         };
         let made = |fact: &Fact| self.creating.get(&fact.identity).copied();
@@ -48,7 +47,7 @@ impl<'a> Builder<'a> {
                 whole = families::whole(known, self.to);
             }
         }
-        let keys = self.to.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign");
+        let keys = self.to.iter().filter(|fact| fact.is_foreign_key());
         let mut edges = Vec::new();
         for key in keys.filter(|_| !parts.is_empty()) {
             let Some(made) = self.creating.get(&key.identity) else { continue };

@@ -22,8 +22,8 @@ impl Builder<'_> {
         }
         let mut edges = Vec::new();
         for user in self.to.iter().filter(|fact| calls_by_name(fact)) {
-            let reads = [self.creating.get(&user.identity), self.altering.get(&user.identity)];
-            let Some(reads) = reads.into_iter().flatten().next().copied() else { continue };
+            let reads = self.creating.get(&user.identity).or_else(|| self.altering.get(&user.identity));
+            let Some(reads) = reads.copied() else { continue };
             for called in user.depends_on.iter().filter_map(|needed| self.to.get(needed)) {
                 let named = moving.get(function_name(called.identity.path())).filter(|_| called.kind == Kind::Function);
                 for (other, node, comes) in named.into_iter().flatten() {

@@ -7,36 +7,29 @@ impl Builder<'_> {
     /// Orders changes of persistence: who refers becomes unlogged first and logged last; keys that go do so before, new ones come after.
     pub(super) fn persistence_edges(&mut self) {
         let mut edges = Vec::new();
-        for (catalog, keys) in [(self.from, &self.dropping), (self.to, &self.creating)] {
+        for (catalog, nodes, goes) in [(self.from, &self.dropping, true), (self.to, &self.creating, false)] {
+            // What goes does so before a table changes, what comes waits for it.
+            let beside = |part: usize, table: usize| if goes { (part, table) } else { (table, part) };
             for (key, table, referred) in references(catalog) {
                 let [first, then] = [table, referred].map(|table| self.changes_persistence(table));
                 if let (Some((refers, unlogged)), Some((holds, _))) = (first, then) {
                     edges.push(if unlogged { (refers, holds) } else { (holds, refers) });
                 }
                 for (node, _) in first.into_iter().chain(then) {
-                    edges.extend(
-                        keys.get(&key.identity)
-                            .map(|key| if std::ptr::eq(catalog, self.from) { (*key, node) } else { (node, *key) }),
-                    );
+                    edges.extend(nodes.get(&key.identity).map(|key| beside(*key, node)));
                 }
             }
-        }
-        // A sequence becomes logged or unlogged with the table that owns it at that moment.
-        for link in self.from.iter().filter(|fact| fact.kind == Kind::OwnedBy) {
-            let leaving = [&self.dropping, &self.altering].into_iter().filter_map(|nodes| nodes.get(&link.identity));
-            edges.extend(leaving.zip(self.owner_persistence(link, self.from)).map(|(leaves, node)| (*leaves, node)));
-        }
-        for link in self.to.iter().filter(|fact| fact.kind == Kind::OwnedBy) {
-            let coming = [&self.creating, &self.altering].into_iter().filter_map(|nodes| nodes.get(&link.identity));
-            edges.extend(coming.zip(self.owner_persistence(link, self.to)).map(|(comes, node)| (node, *comes)));
+            // A sequence becomes logged or unlogged with the table that owns it at that moment.
+            for link in catalog.iter().filter(|fact| fact.kind == Kind::OwnedBy) {
+                let table = link.depends_on.iter().find_map(|column| catalog.table_of(column));
+                let Some((table, _)) = table.and_then(|table| self.changes_persistence(&table.identity)) else {
+                    continue;
+                };
+                let links = [nodes, &self.altering].into_iter().filter_map(|nodes| nodes.get(&link.identity));
+                edges.extend(links.map(|link| beside(*link, table)));
+            }
         }
         self.edges.extend(edges.into_iter().filter(|(first, then)| first != then));
-    }
-
-    /// The node that makes the table of an owned sequence logged or unlogged.
-    fn owner_persistence(&self, link: &Fact, catalog: &Catalog) -> Option<usize> {
-        let table = link.depends_on.iter().find_map(|column| catalog.table_of(column))?;
-        self.changes_persistence(&table.identity).map(|(node, _)| node)
     }
 
     /// The node that makes a table logged or unlogged, and whether it becomes unlogged.
@@ -49,7 +42,7 @@ impl Builder<'_> {
 
 /// Foreign keys between two tables, with the table that refers and the one that is referred to.
 fn references(catalog: &Catalog) -> impl Iterator<Item = (&Fact, &Identity, &Identity)> {
-    catalog.iter().filter(|fact| fact.kind == Kind::Constraint && fact.text("type") == "foreign").filter_map(|key| {
+    catalog.iter().filter(|fact| fact.is_foreign_key()).filter_map(|key| {
         let table = key.parent.as_ref()?;
         let needed = key.depends_on.iter().filter_map(|needed| catalog.table_of(needed));
         let referred = needed.map(|other| &other.identity).find(|other| *other != table)?;

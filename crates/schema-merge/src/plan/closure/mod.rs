@@ -217,12 +217,11 @@ impl Search<'_> {
         if differ.is_empty() {
             return;
         }
-        let number = |fact: &Fact| fact.lineage.object.as_deref()?.split(':').nth(1)?.parse::<u64>().ok();
         let shared = self.from.iter().filter(|old| {
             old.lineage.object.is_some()
                 && self.to.get(&old.identity).is_some_and(|new| new.lineage.object == old.lineage.object)
         });
-        let horizon = shared.filter_map(number).max().unwrap_or_default();
+        let horizon = shared.filter_map(|old| old.lineage.number()).max().unwrap_or_default();
         for (old, new) in differ {
             let renames = ddl::label_renames(old, new, horizon);
             if !renames.is_empty() {
