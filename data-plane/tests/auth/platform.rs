@@ -221,11 +221,13 @@ async fn sign_ins_of_administrators_and_the_platforms_changes_are_noted_too_and_
     plane.post("/_hearth/v1/identity", TOKEN, &json!({"mode": "rehearsal"})).await.expect(200);
 
     let client = plane.superuser("insforge").await;
-    let sql = "select concat_ws(' ', actor, request, outcome) from system.audit_requests order by opened_at";
-    let noted: Vec<String> = client.query(sql, &[]).await.expect("rows").iter().map(|row| row.get(0)).collect();
+    let noted = async || -> Vec<String> {
+        let sql = "select concat_ws(' ', actor, request, outcome) from system.audit_requests order by opened_at";
+        client.query(sql, &[]).await.expect("rows").iter().map(|row| row.get(0)).collect()
+    };
     let administrator = format!("local:{username} POST /api/auth/admin/sessions 200");
     assert_eq!(
-        noted,
+        noted().await,
         [
             administrator.as_str(),
             "api-key POST /api/auth/users 200",
@@ -233,6 +235,11 @@ async fn sign_ins_of_administrators_and_the_platforms_changes_are_noted_too_and_
             "platform POST /_hearth/v1/identity 200",
         ]
     );
+    // A branch without rows has none of its parent's notes, nor one of how it became a branch.
+    plane.post("/_hearth/v1/identity", TOKEN, &json!({"mode": "schema_only"})).await.expect(200);
+    assert!(noted().await.is_empty());
+    plane.post("/api/database/advance/rawsql", API_KEY, &json!({"query": "select 1"})).await.expect(200);
+    assert_eq!(noted().await, ["api-key POST /api/database/advance/rawsql 200"], "it notes its own");
 }
 
 #[tokio::test]
