@@ -250,6 +250,22 @@ async fn inserts_take_objects_lists_columns_and_defaults() {
 }
 
 #[tokio::test]
+async fn bodies_that_are_no_json_reach_a_function_byte_for_byte() {
+    let project = Project::with_schema(
+        "create function hex(bytea) returns text language sql immutable as $$ select encode($1, 'hex') $$;
+         create function length_of(text) returns int language sql immutable as 'select length($1)'",
+    )
+    .await;
+    let send = async |name: &str, content_type: &str, body: Vec<u8>| {
+        project.send(Method::POST, &format!("/api/database/rpc/{name}"), API_KEY, content_type, body).await
+    };
+    let bytes = send("hex", "application/octet-stream", vec![0, 255, b'\\', b'x', 0xc3, 0x28]).await;
+    assert_eq!(bytes.expect(200), "00ff5c78c328");
+    let refused = send("length_of", "text/plain", vec![b'a', 0xc3, 0x28]).await;
+    assert_eq!(refused.expect(400)["code"], "22021");
+}
+
+#[tokio::test]
 async fn upserts_merge_or_ignore() {
     let project = Project::with_schema(SCHEMA).await;
     let merge = ("prefer", "resolution=merge-duplicates,return=representation");

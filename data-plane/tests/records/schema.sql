@@ -152,6 +152,38 @@ revoke execute on function private_one() from public, anon, authenticated;
 create function timezone_now() returns text language sql stable as $$ select current_setting('timezone') $$;
 create function path_now() returns text language sql stable as $$ select current_setting('search_path') $$;
 
+create domain stars as int default 3 check (value between 1 and 5);
+create table musicians (id int primary key, name text);
+create table bands (id int primary key, name text);
+create table gigs (
+    musician_id int references musicians (id), band_id int references bands (id), night date, primary key (musician_id, band_id, night));
+create table citizens (id int primary key, name text);
+create table residents (id int primary key, street text);
+create table passports (id int primary key references citizens (id) references residents (id), number text);
+create table hotels (id int primary key, stars stars, spare stars default 5, code char(3), flags bit(4), loose bpchar, times tstzrange);
+create table sheets (id int primary key, rows int, "each" int, "pgrst_scalar" text);
+create table readings (place text, level int) partition by list (place);
+create table readings_north partition of readings for values in ('north');
+create table readings_south partition of readings for values in ('south');
+create table settings (id int primary key default 1, theme text default 'dark');
+create view plain_notes as select name, note from plain;
+create view twice_directed as select id, title, director_id, director_id as second_id from films;
+create function char_argument(code character(3)) returns text language sql immutable as $$ select '<' || code || '>' $$;
+create function bit_argument(mask bit(4)) returns text language sql immutable as 'select mask::text';
+create function whole_bytea(bytea) returns text language sql immutable as $$ select encode($1, 'hex') $$;
+create function whole_xml(xml) returns text language sql immutable as 'select $1::text';
+create function one_column() returns table (x int) language sql stable as 'select 1 union all select 2';
+create function set_of_json() returns setof json language sql stable as $$ select '{"a": 1}'::json union all select '[null]'::json $$;
+create function set_of_text() returns setof text language sql stable as $$ select 'b' union all select null union all select 'a,"c"' $$;
+create function address_argument(place address, more address[] default '{}') returns text language sql immutable as $$ select (place).town || cardinality(more) $$;
+create function domain_argument(amount positive) returns int language sql immutable as 'select amount';
+create function cached() returns int language plpgsql as $$ begin
+    perform set_config('response.headers', '[{"Cache-Control": "public"}, {"Cache-Control": "max-age=60"}]', true); return 1; end $$;
+create function accepted() returns int language plpgsql as $$ begin perform set_config('response.status', '202', true); return 1; end $$;
+create function emptied() returns int language plpgsql as $$ begin perform set_config('response.status', '204', true); return 1; end $$;
+create function raise_answer(message text, detail text) returns int language plpgsql as $$ begin
+    raise sqlstate 'PGRST' using message = raise_answer.message, detail = raise_answer.detail; end $$;
+
 create schema extra;
 grant usage on schema extra to anon, authenticated;
 create table extra.films (id int primary key, name text);

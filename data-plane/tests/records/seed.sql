@@ -5,7 +5,8 @@ set local session_replication_role = replica;
 truncate
     directors, films, box_office, actors, castings, categories, film_categories, users, memberships,
     addresses, orders, events, bookings, documents, articles, typed, items, plain, keyless, "Odd Table",
-    notes, hidden, partly, checked, extra.films, extra.parts;
+    notes, hidden, partly, checked, extra.films, extra.parts,
+    musicians, bands, gigs, citizens, residents, passports, hotels, sheets, readings, settings;
 select setval('films_id_seq', 1, false), setval('items_id_seq', 1, false);
 insert into directors values
     (1, 'Agnes Varda', '1928-05-30', 'https://varda.example/?a=1&b=2'), (2, 'Bong Joon-ho', '1969-09-14', null),
@@ -48,6 +49,16 @@ insert into notes values (1, 'user-a', 'of a'), (2, 'user-b', 'of b'), (3, 'publ
 insert into hidden values (1, 'shh');
 insert into partly values (1, 'open', 'closed');
 insert into checked values (1, 10, 1), (2, 20, 2);
+insert into musicians values (1, 'Ella'), (2, 'Nina');
+insert into bands values (1, 'Quartet'), (2, 'Trio');
+insert into gigs values (1, 1, '2024-01-01'), (1, 1, '2024-01-02'), (2, 1, '2024-01-01'), (2, 2, '2024-01-03');
+insert into citizens values (1, 'Ann'), (2, 'Bob');
+insert into residents values (1, 'High'), (2, 'Low');
+insert into passports values (1, 'P1'), (2, 'P2');
+insert into hotels values (1, 4, null, 'ab', '1010', 'x ', '[2024-01-01 00:00+00,2024-01-02 00:00+00)');
+insert into sheets values (1, 10, 20, 'v'), (2, null, null, null);
+insert into readings values ('north', 1), ('north', 2), ('south', 1), ('south', 3);
+insert into settings values (1, 'light');
 insert into extra.films values (1, 'extra one'), (2, 'extra two');
 insert into extra.parts values (1, 1, 5), (2, 1, 6), (3, 2, 7);
 commit;

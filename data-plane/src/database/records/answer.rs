@@ -58,8 +58,12 @@ impl Answer {
                 status.ok_or_else(|| Error::new(500, "PGRST112", "response.status guc must be a valid status code"))?;
         }
         if let Some(headers) = &outcome.response_headers {
-            for (name, value) in parse_headers(headers)? {
-                self.response.headers_mut().insert(name, value);
+            let chosen = parse_headers(headers)?;
+            for (name, _) in &chosen {
+                self.response.headers_mut().remove(name);
+            }
+            for (name, value) in chosen {
+                self.response.headers_mut().append(name, value);
             }
         }
         if !self.response.status().is_success() {
@@ -120,7 +124,7 @@ pub(super) fn content_location(path: &str, query: &[(String, String)]) -> String
 /// `/table?pk=eq.value` of a written row.
 pub(super) fn location(table: &str, key: Option<&str>) -> Option<String> {
     let key: serde_json::Map<String, serde_json::Value> = serde_json::from_str(key?).ok()?;
-    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let encode = |text: &str| utf8_percent_encode(text, KEPT).to_string();
     let members =
         key.iter().map(|(name, value)| format!("{}=eq.{}", encode(name), encode(value.as_str().unwrap_or_default())));
     Some(format!("/{table}?{}", members.collect::<Vec<_>>().join("&")))

@@ -5,10 +5,14 @@ use std::borrow::Cow;
 use axum::http::{HeaderMap, header};
 use indexmap::IndexMap;
 use serde::Deserializer as _;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
-use super::error::Error;
-use crate::database::schema_cache::{Column, Relation};
+use super::{
+    error::Error,
+    formats::Made,
+    members::{self, Rewrite},
+};
+use crate::database::schema_cache::Relation;
 
 const NO_JSON: &str = "Empty or invalid json";
 const UNEVEN: &str = "All object keys must match";
@@ -71,8 +75,8 @@ impl<'a> Rows<'a> {
     pub(super) fn read(headers: &HeaderMap, body: &'a [u8], relation: &Relation) -> Result<Self, Error> {
         match Kind::of(headers, body)? {
             Kind::Json => Self::json(text(body)?, relation),
-            Kind::Csv => Self::made(csv(body)?),
-            Kind::Form => Self::made(form(body)),
+            Kind::Csv => Self::made(Made::csv(body)?),
+            Kind::Form => Self::made(Made::form(body)),
             Kind::Bare(_) if body.is_empty() => Self::json("", relation),
             Kind::Bare(type_name) => Err(not_acceptable(match type_name {
                 "text" => "text/plain",
@@ -83,7 +87,7 @@ impl<'a> Rows<'a> {
     }
 
     fn json(text: &'a str, relation: &Relation) -> Result<Self, Error> {
-        let mut scan = Scan { relation, keys: Vec::new(), count: 0, uniform: true, blank: false };
+        let mut scan = Scan { relation, keys: Vec::new(), count: 0, uniform: true, rewritten: false };
         let json = match text.as_bytes().first() {
             // A missing body is an empty object.
             None => {
@@ -106,16 +110,23 @@ impl<'a> Rows<'a> {
                 Cow::Borrowed("[]")
             }
         };
-        let Scan { keys, count, uniform, blank, .. } = scan;
+        let Scan { keys, count, uniform, rewritten, .. } = scan;
         let rows = Self { json, count, keys, uniform, chosen: true };
-        if blank { rows.without_blanks(relation) } else { Ok(rows) }
+        if rewritten { rows.rewritten(relation) } else { Ok(rows) }
     }
 
-    /// Leaves out empty texts where they are no value.
-    fn without_blanks(self, relation: &Relation) -> Result<Self, Error> {
+    /// With its members as the columns take them.
+    fn rewritten(self, relation: &Relation) -> Result<Self, Error> {
         let mut objects: Vec<IndexMap<String, Box<RawValue>>> = parse(&self.json)?;
         for object in &mut objects {
-            object.retain(|name, value| value.get() != "\"\"" || holds_blank(relation, name));
+            object.retain(|name, value| {
+                match relation.columns.get(name).and_then(|column| members::rewrite(column, value.get())) {
+                    Some(Rewrite::LeftOut) => return false,
+                    Some(Rewrite::Written(digits)) => *value = members::raw(digits),
+                    None => {}
+                }
+                true
+            });
         }
         let keys: Vec<String> = objects.first().map(|first| first.keys().cloned().collect()).unwrap_or_default();
         let uniform =
@@ -148,6 +159,8 @@ impl<'a> Rows<'a> {
 pub(super) struct Arguments<'a> {
     /// A JSON object of arguments, or whatever came.
     pub(super) json: Cow<'a, str>,
+    /// All that came, where that is more.
+    pub(super) whole: Option<&'a str>,
     /// Member names of the object, or of the first one of a list.
     pub(super) names: Vec<Cow<'a, str>>,
 }
@@ -157,27 +170,27 @@ impl<'a> Arguments<'a> {
     pub(super) fn read(kind: Kind, body: &'a [u8]) -> Result<Self, Error> {
         match kind {
             Kind::Json => Self::json(text(body)?),
-            Kind::Csv => Self::made(csv(body)?),
-            Kind::Form => Self::made(form(body)),
+            Kind::Csv => Self::made(Made::csv(body)?),
+            Kind::Form => Self::made(Made::form(body)),
             Kind::Bare(_) => Err(Error::body(NO_JSON)),
         }
     }
 
     fn json(text: &'a str) -> Result<Self, Error> {
         match text.as_bytes().first() {
-            None => Ok(Self { json: Cow::Borrowed("{}"), names: Vec::new() }),
-            Some(b'{') => Ok(Self { json: Cow::Borrowed(text), names: names(text)? }),
+            None => Ok(Self { json: Cow::Borrowed("{}"), whole: None, names: Vec::new() }),
+            Some(b'{') => Ok(Self { json: Cow::Borrowed(text), whole: None, names: names(text)? }),
             Some(b'[') => {
                 // A list of objects calls with the first; any other list can only be the whole argument.
                 let elements: Vec<&RawValue> = parse(text)?;
                 match elements.first().map(|first| first.get()).filter(|first| first.starts_with('{')) {
-                    Some(first) => Ok(Self { json: Cow::Borrowed(first), names: names(first)? }),
-                    None => Ok(Self { json: Cow::Borrowed(text), names: Vec::new() }),
+                    Some(first) => Ok(Self { json: Cow::Borrowed(first), whole: Some(text), names: names(first)? }),
+                    None => Ok(Self { json: Cow::Borrowed(text), whole: None, names: Vec::new() }),
                 }
             }
             Some(_) => {
                 parse::<&RawValue>(text)?;
-                Ok(Self { json: Cow::Borrowed(text), names: Vec::new() })
+                Ok(Self { json: Cow::Borrowed(text), whole: None, names: Vec::new() })
             }
         }
     }
@@ -185,7 +198,7 @@ impl<'a> Arguments<'a> {
     fn made(made: Made) -> Result<Self, Error> {
         let first = made.rows.first().cloned().unwrap_or_default();
         let json = serde_json::to_string(&first).expect("texts are plain data");
-        Ok(Self { json: Cow::Owned(json), names: made.keys.into_iter().map(Cow::Owned).collect() })
+        Ok(Self { json: Cow::Owned(json), whole: None, names: made.keys.into_iter().map(Cow::Owned).collect() })
     }
 }
 
@@ -195,7 +208,7 @@ struct Scan<'r> {
     keys: Vec<String>,
     count: usize,
     uniform: bool,
-    blank: bool,
+    rewritten: bool,
 }
 
 impl Scan<'_> {
@@ -208,7 +221,8 @@ impl Scan<'_> {
         let first = self.count == 1;
         let mut seen = 0;
         members(element, |name, value| {
-            self.blank |= value == "\"\"" && !holds_blank(self.relation, name);
+            self.rewritten |= members::rewritable(value)
+                && self.relation.columns.get(name).is_some_and(|column| members::rewrite(column, value).is_some());
             if first {
                 if !self.keys.iter().any(|key| key == name) {
                     self.keys.push(name.to_owned());
@@ -268,41 +282,6 @@ impl std::hash::Hash for Name<'_> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.0.hash(state);
     }
-}
-
-/// Rows made from another format.
-struct Made {
-    keys: Vec<String>,
-    rows: Vec<IndexMap<String, Value>>,
-}
-
-/// The first line names the columns; `NULL` is null.
-fn csv(body: &[u8]) -> Result<Made, Error> {
-    if body.is_empty() {
-        return Err(Error::body("parse error (not enough input) at \"\""));
-    }
-    let refused = |error: csv::Error| Error::body(&format!("parse error: {error}"));
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(body);
-    let keys: Vec<String> = reader.headers().map_err(refused)?.iter().map(str::to_owned).collect();
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(refused)?;
-        let cell = |text: &str| if text == "NULL" { Value::Null } else { Value::String(text.to_owned()) };
-        rows.push(keys.iter().cloned().zip(record.iter().map(cell)).collect());
-    }
-    Ok(Made { keys, rows })
-}
-
-fn form(body: &[u8]) -> Made {
-    let row: IndexMap<String, Value> = url::form_urlencoded::parse(body)
-        .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-        .collect();
-    Made { keys: row.keys().cloned().collect(), rows: vec![row] }
-}
-
-/// Whether the empty text is a value of a column; of unknown ones nothing is left out.
-fn holds_blank(relation: &Relation, name: &str) -> bool {
-    relation.columns.get(name).is_none_or(Column::textual)
 }
 
 fn not_acceptable(name: &str) -> Error {

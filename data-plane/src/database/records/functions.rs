@@ -21,6 +21,8 @@ pub(super) enum Given {
     Query,
     /// As a JSON body.
     Json,
+    /// As a JSON body that the client prefers to be one argument, whatever its name.
+    Single,
     /// As a body of plain text, XML or bytes, which only a single unnamed argument can take.
     Bare(&'static str),
 }
@@ -34,9 +36,9 @@ pub(super) fn choose(
     given: Given,
 ) -> Result<Chosen, Error> {
     let overloads = callable(cache, schema, name);
-    let bare = matches!(given, Given::Bare(_));
+    let named = matches!(given, Given::Query | Given::Json);
     let fitting: Vec<&Arc<Function>> =
-        overloads.iter().copied().filter(|function| !bare && takes(function, names)).collect();
+        overloads.iter().copied().filter(|function| named && takes(function, names)).collect();
     match fitting.as_slice() {
         [only] => return Ok(Chosen::Named(Arc::clone(only))),
         [] => {}
@@ -63,19 +65,21 @@ fn callable<'c>(cache: &'c SchemaCache, schema: &str, name: &str) -> Vec<&'c Arc
 }
 
 fn takes(function: &Function, names: &[&str]) -> bool {
-    let known = names.iter().all(|name| function.arguments.iter().any(|argument| argument.name == *name));
+    let known =
+        names.iter().all(|name| !name.is_empty() && function.arguments.iter().any(|argument| argument.name == *name));
     let given = function.arguments.iter().all(|argument| !argument.required || names.contains(&argument.name.as_str()));
     known && given
 }
 
 fn takes_whole(function: &Function, given: Given) -> bool {
     let [only] = function.arguments.as_slice() else { return false };
-    only.name.is_empty()
-        && match given {
-            Given::Query => false,
-            Given::Json => matches!(only.type_name.as_str(), "json" | "jsonb"),
-            Given::Bare(type_name) => only.type_name == type_name,
-        }
+    let json = matches!(only.type_name.as_str(), "json" | "jsonb");
+    match given {
+        Given::Query => false,
+        Given::Json => json && only.name.is_empty(),
+        Given::Single => json,
+        Given::Bare(type_name) => only.type_name == type_name && only.name.is_empty(),
+    }
 }
 
 fn none(cache: &SchemaCache, schema: &str, name: &str, names: &[&str], given: Given) -> Error {
@@ -83,6 +87,7 @@ fn none(cache: &SchemaCache, schema: &str, name: &str, names: &[&str], given: Gi
     let plural = if names.len() == 1 { "" } else { "s" };
     let (called, searched) = match given {
         Given::Bare(type_name) => (String::new(), format!("with a single unnamed {type_name} parameter")),
+        Given::Single => (String::new(), "with a single json/jsonb parameter".to_owned()),
         _ if names.is_empty() => (" without parameters".to_owned(), "without parameters".to_owned()),
         _ => (format!("({list})"), format!("with parameter{plural} {list}")),
     };
@@ -95,6 +100,9 @@ fn none(cache: &SchemaCache, schema: &str, name: &str, names: &[&str], given: Gi
     .details(format!(
         "Searched for the function {schema}.{name} {searched}{or_whole}, but no matches were found in the schema cache."
     ));
+    if matches!(given, Given::Bare(_) | Given::Single) {
+        return error;
+    }
     let overloads = callable(cache, schema, name);
     let similar = if overloads.is_empty() {
         let known = cache.function_names(schema).filter(|name| !callable(cache, schema, name).is_empty());

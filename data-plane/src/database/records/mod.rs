@@ -6,11 +6,13 @@ mod answer;
 mod body;
 mod error;
 mod execute;
+mod formats;
 mod functions;
 #[cfg(test)]
 mod fuzz;
 mod fuzzy;
 mod media;
+mod members;
 mod plan;
 mod preferences;
 mod profile;

@@ -52,6 +52,8 @@ pub(crate) struct Preferences {
     pub(crate) timezone: Option<String>,
     /// `max-affected=`
     pub(crate) max_affected: Option<i64>,
+    /// `params=single-object`: a function takes the whole body as its only argument.
+    pub(crate) single_object: bool,
 }
 
 impl Preferences {
@@ -85,6 +87,7 @@ impl Preferences {
             "missing=null" => first(&mut self.missing_default, false),
             "handling=strict" => first(&mut self.strict, true),
             "handling=lenient" => first(&mut self.strict, false),
+            "params=single-object" => self.single_object = true,
             "tx=commit" | "tx=rollback" => {}
             _ => return self.take_valued(word),
         }
@@ -110,6 +113,17 @@ impl Preferences {
         self.max_affected.filter(|_| self.strict == Some(true))
     }
 
+    /// Refuses what affects more rows than the client allows.
+    pub(crate) fn approve_affected(&self, rows: i64) -> Result<(), Error> {
+        match self.enforced_max_affected() {
+            Some(most) if rows > most => {
+                Err(Error::new(400, "PGRST124", "Query result exceeds max-affected preference constraint")
+                    .details(format!("The query affects {rows} rows")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The `Preference-Applied` header, when anything was applied.
     pub(super) fn applied(&self, to: AppliedTo, outcome: &Outcome) -> Option<HeaderValue> {
         self.echo(to, !outcome.timezone_refused)
@@ -123,13 +137,14 @@ impl Preferences {
                 Resolution::Ignore => "resolution=ignore-duplicates".to_owned(),
             }),
             self.missing_default
-                .filter(|_| matches!(to, AppliedTo::Insert { .. } | AppliedTo::Change))
+                .filter(|_| matches!(to, AppliedTo::Insert { .. } | AppliedTo::Update))
                 .map(|default| if default { "missing=default".to_owned() } else { "missing=null".to_owned() }),
             self.returned.filter(|_| writes && to != AppliedTo::Call).map(|returned| match returned {
                 Return::Representation => "return=representation".to_owned(),
                 Return::HeadersOnly => "return=headers-only".to_owned(),
                 Return::Minimal => "return=minimal".to_owned(),
             }),
+            (self.single_object && to == AppliedTo::Call).then(|| "params=single-object".to_owned()),
             self.count.map(|count| match count {
                 Count::Exact => "count=exact".to_owned(),
                 Count::Planned => "count=planned".to_owned(),
@@ -137,7 +152,9 @@ impl Preferences {
             }),
             self.strict.map(|strict| if strict { "handling=strict".to_owned() } else { "handling=lenient".to_owned() }),
             self.timezone.as_ref().filter(|_| timezone_set).map(|zone| format!("timezone={zone}")),
-            self.enforced_max_affected().filter(|_| writes).map(|number| format!("max-affected={number}")),
+            self.enforced_max_affected()
+                .filter(|_| matches!(to, AppliedTo::Update | AppliedTo::Delete | AppliedTo::Call))
+                .map(|number| format!("max-affected={number}")),
         ];
         let words: Vec<String> = words.into_iter().flatten().collect();
         if words.is_empty() { None } else { HeaderValue::from_str(&words.join(", ")).ok() }
@@ -149,13 +166,17 @@ impl Preferences {
 pub(crate) enum AppliedTo {
     /// GET and HEAD.
     Read,
-    /// POST and PUT.
+    /// POST.
     Insert {
         /// True when there was a conflict target.
         upsert: bool,
     },
-    /// PATCH and DELETE.
-    Change,
+    /// PUT.
+    Put,
+    /// PATCH.
+    Update,
+    /// DELETE.
+    Delete,
     /// rpc.
     Call,
 }

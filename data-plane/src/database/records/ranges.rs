@@ -6,9 +6,7 @@ use super::{error::Error, query::Window};
 
 /// The window of a read: parameters and, for GET, the header, whichever is narrower.
 pub(super) fn window(method: &Method, headers: &HeaderMap, asked: Window) -> Result<Window, Error> {
-    if asked.limit.is_some_and(|limit| limit < 0) {
-        return Err(unsatisfiable("Limit should be greater than or equal to zero."));
-    }
+    check(asked)?;
     let asked = Window { limit: asked.limit, offset: asked.offset.max(0) };
     let Some((from, to)) = header_range(headers).filter(|_| *method == Method::GET) else { return Ok(asked) };
     if to.is_some_and(|to| to < from) {
@@ -23,6 +21,14 @@ pub(super) fn window(method: &Method, headers: &HeaderMap, asked: Window) -> Res
         return Err(unsatisfiable("Limit should be greater than or equal to zero."));
     }
     Ok(Window { limit: last.map(|last| last.saturating_sub(offset).saturating_add(1).max(0)), offset })
+}
+
+/// Refuses a limit below zero.
+pub(super) fn check(asked: Window) -> Result<(), Error> {
+    match asked.limit {
+        Some(limit) if limit < 0 => Err(unsatisfiable("Limit should be greater than or equal to zero.")),
+        _ => Ok(()),
+    }
 }
 
 fn header_range(headers: &HeaderMap) -> Option<(i64, Option<i64>)> {

@@ -13,6 +13,7 @@ use super::{
     execute::{self, Outcome},
     functions::{self, Chosen, Given},
     media::Media,
+    members,
     plan::Node,
     preferences::{AppliedTo, Preferences},
     query::{self, Query},
@@ -35,7 +36,7 @@ pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request)
     let preferences = Preferences::read(&request.headers)?;
     let allowed = if request.reads() { query::Arguments::Allowed } else { query::Arguments::Refused };
     let query = Query::parse(&request.query, allowed)?;
-    let arguments = Arguments::read(request, &query)?;
+    let arguments = Arguments::read(request, &query, &preferences)?;
     let names: Vec<&str> = arguments.names.iter().map(AsRef::as_ref).collect();
     let chosen = functions::choose(cache, &schema, &request.name, &names, arguments.given)?;
     let (Chosen::Named(function) | Chosen::Whole(function)) = &chosen;
@@ -74,24 +75,27 @@ struct Arguments<'a> {
     given: Given,
     names: Vec<Cow<'a, str>>,
     json: Cow<'a, str>,
+    /// All of the body, where the JSON is one part of it.
+    whole: Option<&'a str>,
 }
 
 impl<'a> Arguments<'a> {
-    fn read(request: &'a Request, query: &'a Query) -> Result<Self, Error> {
+    fn read(request: &'a Request, query: &'a Query, preferences: &Preferences) -> Result<Self, Error> {
         if request.reads() {
             return Ok(Self::of_query(query));
         }
         let kind = Kind::of(&request.headers, &request.body)?;
         if let Some(type_name) = kind.bare_type() {
-            let json = String::from_utf8_lossy(&request.body);
-            return Ok(Self { given: Given::Bare(type_name), names: Vec::new(), json });
+            let json = bare(type_name, &request.body)?;
+            return Ok(Self { given: Given::Bare(type_name), names: Vec::new(), json, whole: None });
         }
         let body = body::Arguments::read(kind, &request.body)?;
         let names = match &query.columns {
             Some(columns) => columns.iter().map(|name| Cow::Borrowed(name.as_str())).collect(),
             None => body.names,
         };
-        Ok(Self { given: Given::Json, names, json: body.json })
+        let given = if preferences.single_object { Given::Single } else { Given::Json };
+        Ok(Self { given, names, json: body.json, whole: body.whole })
     }
 
     /// Texts by name, as one JSON object; the last of several wins but for a variadic argument, which takes all.
@@ -102,18 +106,30 @@ impl<'a> Arguments<'a> {
         }
         let names = texts.keys().map(|name| Cow::Borrowed(*name)).collect();
         let json = serde_json::to_string(&texts).expect("texts are plain data");
-        Self { given: Given::Query, names, json: Cow::Owned(json) }
+        Self { given: Given::Query, names, json: Cow::Owned(json), whole: None }
     }
 
     fn for_call<'s>(&'s self, chosen: &Chosen, names: Vec<&'s str>) -> CallArguments<'s> {
         match chosen {
-            Chosen::Whole(_) => CallArguments::Whole(&self.json),
+            Chosen::Whole(_) => CallArguments::Whole(self.whole.unwrap_or(&self.json)),
             Chosen::Named(function) if self.given == Given::Query => {
                 CallArguments::Json(single_values(&self.json, function), names)
             }
-            Chosen::Named(_) => CallArguments::Json(Cow::Borrowed(&self.json), names),
+            Chosen::Named(function) => {
+                let rewritten = members::rewrite_arguments(function, &self.json);
+                CallArguments::Json(rewritten.map_or_else(|| Cow::Borrowed(self.json.as_ref()), Cow::Owned), names)
+            }
         }
     }
+}
+
+/// A body that is no JSON, as the text of a value of this type.
+fn bare<'b>(type_name: &str, body: &'b [u8]) -> Result<Cow<'b, str>, Error> {
+    if type_name == "bytea" {
+        return Ok(Cow::Owned(format!("\\x{}", hex::encode(body))));
+    }
+    let text = std::str::from_utf8(body).map(Cow::Borrowed);
+    text.map_err(|_| Error::new(400, "22021", "invalid byte sequence for encoding \"UTF8\""))
 }
 
 /// Of the values of each argument the last, except where the argument is variadic.
@@ -132,11 +148,7 @@ fn approve(outcome: &Outcome, media: Media, function: &Function, preferences: &P
     if media.singular() && !matches!(function.returns, Returns::Void) && outcome.page != 1 {
         return Err(not_singular(outcome.page));
     }
-    match preferences.enforced_max_affected().filter(|most| outcome.page > *most) {
-        Some(most) => Err(Error::new(400, "PGRST124", "Query result exceeds max-affected preference constraint")
-            .details(format!("The query affects {} rows, at most {most} were allowed", outcome.page))),
-        None => Ok(()),
-    }
+    preferences.approve_affected(outcome.page)
 }
 
 fn shape(function: &Function) -> Shape {
@@ -164,5 +176,6 @@ fn shape_of(cache: &SchemaCache, function: &Function) -> Arc<Relation> {
         name: function.name.clone(),
         columns: columns.into_iter().map(|name| (name, untyped())).collect(),
         primary_key: Vec::new(),
+        view: false,
     })
 }

@@ -12,7 +12,7 @@ use super::{
     media::Media,
     plan::Node,
     preferences::{AppliedTo, Count, Preferences, Resolution, Return},
-    query::{Arguments, Condition, Operation, Operator, Query},
+    query::{Arguments, Condition, Operation, Operator, Query, Window},
     ranges,
     sql::{self, BodyForm, Change, Insert, Shape, Statement},
 };
@@ -98,6 +98,8 @@ impl Resolved<'_> {
         let statement = sql::insert(self.cache, &self.node, &insert, self.form(), false)?;
         let outcome = self.run(statement, None, Some(&|outcome| self.approve(outcome))).await?;
         let merged = upsert && self.preferences.resolution == Some(Resolution::Merge);
+        // Without a value there is nothing to overwrite with.
+        let merged = merged && (rows.count == 0 || !columns.is_empty());
         let status = if merged && outcome.overwritten >= outcome.page { 200 } else { 201 };
         let total = self.preferences.count.map(|_| outcome.page);
         Answer::new(status, self.written_type(), self.written_body(&outcome))
@@ -109,7 +111,7 @@ impl Resolved<'_> {
     }
 
     async fn put(self) -> Result<Response, Error> {
-        if self.query.windows.iter().any(|(path, _)| path.is_empty()) {
+        if self.query.window() != Window::default() {
             return Err(Error::new(400, "PGRST114", "limit/offset querystring parameters are not allowed for PUT"));
         }
         self.check_put_filters()?;
@@ -132,10 +134,11 @@ impl Resolved<'_> {
         let approve = |outcome: &Outcome| if outcome.page == 1 { Ok(()) } else { Err(mismatch()) };
         let outcome = self.run(statement, None, Some(&approve)).await?;
         let status = if outcome.overwritten > 0 { 200 } else { 201 };
-        self.change_answer(&outcome, status, None, AppliedTo::Insert { upsert: false })
+        self.change_answer(&outcome, status, None, AppliedTo::Put)
     }
 
     async fn update(self) -> Result<Response, Error> {
+        ranges::check(self.node.window)?;
         let rows = Rows::read(&self.request.headers, &self.request.body, self.relation)?;
         let columns = rows.columns(self.relation, self.query.columns.as_deref())?;
         let change = Change {
@@ -146,14 +149,15 @@ impl Resolved<'_> {
         let statement = sql::update(self.cache, &self.node, &change, self.form(), false)?;
         let outcome = self.run(statement, None, Some(&|outcome| self.approve(outcome))).await?;
         let range = ranges::content_range(0, outcome.page, self.preferences.count.map(|_| outcome.page));
-        self.change_answer(&outcome, 200, Some(range), AppliedTo::Change)
+        self.change_answer(&outcome, 200, Some(range), AppliedTo::Update)
     }
 
     async fn delete(self) -> Result<Response, Error> {
+        ranges::check(self.node.window)?;
         let statement = sql::delete(self.cache, &self.node, self.form(), false)?;
         let outcome = self.run(statement, None, Some(&|outcome| self.approve(outcome))).await?;
         let range = ranges::content_range(0, 0, self.preferences.count.map(|_| outcome.page));
-        self.change_answer(&outcome, 200, Some(range), AppliedTo::Change)
+        self.change_answer(&outcome, 200, Some(range), AppliedTo::Delete)
     }
 
     /// PUT, PATCH and DELETE answer 204 unless the rows are wanted.
@@ -227,11 +231,7 @@ impl Resolved<'_> {
                     outcome.page
                 )));
         }
-        if let Some(most) = self.preferences.enforced_max_affected().filter(|most| changes && outcome.page > *most) {
-            return Err(Error::new(400, "PGRST124", "Query result exceeds max-affected preference constraint")
-                .details(format!("The query affects {} rows, at most {most} were allowed", outcome.page)));
-        }
-        Ok(())
+        if changes { self.preferences.approve_affected(outcome.page) } else { Ok(()) }
     }
 
     fn profile(&self) -> Option<String> {

@@ -45,7 +45,9 @@ columns as (
                    when a.attidentity <> '' then
                        'pg_catalog.nextval(' || pg_catalog.quote_literal(pg_catalog.pg_get_serial_sequence(
                            pg_catalog.quote_ident(r.nspname) || '.' || pg_catalog.quote_ident(r.relname), a.attname)) || '::pg_catalog.regclass)'
-                   when a.attgenerated = '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+                   when a.attgenerated = '' then coalesce(
+                       pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+                       case when t.typtype = 'd' then pg_catalog.pg_get_expr(t.typdefaultbin, 0) end)
                end
            ) order by a.attnum) as items
     from relations r
@@ -143,7 +145,13 @@ select json_build_object(
             'arguments', (
                 select coalesce(json_agg(json_build_object(
                     'name', coalesce(f.names[a.position], ''),
-                    'type', pg_catalog.format_type(a.type, null),
+                    -- Of unknown length: without a modifier the two names would mean a length of one.
+                    'type', case pg_catalog.format_type(a.type, null)
+                        when 'character' then 'bpchar'
+                        when 'character[]' then 'bpchar[]'
+                        when 'bit' then 'bit varying'
+                        when 'bit[]' then 'bit varying[]'
+                        else pg_catalog.format_type(a.type, null) end,
                     'required', a.input <= f.pronargs - f.pronargdefaults,
                     'variadic', coalesce(f.modes[a.position], 'i') = 'v',
                     'relation', (select y.typrelid::bigint from pg_catalog.pg_type y where y.oid = a.type and y.typrelid <> 0)

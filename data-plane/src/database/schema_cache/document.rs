@@ -174,7 +174,8 @@ fn relation(row: RelationRow) -> Relation {
         let ColumnRow { name, type_name, base, nullable, default, .. } = column;
         (name, Column { type_name, base_type: base, nullable, default })
     });
-    Relation { schema: row.schema, name: row.name, columns: columns.collect(), primary_key: row.primary_key }
+    let view = row.definition.is_some();
+    Relation { schema: row.schema, name: row.name, columns: columns.collect(), primary_key: row.primary_key, view }
 }
 
 fn function(row: FunctionRow, names: &HashMap<i64, (String, String)>) -> Function {

@@ -44,6 +44,8 @@ pub(crate) struct Relation {
     pub(crate) columns: IndexMap<String, Column>,
     /// Primary key columns in key order; empty without one.
     pub(crate) primary_key: Vec<String>,
+    /// Whether it is a view, whose rows have no place of their own.
+    pub(crate) view: bool,
 }
 
 /// A column.

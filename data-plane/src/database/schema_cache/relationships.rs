@@ -76,6 +76,9 @@ impl Relationship {
     }
 }
 
+/// Most ways in which a view shows the columns of one key.
+const MOST_WAYS: usize = 16;
+
 type ByRelation = HashMap<(String, String), Vec<Relationship>>;
 
 /// A relation's foreign key with its column names; the relation may be a view that shows the key's columns.
@@ -187,17 +190,27 @@ fn ends<'a>(
     };
     let mut ends: Vec<_> = relations.get(&relation).and_then(|row| named(row, columns.to_vec())).into_iter().collect();
     for (view, pairs) in shown.get(&relation).into_iter().flatten() {
-        let there = |column: &i16| pairs.iter().find(|(base, _)| base == column).map(|(_, number)| *number);
-        let numbers: Option<Vec<i16>> = columns.iter().map(there).collect();
-        ends.extend(numbers.zip(relations.get(view)).and_then(|(numbers, view)| named(view, numbers)));
+        let Some(view) = relations.get(view) else { continue };
+        // A view may show a column several times, each of which leads there.
+        let mut ways = vec![Vec::new()];
+        for column in columns {
+            let there: Vec<i16> = pairs.iter().filter(|(base, _)| base == column).map(|(_, number)| *number).collect();
+            ways = ways
+                .iter()
+                .flat_map(|way| there.iter().map(move |number| [way.as_slice(), &[*number]].concat()))
+                .take(MOST_WAYS)
+                .collect();
+        }
+        ends.extend(ways.into_iter().filter_map(|numbers| named(view, numbers)));
     }
     ends
 }
 
-/// A table whose primary key contains two of its foreign keys connects the tables they point to.
+/// A table whose primary key contains two of its foreign keys connects the tables they point to; a foreign key that is unique by itself leads
+/// to one row and connects nothing.
 fn add_junctions(found: &mut ByRelation, keys: &[Key<'_>]) {
     let mut by_junction: HashMap<i64, Vec<&Key<'_>>> = HashMap::new();
-    for key in keys.iter().filter(|key| !key.from.primary_key.is_empty()) {
+    for key in keys.iter().filter(|key| !key.one_to_one && !key.from.primary_key.is_empty()) {
         if key.columns.iter().all(|(column, _)| key.from.primary_key.contains(column)) {
             by_junction.entry(key.from.oid).or_default().push(key);
         }

@@ -69,7 +69,7 @@ impl Node {
             root.descend(path)?.conditions.push(condition.clone());
         }
         for (path, terms) in &query.order {
-            root.descend(path)?.order.clone_from(terms);
+            root.descend(path)?.order.extend_from_slice(terms);
         }
         for (path, window) in &query.windows {
             root.descend(path)?.window = *window;

@@ -110,19 +110,30 @@ impl<'a> Cursor<'a> {
     /// A name: quoted, or a run of characters that mean nothing else in the grammar.
     pub(super) fn identifier(&mut self) -> Result<String, ParseError> {
         self.skip_blanks();
-        let name = if self.peek() == Some('"') {
-            self.quoted()?
-        } else {
-            let start = self.at;
-            while let Some(next) = self.peek() {
-                let arrow = next == '-' && self.rest().starts_with("->");
-                if arrow || ",:.()!*\"{}".contains(next) || next.is_control() {
-                    break;
-                }
-                self.bump();
+        let name = if self.peek() == Some('"') { self.quoted()? } else { self.unquoted(",:.()!*\"{}") };
+        self.name(name)
+    }
+
+    /// The name of a member of a JSON object, in which fewer characters mean something else.
+    pub(super) fn member(&mut self) -> Result<String, ParseError> {
+        let name = self.unquoted("(:.,>)");
+        self.name(name)
+    }
+
+    /// What comes before an arrow or any of these characters.
+    fn unquoted(&mut self, ending: &str) -> String {
+        let start = self.at;
+        while let Some(next) = self.peek() {
+            let arrow = next == '-' && self.rest().starts_with("->");
+            if arrow || ending.contains(next) || next.is_control() {
+                break;
             }
-            self.text[start..self.at].trim().to_owned()
-        };
+            self.bump();
+        }
+        self.text[start..self.at].trim().to_owned()
+    }
+
+    fn name(&mut self, name: String) -> Result<String, ParseError> {
         // No name of Postgres has a zero byte, and no statement may.
         if name.is_empty() || name.contains('\0') {
             return Err(self.unexpected("a name"));

@@ -69,7 +69,7 @@ pub(super) fn json_path(cursor: &mut Cursor<'_>) -> Result<Vec<JsonStep>, ParseE
 
 fn json_key(cursor: &mut Cursor<'_>) -> Result<JsonKey, ParseError> {
     let quoted = cursor.peek() == Some('"');
-    let name = cursor.identifier()?;
+    let name = if quoted { cursor.identifier()? } else { cursor.member()? };
     if !quoted && let Ok(index) = name.parse::<i32>() {
         return Ok(JsonKey::Index(index));
     }

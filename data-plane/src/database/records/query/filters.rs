@@ -190,7 +190,9 @@ fn child(cursor: &mut Cursor<'_>, depth: usize) -> Result<Condition, ParseError>
     let negated = cursor.eat("not.");
     for (word, any) in [("and", false), ("or", true)] {
         let mut ahead = cursor.clone();
-        if ahead.eat(word) && ahead.peek() == Some('(') {
+        let begins = ahead.eat(word);
+        ahead.skip_blanks();
+        if begins && ahead.peek() == Some('(') {
             let children = children(&mut ahead, depth + 1)?;
             *cursor = ahead;
             return Ok(Condition::Tree { negated, any, children });
@@ -254,17 +256,14 @@ fn truth(cursor: &mut Cursor<'_>, nested: bool) -> Result<Truth, ParseError> {
 }
 
 fn list(cursor: &mut Cursor<'_>) -> Result<Vec<String>, ParseError> {
+    cursor.skip_blanks();
     cursor.expect("(", "an opening parenthesis")?;
     cursor.skip_blanks();
     let mut values = Vec::new();
     loop {
-        let value = if cursor.peek() == Some('"') {
-            cursor.quoted()?
-        } else {
-            cursor.take_while(|next| next != ',' && next != ')').to_owned()
-        };
-        values.push(value);
+        values.push(element(cursor));
         if cursor.eat(")") {
+            cursor.skip_blanks();
             // One empty element is no element.
             return Ok(if values == [""] { Vec::new() } else { values });
         }
@@ -277,11 +276,19 @@ fn value(cursor: &mut Cursor<'_>, nested: bool) -> Result<String, ParseError> {
     if !nested {
         return Ok(cursor.take_rest().to_owned());
     }
-    match cursor.peek() {
-        Some('"') => cursor.quoted(),
-        Some('{') => braced(cursor),
-        _ => Ok(cursor.take_while(|next| next != ',' && next != ')').to_owned()),
+    if cursor.peek() == Some('{') { braced(cursor) } else { Ok(element(cursor)) }
+}
+
+/// Up to the next comma or parenthesis; quotes count when they are around all of it.
+fn element(cursor: &mut Cursor<'_>) -> String {
+    let mut ahead = cursor.clone();
+    if let Ok(text) = ahead.quoted()
+        && matches!(ahead.peek(), None | Some(',' | ')'))
+    {
+        *cursor = ahead;
+        return text;
     }
+    cursor.take_while(|next| next != ',' && next != ')').to_owned()
 }
 
 fn braced(cursor: &mut Cursor<'_>) -> Result<String, ParseError> {

@@ -79,11 +79,13 @@ impl Query {
                 self.selects = true;
                 return Ok(());
             }
+            "columns" if self.columns.is_some() => return Ok(()),
             "columns" => {
                 let names = select::names(value).map_err(|error| unparsable("columns parameter", value, &error))?;
                 self.columns = Some(names);
                 return Ok(());
             }
+            "on_conflict" if self.on_conflict.is_some() => return Ok(()),
             "on_conflict" => {
                 let names = select::names(value).map_err(|error| unparsable("on_conflict parameter", value, &error))?;
                 self.on_conflict = Some(names);

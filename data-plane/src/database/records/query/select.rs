@@ -8,6 +8,9 @@ use super::field::{Field, field, json_path};
 /// Nesting beyond this is refused, so that a request cannot exhaust the stack.
 pub(super) const MAX_DEPTH: usize = 16;
 
+/// Digits of a type's modifier that are a number for Postgres' grammar.
+const MOST_DIGITS: usize = 9;
+
 /// One item of a select list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SelectItem {
@@ -109,18 +112,27 @@ fn column(cursor: &mut Cursor<'_>, alias: Option<String>, name: String) -> Resul
     Ok(SelectItem::Column { alias, field: Field { name, path }, cast })
 }
 
+/// `name`, `"name"`, `name(10,2)`, `name[]`: of these characters only, so that the whole can stand in a statement.
 fn cast(cursor: &mut Cursor<'_>) -> Result<String, ParseError> {
-    let mut name = cursor.take_while(|next| next.is_ascii_alphanumeric() || " _[]\"".contains(next)).trim().to_owned();
+    let quote = if cursor.eat("\"") { "\"" } else { "" };
+    let name = cursor.take_while(|next| next.is_ascii_alphanumeric() || " _".contains(next)).trim();
     if name.is_empty() {
         return Err(cursor.unexpected("a type name"));
     }
-    if cursor.peek() == Some('(') {
-        cursor.eat("(");
+    cursor.expect(quote, "a closing double quote")?;
+    let mut written = format!("{quote}{name}{quote}");
+    if cursor.eat("(") {
         let modifier = cursor.take_while(|next| next.is_ascii_digit() || next == ',');
+        if modifier.split(',').any(|number| !(1..=MOST_DIGITS).contains(&number.len())) {
+            return Err(cursor.unexpected("a number"));
+        }
         cursor.expect(")", "a closing parenthesis")?;
-        name = format!("{name}({modifier})");
+        written = format!("{written}({modifier})");
     }
-    Ok(name)
+    if cursor.eat("[]") {
+        written.push_str("[]");
+    }
+    Ok(written)
 }
 
 fn embed(
@@ -143,6 +155,9 @@ fn embed(
     }
     cursor.expect("(", "an opening parenthesis")?;
     if relation == "count" && hint.is_none() && cursor.eat(")") {
+        if cursor.eat("::") {
+            cast(cursor)?;
+        }
         return Ok(SelectItem::Aggregate);
     }
     if depth >= MAX_DEPTH {
@@ -211,6 +226,10 @@ mod tests {
         assert_eq!(select("a(b").expect_err("fails").column, 4);
         assert!(select("a;drop table x").is_ok_and(|items| items == [column_item("a;drop table x")]));
         assert!(select(&format!("{}{}", "a(".repeat(40), ")".repeat(40))).is_err());
+        for cast in ["", "\"", "\"\"", "\"a", "[]", "a()", "a(1,)", "a(x)", "a(1234567890)", "a;", "\"a(b\"", "a.b"] {
+            assert!(select(&format!("id::{cast}")).is_err(), "{cast}");
+        }
+        assert!(select("id::\"my type\"(3)[],id::text[]").is_ok());
     }
 
     #[test]

@@ -1,14 +1,13 @@
 //! Columns, JSON paths and casts.
 
 use super::super::{
-    error::Error,
     plan::Node,
     query::{Field, JsonKey, SelectItem},
 };
 use super::Statement;
 use crate::database::{
     quoting::{identifier, qualified},
-    schema_cache::SchemaCache,
+    schema_cache::{Column, Relation, SchemaCache},
 };
 
 /// Where the columns of the root node come from.
@@ -28,22 +27,8 @@ pub(super) struct Columns<'a> {
 
 impl Columns<'_> {
     /// A column or a path into it.
-    pub(super) fn field(&self, statement: &mut Statement, node: &Node, field: &Field) -> Result<String, Error> {
-        let column = self.column(node, &field.name);
-        if field.path.is_empty() {
-            return Ok(column);
-        }
-        let json = node.relation.columns.get(&field.name).is_some_and(crate::database::schema_cache::Column::json);
-        let mut sql = if json { column } else { format!("to_jsonb({column})") };
-        for step in &field.path {
-            let arrow = if step.as_text { "->>" } else { "->" };
-            let key = match &step.key {
-                JsonKey::Name(name) => format!("{}::text", statement.bind(name)),
-                JsonKey::Index(index) => format!("{}::integer", statement.bind(index.to_string())),
-            };
-            sql = format!("({sql} {arrow} {key})");
-        }
-        Ok(sql)
+    pub(super) fn field(&self, statement: &mut Statement, node: &Node, field: &Field) -> String {
+        path_into(statement, &node.relation, self.column(node, &field.name), field)
     }
 
     /// A column of the node's relation, or the function that computes it. What is neither is left to Postgres to refuse in its words.
@@ -60,22 +45,22 @@ impl Columns<'_> {
     }
 
     /// One item of a select list with its name; embeds are not handled here.
-    pub(super) fn item(&self, statement: &mut Statement, node: &Node, item: &SelectItem) -> Result<String, Error> {
+    pub(super) fn item(&self, statement: &mut Statement, node: &Node, item: &SelectItem) -> String {
         match item {
             SelectItem::Column { alias, field, cast } => {
-                let mut sql = self.field(statement, node, field)?;
+                let mut sql = self.field(statement, node, field);
                 if let Some(cast) = cast {
-                    sql = format!("({sql})::{}", self.type_name(&node.relation.schema, cast)?);
+                    sql = format!("({sql})::{}", self.type_name(&node.relation.schema, cast));
                 }
                 let name = alias.as_deref().unwrap_or_else(|| field.output_name());
-                Ok(format!("{sql} as {}", identifier(name)))
+                format!("{sql} as {}", identifier(name))
             }
-            _ => Ok(format!("{}.*", identifier(&node.alias))),
+            _ => format!("{}.*", identifier(&node.alias)),
         }
     }
 
-    /// A type name: one of Postgres' own, or one the schema has.
-    fn type_name(&self, schema: &str, written: &str) -> Result<String, Error> {
+    /// A type name: in SQL's own words, one the schema has, or else what Postgres finds by the name.
+    fn type_name(&self, schema: &str, written: &str) -> String {
         let (name, array) = match written.strip_suffix("[]") {
             Some(name) => (name.trim(), "[]"),
             None => (written, ""),
@@ -84,69 +69,65 @@ impl Columns<'_> {
             Some(at) => name.split_at(at),
             None => (name, ""),
         };
-        let base = base.trim().trim_matches('"');
-        if BUILT_IN.contains(&base.to_ascii_lowercase().as_str()) {
-            return Ok(format!("{}{modifier}{array}", base.to_ascii_lowercase()));
+        let base = base.trim();
+        let folded = base.to_ascii_lowercase();
+        let modifiers = if modifier.is_empty() { 0 } else { modifier.split(',').count() };
+        if IN_WORDS.iter().any(|(word, most)| *word == folded && modifiers <= *most) {
+            return format!("{folded}{modifier}{array}");
         }
-        let known = [schema, "public"].into_iter().find(|schema| self.cache.has_type(schema, base));
-        match known {
-            Some(schema) => Ok(format!("{}{modifier}{array}", qualified(schema, base))),
-            None => Err(Error::new(400, "42704", format!("type \"{base}\" does not exist"))),
-        }
+        let exact = base.trim_matches('"');
+        let known = [schema, "public"].into_iter().find(|schema| self.cache.has_type(schema, exact));
+        let name = match known {
+            Some(schema) => qualified(schema, exact),
+            None if base.starts_with('"') => identifier(exact),
+            None => identifier(&folded),
+        };
+        format!("{name}{modifier}{array}")
     }
 }
 
-/// Type names that need no look-up.
-const BUILT_IN: [&str; 51] = [
-    "bigint",
-    "bit",
-    "bit varying",
-    "bool",
-    "boolean",
-    "box",
-    "bpchar",
-    "bytea",
-    "char",
-    "character",
-    "character varying",
-    "cidr",
-    "circle",
-    "date",
-    "daterange",
-    "decimal",
-    "double precision",
-    "float",
-    "float4",
-    "float8",
-    "inet",
-    "int",
-    "int2",
-    "int4",
-    "int4range",
-    "int8",
-    "int8range",
-    "integer",
-    "interval",
-    "json",
-    "jsonb",
-    "macaddr",
-    "money",
-    "name",
-    "numeric",
-    "numrange",
-    "oid",
-    "point",
-    "real",
-    "regclass",
-    "smallint",
-    "text",
-    "time",
-    "timestamp",
-    "timestamp with time zone",
-    "timestamp without time zone",
-    "timestamptz",
-    "tsvector",
-    "uuid",
-    "varchar",
-    "xml",
+/// A step by step path into a column of this relation, which is rendered already.
+pub(super) fn path_into(statement: &mut Statement, relation: &Relation, column: String, field: &Field) -> String {
+    if field.path.is_empty() {
+        return column;
+    }
+    let json = relation.columns.get(&field.name).is_some_and(Column::json);
+    let mut sql = if json { column } else { format!("to_jsonb({column})") };
+    for step in &field.path {
+        let arrow = if step.as_text { "->>" } else { "->" };
+        let key = match &step.key {
+            JsonKey::Name(name) => format!("{}::text", statement.bind(name)),
+            JsonKey::Index(index) => format!("{}::integer", statement.bind(index.to_string())),
+        };
+        sql = format!("({sql} {arrow} {key})");
+    }
+    sql
+}
+
+/// Type names that are words of SQL's grammar, with how many modifiers may follow them; every other one is an identifier.
+const IN_WORDS: [(&str, usize); 24] = [
+    ("bigint", 0),
+    ("bit", 1),
+    ("bit varying", 1),
+    ("boolean", 0),
+    ("char", 1),
+    ("character", 1),
+    ("character varying", 1),
+    ("dec", 2),
+    ("decimal", 2),
+    ("double precision", 0),
+    ("float", 1),
+    ("int", 0),
+    ("integer", 0),
+    ("interval", 1),
+    ("numeric", 2),
+    ("real", 0),
+    ("smallint", 0),
+    ("time", 1),
+    ("time with time zone", 0),
+    ("time without time zone", 0),
+    ("timestamp", 1),
+    ("timestamp with time zone", 0),
+    ("timestamp without time zone", 0),
+    ("varchar", 1),
 ];

@@ -5,7 +5,10 @@ use super::super::{
     plan::{Node, not_embedded},
     query::{Condition, Operation, Operator, OrderTerm, Quantifier, SearchKind, Test, Truth},
 };
-use super::{Statement, columns::Columns};
+use super::{
+    Statement,
+    columns::{Columns, path_into},
+};
 use crate::database::quoting::{array, identifier};
 
 impl Columns<'_> {
@@ -55,7 +58,7 @@ impl Columns<'_> {
             let word = if test.negated { "is distinct from" } else { "is not distinct from" };
             return Ok(format!("{row} {word} null"));
         }
-        let left = self.field(statement, node, &test.field)?;
+        let left = self.field(statement, node, &test.field);
         let sql = operation(statement, &left, &test.operation);
         Ok(if test.negated { format!("not ({sql})") } else { sql })
     }
@@ -71,7 +74,7 @@ impl Columns<'_> {
 
     fn term(&self, statement: &mut Statement, node: &Node, term: &OrderTerm) -> Result<String, Error> {
         let mut sql = match &term.relation {
-            None => self.field(statement, node, &term.field)?,
+            None => self.field(statement, node, &term.field),
             Some(name) => {
                 let embed = node.embed(name).ok_or_else(|| not_embedded(name))?;
                 if !embed.to_one {
@@ -79,7 +82,8 @@ impl Columns<'_> {
                     return Err(Error::new(400, "PGRST118", format!("A related order on '{to}' is not possible"))
                         .details(format!("'{from}' and '{to}' do not form a many-to-one or one-to-one relationship")));
                 }
-                format!("{}.{}", identifier(&embed.alias), identifier(&term.field.name))
+                let column = format!("{}.{}", identifier(&embed.alias), identifier(&term.field.name));
+                path_into(statement, &embed.node.relation, column, &term.field)
             }
         };
         if let Some(descending) = term.descending {

@@ -79,7 +79,7 @@ impl BodyForm {
         match self.media {
             Media::Csv => csv(),
             Media::GeoJson => "json_build_object('type', 'FeatureCollection', 'features', \
-                 coalesce(json_agg(st_asgeojson(\"rows\")::json), '[]'))::text"
+                 coalesce(json_agg(st_asgeojson(\"rows\".*)::json), '[]'))::text"
                 .to_owned(),
             media => {
                 let json = if media.singular() || bare {
@@ -97,6 +97,6 @@ impl BodyForm {
 fn csv() -> String {
     "coalesce((select string_agg(case when \"name\" ~ '[\",\\n]' then '\"' || replace(\"name\", '\"', '\"\"') || '\"' else \"name\" end, ',') \
      from json_object_keys((json_agg(\"rows\".*) -> 0)) as \"name\"), '') || E'\\n' || \
-     coalesce(string_agg(substring(\"rows\"::text, 2, length(\"rows\"::text) - 2), E'\\n'), '')"
+     coalesce(string_agg(substring((\"rows\".*)::text, 2, length((\"rows\".*)::text) - 2), E'\\n'), '')"
         .to_owned()
 }

@@ -3,7 +3,7 @@
 use super::super::{
     error::Error,
     plan::{Embed, Node},
-    query::{SelectItem, Window},
+    query::{Field, SelectItem, Window},
 };
 use super::{
     BodyForm, RESPONSE_SETTINGS, Statement,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::database::{
     quoting::{identifier, qualified},
-    schema_cache::{Link, SchemaCache},
+    schema_cache::{Link, Relation, SchemaCache},
 };
 
 /// A whole read; `counted` adds the exact total without the window.
@@ -54,7 +54,7 @@ impl Columns<'_> {
     ) -> Result<String, Error> {
         let mut list = Vec::new();
         for item in &node.items {
-            list.push(self.item(statement, node, item)?);
+            list.push(self.item(statement, node, item));
         }
         for embed in &node.embeds {
             list.extend(embedded_columns(embed));
@@ -102,30 +102,57 @@ impl Columns<'_> {
     fn join(&self, statement: &mut Statement, outer: &Node, embed: &Embed) -> Result<String, Error> {
         let inner = Columns { cache: self.cache, origin: Origin::Relation };
         let node = &embed.node;
-        let (source, joined) = tie(outer, embed);
-        let rows = inner.select(statement, node, &source, Some(&joined))?;
+        let (source, joined) = tie(outer, embed, self.origin);
+        let rows = match ordering_columns(outer, embed) {
+            Some(ordering) => inner.select(statement, &ordering, &source, Some(&joined))?,
+            None => inner.select(statement, node, &source, Some(&joined))?,
+        };
         let alias = identifier(&embed.alias);
         if embed.to_one {
             let kind = if embed.inner { "inner" } else { "left" };
             return Ok(format!(" {kind} join lateral ({rows}) as {alias} on true"));
         }
+        let each = if bare(node) { "'{}'::json" } else { "\"each\".*" };
         Ok(format!(
-            " left join lateral (select json_agg(\"each\".*) as \"rows\" from ({rows}) as \"each\") as {alias} on true"
+            " left join lateral (select json_agg({each}) as \"rows\" from ({rows}) as \"each\") as {alias} on true"
         ))
     }
+}
+
+/// An embed that shows nothing, with the columns that the outer rows are ordered by.
+fn ordering_columns(outer: &Node, embed: &Embed) -> Option<Node> {
+    let by = |name: &String| outer.embed(name).is_some_and(|found| found.alias == embed.alias);
+    let terms = outer.order.iter().filter(|term| term.relation.as_ref().is_some_and(by));
+    let items: Vec<SelectItem> = terms
+        .map(|term| SelectItem::Column {
+            alias: Some(term.field.name.clone()),
+            field: Field { path: Vec::new(), ..term.field.clone() },
+            cast: None,
+        })
+        .collect();
+    let shown = !embed.node.items.is_empty() || !embed.node.embeds.is_empty();
+    (!shown && !items.is_empty()).then(|| Node { items, ..embed.node.clone() })
+}
+
+/// Whether a node's rows have no columns.
+fn bare(node: &Node) -> bool {
+    node.items.is_empty() && node.embeds.iter().all(|embed| embedded_columns(embed).is_empty())
 }
 
 /// What the outer select list takes from an embed.
 fn embedded_columns(embed: &Embed) -> Vec<String> {
     let alias = identifier(&embed.alias);
+    let bare = bare(&embed.node);
+    if bare && (embed.spread || embed.node.embeds.is_empty()) {
+        return Vec::new();
+    }
     if embed.spread {
         return vec![format!("{alias}.*")];
     }
-    if embed.node.items.is_empty() && embed.node.embeds.is_empty() {
-        return Vec::new();
-    }
     let name = identifier(&embed.name);
-    if embed.to_one {
+    if embed.to_one && bare {
+        vec![format!("case when {alias}.\"present\" then '{{}}'::json end as {name}")]
+    } else if embed.to_one {
         vec![format!("row_to_json({alias}.*) as {name}")]
     } else {
         vec![format!("coalesce({alias}.\"rows\", '[]') as {name}")]
@@ -133,26 +160,36 @@ fn embedded_columns(embed: &Embed) -> Vec<String> {
 }
 
 /// The source of an embedded node, and the condition that ties it to the outer row.
-fn tie(outer: &Node, embed: &Embed) -> (String, String) {
+fn tie(outer: &Node, embed: &Embed, origin: Origin) -> (String, String) {
     let node = &embed.node;
     let (near, far) = (identifier(&outer.alias), identifier(&node.alias));
     let source = qualified(&node.relation.schema, &node.relation.name);
     match &embed.link {
         Link::ToOne { columns, .. } | Link::FromMany { columns, .. } => (source, equalities(&near, &far, columns)),
         Link::Through { junction_schema, junction_name, near: near_columns, far: far_columns, .. } => {
+            // A row is there as often as the junction leads to it.
             let junction = identifier(&embed.junction);
-            let exists = format!(
-                "exists (select from {} as {junction} where {} and {})",
-                qualified(junction_schema, junction_name),
+            let both = format!(
+                "{} and {}",
                 equalities(&near, &junction, near_columns),
-                equalities(&junction, &far, far_columns),
+                equalities(&junction, &far, far_columns)
             );
-            (source, exists)
+            (format!("{} as {junction}, {source}", qualified(junction_schema, junction_name)), both)
         }
         Link::Computed { function_schema, function_name, .. } => {
-            (format!("{}({near}.*)", qualified(function_schema, function_name)), "true".to_owned())
+            let row = match origin {
+                Origin::Relation => format!("{near}.*"),
+                Origin::Written => written_row(&outer.relation, &near),
+            };
+            (format!("{}({row})", qualified(function_schema, function_name)), "true".to_owned())
         }
     }
+}
+
+/// A written row as one of its relation, which a function can take.
+fn written_row(relation: &Relation, alias: &str) -> String {
+    let columns: Vec<String> = relation.columns.keys().map(|name| format!("{alias}.{}", identifier(name))).collect();
+    format!("row({})::{}", columns.join(", "), qualified(&relation.schema, &relation.name))
 }
 
 fn equalities(left: &str, right: &str, columns: &[(String, String)]) -> String {

@@ -1,5 +1,7 @@
 //! Inserts, updates and deletes. The body arrives as one bound JSON document that Postgres turns into rows.
 
+use indexmap::IndexSet;
+
 use super::super::{error::Error, plan::Node};
 use super::{
     BodyForm, OVERWRITTEN, Shape, Statement,
@@ -52,14 +54,14 @@ pub(crate) fn insert(
     let columns = Columns { cache, origin: Origin::Relation };
     let target = format!("{} as {}", qualified(&relation.schema, &relation.name), identifier(&node.alias));
     let returning = returning(&columns, node, form, request.located)?;
+    let conflict =
+        request.conflict.map(|(target, merge)| on_conflict(request.columns, target, merge)).unwrap_or_default();
     let source = if request.rows == 0 {
         nothing(node, form, request.located)
     } else if request.columns.is_empty() && request.rows == 1 {
-        format!("insert into {target} default values returning {returning}")
+        format!("insert into {target} default values{conflict} returning {returning}")
     } else {
         let (list, rows) = new_rows(&mut statement, node, request, &columns)?;
-        let conflict =
-            request.conflict.map(|(target, merge)| on_conflict(request.columns, target, merge)).unwrap_or_default();
         let list = if list.is_empty() { String::new() } else { format!("({list}) ") };
         format!("insert into {target} {list}{rows}{conflict} returning {returning}")
     };
@@ -292,9 +294,7 @@ fn chosen(statement: &mut Statement, columns: &Columns<'_>, node: &Node) -> Resu
             .hint("Apply an 'order' using unique column(s)"));
     }
     let alias = identifier(&node.alias);
-    // A table without a key still tells its rows apart.
-    let place = ["ctid".to_owned()];
-    let key: &[String] = if relation.primary_key.is_empty() { &place } else { &relation.primary_key };
+    let key = distinguishing(node);
     let keys: Vec<String> = key.iter().map(|name| format!("{alias}.{}", identifier(name))).collect();
     let ordering = columns.ordering(statement, &bare)?.unwrap_or_default();
     let window = window(statement, node.window);
@@ -304,7 +304,25 @@ fn chosen(statement: &mut Statement, columns: &Columns<'_>, node: &Node) -> Resu
         qualified(&relation.schema, &relation.name),
         condition.map(|condition| format!(" where {condition}")).unwrap_or_default(),
     );
-    let pairs: Vec<String> =
-        key.iter().map(|name| format!("{alias}.{name} = \"pgrst_chosen\".{name}", name = identifier(name))).collect();
+    let equals = if relation.view && relation.primary_key.is_empty() { "is not distinct from" } else { "=" };
+    let pairs: Vec<String> = key
+        .iter()
+        .map(|name| format!("{alias}.{name} {equals} \"pgrst_chosen\".{name}", name = identifier(name)))
+        .collect();
     Ok(Chosen { source: Some(source), condition: Some(pairs.join(" and ")) })
+}
+
+/// The columns that tell a relation's rows apart.
+fn distinguishing(node: &Node) -> Vec<String> {
+    let relation = &node.relation;
+    if !relation.primary_key.is_empty() {
+        return relation.primary_key.clone();
+    }
+    if relation.view {
+        // By what they are ordered by, which a client chooses to be unique.
+        let names: IndexSet<&String> = node.order.iter().map(|term| &term.field.name).collect();
+        return names.into_iter().cloned().collect();
+    }
+    // By their place, which is one of a partition.
+    vec!["tableoid".to_owned(), "ctid".to_owned()]
 }
