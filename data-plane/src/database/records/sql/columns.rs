@@ -63,14 +63,25 @@ impl Columns<'_> {
     pub(super) fn item(&self, statement: &mut Statement, node: &Node, item: &SelectItem) -> Result<String, Error> {
         match item {
             SelectItem::Column { alias, field, cast } => {
-                let mut sql = self.field(statement, node, field)?;
-                if let Some(cast) = cast {
-                    sql = format!("({sql})::{}", self.type_name(&node.relation.schema, cast)?);
-                }
-                let name = alias.as_deref().unwrap_or_else(|| field.output_name());
-                Ok(format!("{sql} as {}", identifier(name)))
+                let sql = self.value(statement, node, field, cast.as_deref())?;
+                Ok(named(&sql, alias.as_deref(), field))
             }
             _ => Ok(format!("{}.*", identifier(&node.alias))),
+        }
+    }
+
+    /// A column or a path into it, as the type asked for.
+    pub(super) fn value(
+        &self,
+        statement: &mut Statement,
+        node: &Node,
+        field: &Field,
+        cast: Option<&str>,
+    ) -> Result<String, Error> {
+        let sql = self.field(statement, node, field)?;
+        match cast {
+            Some(cast) => Ok(format!("({sql})::{}", self.type_name(&node.relation.schema, cast)?)),
+            None => Ok(sql),
         }
     }
 
@@ -94,6 +105,11 @@ impl Columns<'_> {
             None => Err(Error::new(400, "42704", format!("type \"{base}\" does not exist"))),
         }
     }
+}
+
+/// An expression under the name it has in the result.
+pub(super) fn named(sql: &str, alias: Option<&str>, field: &Field) -> String {
+    format!("{sql} as {}", identifier(alias.unwrap_or_else(|| field.output_name())))
 }
 
 /// Type names that need no look-up.
