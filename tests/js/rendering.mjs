@@ -167,6 +167,10 @@ async function inTheBrowser(options, cookies) {
   succeeded('configuration', await first.auth.getPublicAuthConfig());
   const { sub } = decodeJwt(cookies.get(ACCESS).value);
   equal('profile', succeeded('profile', await first.auth.getProfile(sub)).profile.name, 'Ada');
+  // The project's own cookie is not there, because the session is the application's.
+  globalThis.window = { location: { protocol: 'https:' } };
+  equal('who, asked of the project', refused('current', await first.auth.getCurrentUser()).message, 'No refresh token provided');
+  delete globalThis.window;
   first.setAccessToken('an.expired.token');
   equal('after a renewal', succeeded('select', await first.database.from('notes').select('id')), [{ id: 1 }]);
   equal('renewed', renewals, 1);

@@ -87,6 +87,7 @@ async function database() {
   for (const listing of ['schemas', 'functions', 'indexes', 'policies', 'triggers']) await ask('GET', `/api/database/${listing}`);
 
   await ask('POST', '/api/database/advance/rawsql', { query: 'select 1 as one, now(), null as nothing' });
+  await ask('POST', '/api/database/advance/rawsql', { query: 'select 1; select 2' });
   await ask('POST', '/api/database/advance/rawsql', { query: 'select * from pets', explain: true });
   await ask('POST', '/api/database/advance/rawsql/unrestricted', { query: "insert into owners values (1, 1, 'Ada'), (2, 1, 'Bob')" });
   await ask('POST', '/api/database/advance/bulk-upsert', file('owners.csv', 'id,part,name\n1,1,Eve\n3,1,Cid\n', { table: 'owners' }), { status: 400 });
