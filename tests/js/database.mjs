@@ -2,6 +2,7 @@
 
 import { createClient } from '@insforge/sdk';
 
+import { accountFor, watched } from './coverage.mjs';
 import { equal, input, output, refused, succeeded } from './session.mjs';
 
 const project = await input();
@@ -16,7 +17,7 @@ async function remembering(url, options) {
   return response;
 }
 
-const client = createClient({ baseUrl: project.baseUrl, anonKey: project.token, isServerMode: true, fetch: remembering });
+const client = watched(createClient({ baseUrl: project.baseUrl, anonKey: project.token, isServerMode: true, fetch: remembering }));
 const db = client.database;
 let steps = 0;
 
@@ -117,4 +118,5 @@ await step('refusals', async () => {
   equal('plan', refused('explain', await db.from('films').select().explain()).code, 'PGRST107');
 });
 
+accountFor('database.mjs');
 output({ steps });

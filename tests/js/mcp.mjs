@@ -1,14 +1,18 @@
-// Drives every tool of the real MCP server over stdio. Requests go through a small proxy that remembers them, so that a failure can show them.
+// Drives every tool of the real MCP server over stdio, and those that a server on the network has instead. Requests go through a small proxy
+// that remembers them, so that a failure can show them.
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { input, output } from './session.mjs';
+import { checkAnswer } from './answers.mjs';
+import { equal, input, output } from './session.mjs';
 
 const project = await input();
 const folder = await mkdtemp(join(tmpdir(), 'hearth-mcp-'));
@@ -34,18 +38,25 @@ const transport = new StdioClientTransport({ command: process.execPath, args: [s
 const client = new Client({ name: 'hearth-tests', version: '1.0.0' });
 await client.connect(transport);
 
-const called = new Set();
+const called = new Map();
 
 function fail(tool, why, text) {
   const shown = exchanges.map(({ method, url, body, status, answer }) => `> ${method} ${url}\n${body}\n< ${status}\n${answer}`).join('\n');
   throw new Error(`${tool}: ${why}\n${text}\n${shown}`);
 }
 
-async function call(tool, args, expected, { refused = false } = {}) {
-  called.add(tool);
+async function call(tool, args, expected, { refused = false, by = client } = {}) {
+  if (!called.has(tool)) called.set(tool, args);
   exchanges = [];
-  const result = await client.callTool({ name: tool, arguments: args });
+  const result = await by.callTool({ name: tool, arguments: args });
   const text = result.content.map((part) => part.text).join('\n');
+  for (const { method, url, status, answer } of exchanges) {
+    try {
+      checkAnswer(method, base + url, status, answer);
+    } catch (error) {
+      fail(tool, error.message, text);
+    }
+  }
   if ((result.isError ?? false) !== refused) fail(tool, refused ? 'was not refused' : 'failed', text);
   for (const part of [expected].flat()) if (!text.includes(part)) fail(tool, `does not say ${JSON.stringify(part)}`, text);
   return text;
@@ -55,6 +66,18 @@ async function file(name, content) {
   const path = join(folder, name);
   await writeFile(path, content);
   return path;
+}
+
+/** A client of the server as it runs on the network. Its package gives only programs, so the part that they share is loaded by its file. */
+async function onTheNetwork() {
+  const [, shared] = /from "(\.\/chunk-[^"]+)"/.exec(await readFile(server, 'utf8'));
+  const { registerInsforgeTools } = await import(new URL(shared, import.meta.resolve('@insforge/mcp')));
+  const served = new McpServer({ name: 'network', version: '1.0.0' });
+  await registerInsforgeTools(served, { apiKey: project.apiKey, apiBaseUrl: base, mode: 'remote' });
+  const [ours, theirs] = InMemoryTransport.createLinkedPair();
+  const remote = new Client({ name: 'hearth-tests', version: '1.0.0' });
+  await Promise.all([served.connect(theirs), remote.connect(ours)]);
+  return remote;
 }
 
 try {
@@ -103,7 +126,18 @@ try {
   const { tools } = await client.listTools();
   const untried = tools.map(({ name }) => name).filter((name) => !called.has(name));
   if (untried.length) throw new Error(`tools that nothing was tried with: ${untried.join(', ')}`);
-  output({ tools: [...called].sort(), deployment });
+  // A key of the call's own goes before the server's.
+  for (const { name, inputSchema } of tools) if (inputSchema.properties.apiKey) await call(name, { ...called.get(name), apiKey: 'ik_another' }, 'Invalid API key', { refused: true });
+
+  const by = await onTheNetwork();
+  const remote = (await by.listTools()).tools.map(({ name }) => name);
+  equal('what only the network has', remote.filter((name) => !called.has(name)), ['start-deployment']);
+  equal('what it has not', [...called.keys()].filter((name) => !remote.includes(name)), ['bulk-upsert']);
+  await call('download-template', { frame: 'react' }, [`--base-url '${base}'`, `--anon-key '${project.anonKey}'`], { by });
+  await call('create-deployment', { sourceDirectory: folder }, base, { by });
+  await call('start-deployment', { deploymentId: '9f1c1e5e-0000-4000-8000-000000000001' }, 'Error starting deployment', { by, refused: true });
+  await by.close();
+  output({ tools: [...called.keys()].sort(), deployment });
 } finally {
   await client.close();
   proxy.close();

@@ -1,9 +1,10 @@
 // Signing in through providers of every kind.
 
 import { createClient } from '@insforge/sdk';
-import { SignJWT, exportJWK, generateKeyPair } from 'jose';
+import { SignJWT, generateKeyPair } from 'jose';
 import { createHash } from 'node:crypto';
-import { createServer } from 'node:http';
+import { accountFor, watched } from './coverage.mjs';
+import { hostileProvider } from './hostile-provider.mjs';
 import { IdentityProvider, client } from './identity-provider.mjs';
 import { equal, input, output, refused, succeeded } from './session.mjs';
 import { CookieJar, anotherClient, pretendBrowser, recordingFetch, run } from './wire.mjs';
@@ -40,7 +41,7 @@ class World extends IdentityProvider {
 
 function browser({ project }) {
   pretendBrowser();
-  return createClient({ baseUrl: project.baseUrl, anonKey: project.anonKey, fetch: recordingFetch(new CookieJar()) });
+  return watched(createClient({ baseUrl: project.baseUrl, anonKey: project.anonKey, fetch: recordingFetch(new CookieJar()) }));
 }
 
 async function begin(client, provider, additionalParams) {
@@ -208,7 +209,7 @@ async function identityTokens(world) {
     const { status, body: answer } = await admin('POST', `/api/auth/id-token${query}`, body);
     return { status, answer };
   };
-  const client = createClient({ baseUrl: world.project.baseUrl, anonKey: world.project.anonKey, isServerMode: true, fetch: recordingFetch() });
+  const client = watched(createClient({ baseUrl: world.project.baseUrl, anonKey: world.project.anonKey, isServerMode: true, fetch: recordingFetch() }));
   const first = succeeded('a native sign-in', await client.auth.signInWithIdToken({ provider: 'google', token: await sign({ name: 'Native' }) }));
   equal('shown as it was made', [first.user.profile, first.user.metadata, 'providers' in first.user, typeof first.refreshToken], [{ name: 'Native', avatar_url: '' }, null, false, 'string']);
   const second = succeeded('and again, on the phone', await client.auth.signInWithIdToken({ provider: 'google', token: await sign({ aud: 'google-phone' }) }));
@@ -244,46 +245,25 @@ async function identityTokens(world) {
   equal('an unproven address', [unproven.status, unproven.answer.message], [400, 'A verified email address is required to create or link an OAuth account.']);
 }
 
-/** A provider that lies: what it says about others is not believed. */
-async function hostileProvider(world) {
+/** Where the page is the browser's own, a button leads to the provider, and the page that comes back finishes by itself. */
+async function pages(world) {
   anotherClient();
-  const { admin, project, signing } = world;
-  const lie = {};
-  const server = createServer(async (request, response) => {
-    const issuer = `http://127.0.0.1:${project.hostilePort}`;
-    const answer = (body) => response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
-    const path = new URL(request.url, issuer).pathname;
-    if (path === '/.well-known/openid-configuration') {
-      return answer({ issuer, authorization_endpoint: `${issuer}/auth`, token_endpoint: lie.tokenEndpoint ?? `${issuer}/token`, userinfo_endpoint: `${issuer}/me`, jwks_uri: `${issuer}/jwks`, response_types_supported: ['code'], subject_types_supported: ['public'], id_token_signing_alg_values_supported: ['RS256'] });
-    }
-    if (path === '/jwks') return answer({ keys: [await exportJWK(signing.publicKey)].map((key) => ({ ...key, kid: 'signing', alg: 'RS256', use: 'sig' })) });
-    if (path === '/me') return answer({ sub: lie.userinfoSub ?? 'liar', email: 'liar@example.org' });
-    const claims = { iss: issuer, aud: 'liar-client', sub: 'liar', nonce: lie.seenNonce, iat: Math.floor(Date.now() / 1000), exp: Math.floor(Date.now() / 1000) + 600, ...lie.claims };
-    const token = await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'signing' }).sign(signing.privateKey);
-    return answer({ access_token: 'a', token_type: 'Bearer', id_token: token });
-  });
-  await new Promise((resolve) => server.listen(project.hostilePort, '127.0.0.1', resolve));
-  const discoveryEndpoint = `http://127.0.0.1:${project.hostilePort}/.well-known/openid-configuration`;
-  equal('configured', (await admin('POST', '/api/auth/oauth/custom/configs', { key: 'liar', name: 'Liar', discoveryEndpoint, clientId: 'liar-client', clientSecret: 's' })).status, 200);
-  const attempt = async (change) => {
-    Object.assign(lie, { claims: {}, userinfoSub: undefined, tokenEndpoint: undefined, ...change });
-    const { body } = await admin('GET', `/api/auth/oauth/custom/liar?redirect_uri=${APP}&code_challenge=${'c'.repeat(43)}`);
-    const url = new URL(body.authUrl);
-    lie.seenNonce = url.searchParams.get('nonce');
-    const back = await admin('GET', `/api/auth/oauth/custom/liar/callback?code=x&state=${url.searchParams.get('state')}`);
-    return new URL(back.headers.get('location')).searchParams;
-  };
-  equal('an honest answer is taken', (await attempt({})).has('insforge_code'), true);
-  const failed = 'Authentication failed';
-  equal('another audience', (await attempt({ claims: { aud: 'another' } })).get('error'), failed);
-  equal('another issuer', (await attempt({ claims: { iss: 'https://another.example.org' } })).get('error'), failed);
-  equal('another nonce', (await attempt({ claims: { nonce: 'another' } })).get('error'), failed);
-  equal('no nonce', (await attempt({ claims: { nonce: undefined } })).get('error'), failed);
-  equal('an expired token', (await attempt({ claims: { exp: 1 } })).get('error'), failed);
-  equal('a profile of somebody else', (await attempt({ userinfoSub: 'worker' })).get('error'), failed);
-  equal('a token endpoint on a private address', (await attempt({ tokenEndpoint: 'http://127.0.0.2:1/token' })).get('error'), failed);
-  server.closeAllConnections();
-  server.close();
+  const shown = [];
+  // The client says there what became of a sign-in; standard output is the result's.
+  console.debug = console.error;
+  globalThis.window = { location: new URL('http://app.example.org/'), history: { replaceState: (state, title, url) => shown.push(url) } };
+  const { auth } = browser(world);
+  equal('the page is left', succeeded('begin', await auth.signInWithOAuth({ provider: 'google', redirectTo: APP })), {});
+  const back = await world.visit(globalThis.window.location.href, 'google-person');
+  globalThis.window.location = back;
+  const returned = () => watched(createClient({ baseUrl: world.project.baseUrl, anonKey: world.project.anonKey, fetch: recordingFetch(new CookieJar()) }));
+  equal('who it is', succeeded('current', await returned().auth.getCurrentUser()).user.email, 'google@example.org');
+  globalThis.window.location = new URL(`${APP}?error=Authentication+failed`);
+  equal('nobody after a failure', refused('current', await returned().auth.getCurrentUser()).message, 'No refresh token provided');
+  equal('nothing stays in the address', shown, [APP, APP]);
+  const missing = refused('without the verifier', await returned().auth.exchangeOAuthCode(back.searchParams.get('insforge_code')));
+  equal('without the verifier', missing.error, 'PKCE_VERIFIER_MISSING');
+  delete globalThis.window;
 }
 
 await run(async () => {
@@ -295,10 +275,12 @@ await run(async () => {
   await configurations(world);
   for (const provider of BUILT_IN) await signInBy(world, provider);
   await accounts(world);
+  await pages(world);
   await guards(world);
   await custom(world);
   await identityTokens(world);
-  await hostileProvider(world);
+  await hostileProvider(world, APP);
   world.close();
+  accountFor('oauth.mjs');
   output({ providers: BUILT_IN.length });
 });

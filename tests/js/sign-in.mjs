@@ -1,6 +1,7 @@
 // Every way of signing up and in with the SDK, with the codes and links taken from the mails that really arrive.
 
 import { createClient } from '@insforge/sdk';
+import { accountFor, watched } from './coverage.mjs';
 import { equal, input, output, refused, succeeded } from './session.mjs';
 import { CookieJar, Mailbox, anotherClient, codeIn, linkIn, pretendBrowser, recordingFetch, run } from './wire.mjs';
 
@@ -23,6 +24,7 @@ await run(async () => {
   await withoutVerification(project, admin);
   equal('mails that nobody expected', mailbox.mails.map(({ recipients }) => recipients), []);
   await mailbox.close();
+  accountFor('sign-in.mjs');
   output({ baseUrl, anonKey: anonKey !== apiKey });
 });
 
@@ -38,13 +40,13 @@ function administrator({ baseUrl, apiKey }) {
 }
 
 function onServer({ baseUrl, anonKey }) {
-  return createClient({ baseUrl, anonKey, isServerMode: true, fetch: recordingFetch() });
+  return watched(createClient({ baseUrl, anonKey, isServerMode: true, fetch: recordingFetch() }));
 }
 
 function inBrowser({ baseUrl, anonKey }) {
   pretendBrowser();
   const jar = new CookieJar();
-  return { jar, client: createClient({ baseUrl, anonKey, fetch: recordingFetch(jar) }) };
+  return { jar, client: watched(createClient({ baseUrl, anonKey, fetch: recordingFetch(jar) })) };
 }
 
 function expectError(what, error, status, code, message) {

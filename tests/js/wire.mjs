@@ -2,8 +2,10 @@
 
 import { SMTPServer } from 'smtp-server';
 import { simpleParser } from 'mailparser';
+import { checkAnswer } from './answers.mjs';
 
 const exchanges = [];
+const objections = [];
 let clientAddress = 0;
 
 /** Prints the last requests and responses; what a failed script leaves behind. */
@@ -18,14 +20,16 @@ export function printWire() {
   }
 }
 
-/** Runs a script; a failure shows the wire. */
+/** Runs a script; a failure shows the wire, and so does an answer that its schema does not describe. */
 export async function run(script) {
   try {
     await script();
+    if (objections.length) throw new Error(objections.join('\n'));
   } catch (error) {
     printWire();
     console.error(error);
-    process.exitCode = 1;
+    // A mail server or a provider that the script started would keep the process.
+    process.exit(1);
   }
 }
 
@@ -43,15 +47,21 @@ export function recordingFetch(jar) {
     if (jar && init.credentials === 'include' && jar.header(url)) headers.set('cookie', jar.header(url));
     const response = await fetch(input, { ...init, headers });
     if (jar && init.credentials === 'include') jar.store(url, response.headers.getSetCookie());
-    exchanges.push({
-      method: init.method ?? 'GET',
+    const exchange = {
+      method: init.method ?? (input instanceof Request ? input.method : 'GET'),
       url: url.href,
       headers: Object.fromEntries(headers),
       body: typeof init.body === 'string' ? init.body : undefined,
       status: response.status,
       answerHeaders: [...response.headers],
       answer: await response.clone().text(),
-    });
+    };
+    exchanges.push(exchange);
+    try {
+      checkAnswer(exchange.method, exchange.url, exchange.status, exchange.answer);
+    } catch (error) {
+      objections.push(`${exchange.method} ${exchange.url} ${exchange.status}: ${error.message}`);
+    }
     return response;
   };
 }

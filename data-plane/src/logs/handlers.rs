@@ -40,12 +40,14 @@ pub(super) async fn list_sources(_admin: RequireAdmin) -> Json<Value> {
 pub(super) async fn get_stats(State(app): State<Arc<App>>, _admin: RequireAdmin) -> Result<Json<Value>> {
     let mut stats = Vec::new();
     for source in SOURCES {
-        if source.file(&app.config.logs_dir).is_none() {
-            continue;
-        }
+        let Some(file) = source.file(&app.config.logs_dir) else { continue };
         let entries = newest(&app, source, COUNTED, |_| true).await?;
-        let last = entries.last().map(|entry| clock::iso_millis(entry.at));
-        stats.push(json!({"source": source.name, "count": entries.len(), "lastActivity": last}));
+        // Clients read a time here always: of a file with no entry, when it was written.
+        let last = match entries.last() {
+            Some(entry) => entry.at,
+            None => written_at(&file).await?,
+        };
+        stats.push(json!({"source": source.name, "count": entries.len(), "lastActivity": clock::iso_millis(last)}));
     }
     Ok(Json(stats.into()))
 }
@@ -129,6 +131,11 @@ pub(super) async fn read_source(
     };
     let logs: Vec<Value> = entries.iter().map(Entry::as_json).collect();
     Ok(Json(json!({"total": logs.len(), "logs": logs})))
+}
+
+async fn written_at(file: &std::path::Path) -> Result<DateTime<Utc>> {
+    let written = tokio::fs::metadata(file).await.and_then(|metadata| metadata.modified());
+    written.map(DateTime::from).map_err(|error| Error::internal("read a log file", &error))
 }
 
 async fn newest(

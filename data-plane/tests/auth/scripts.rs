@@ -4,7 +4,7 @@ use rand::Rng as _;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
 use serde_json::{Value, json};
 
-use crate::harness::{ANON_KEY, API_KEY, Plane, free_port};
+use crate::harness::{ADMIN, ANON_KEY, API_KEY, JWT_SECRET, Plane, free_port};
 
 /// A certificate authority of this test, and a certificate for an address.
 struct Certificates {
@@ -26,37 +26,9 @@ fn certificates(address: &str) -> Certificates {
     Certificates { root_pem, certificate_pem, key_pem: key.serialize_pem() }
 }
 
-#[tokio::test]
-async fn the_sdk_signs_up_and_in_with_what_the_mails_say() {
-    // Mail servers have fixed ports; an address of its own keeps parallel runs apart.
-    let host = {
-        let mut random = rand::rng();
-        format!("127.{}.{}.{}", random.random_range(64..250), random.random_range(1..250), random.random_range(1..250))
-    };
-    let Certificates { root_pem, certificate_pem, key_pem } = certificates(&host);
-    let roots = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(roots.path(), root_pem).expect("a file");
-    let plane = Plane::start_with(&[
-        ("HEARTH_OUTBOUND_ALLOW", &format!("{host}/32")),
-        ("HEARTH_OUTBOUND_CA_FILE", &roots.path().display().to_string()),
-    ])
-    .await;
-    let smtp = json!({"host": host, "key": key_pem, "certificate": certificate_pem, "username": "mailer", "password": "the mailer's password"});
-    let input = json!({"baseUrl": plane.base, "anonKey": ANON_KEY, "apiKey": API_KEY, "smtp": smtp});
-    plane.script("sign-in.mjs", &input).await;
-    // No code, token or password is in the log, and none in plain text in the database.
-    let log = plane.log();
-    assert!(!log.contains("the mailer's password") && !log.contains("correct horse"), "{log}");
-    let client = plane.superuser("insforge").await;
-    let plain =
-        client.query("select from auth.email_otps where otp_hash !~ '^(\\$2|[0-9a-f]{64}$)'", &[]).await.expect("rows");
-    assert!(plain.is_empty());
-}
-
-#[tokio::test]
-async fn the_sdk_signs_in_through_every_provider() {
-    let (provider, hostile) = (free_port(), free_port());
-    let at = |path: &str| format!("http://127.0.0.1:{provider}{path}");
+/// The built-in providers' addresses at the provider that a script starts.
+fn provider_endpoints(port: u16) -> String {
+    let at = |path: &str| format!("http://127.0.0.1:{port}{path}");
     let with_identity_token =
         json!({"authorize": at("/auth"), "token": at("/token"), "keys": at("/jwks"), "issuer": at("")});
     let mut endpoints = serde_json::Map::new();
@@ -70,9 +42,61 @@ async fn the_sdk_signs_in_through_every_provider() {
             json!({"authorize": at("/auth"), "token": at("/token"), "profile": profile, "emails": at("/emails")}),
         );
     }
+    Value::Object(endpoints).to_string()
+}
+
+/// A mail server that a script starts, and what a data plane must trust for it.
+struct Mail {
+    host: String,
+    roots: tempfile::NamedTempFile,
+    input: Value,
+}
+
+impl Mail {
+    fn new() -> Self {
+        // Mail servers have fixed ports; an address of its own keeps parallel runs apart.
+        let host = {
+            let mut random = rand::rng();
+            let mut part = |from| random.random_range(from..250);
+            format!("127.{}.{}.{}", part(64), part(1), part(1))
+        };
+        let Certificates { root_pem, certificate_pem, key_pem } = certificates(&host);
+        let roots = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(roots.path(), root_pem).expect("a file");
+        let input = json!({"host": host, "key": key_pem, "certificate": certificate_pem, "username": "mailer", "password": "the mailer's password"});
+        Self { host, roots, input }
+    }
+
+    fn roots(&self) -> String {
+        self.roots.path().display().to_string()
+    }
+}
+
+#[tokio::test]
+async fn the_sdk_signs_up_and_in_with_what_the_mails_say() {
+    let mail = Mail::new();
+    let plane = Plane::start_with(&[
+        ("HEARTH_OUTBOUND_ALLOW", &format!("{}/32", mail.host)),
+        ("HEARTH_OUTBOUND_CA_FILE", &mail.roots()),
+    ])
+    .await;
+    let input = json!({"baseUrl": plane.base, "anonKey": ANON_KEY, "apiKey": API_KEY, "smtp": mail.input});
+    plane.script("sign-in.mjs", &input).await;
+    // No code, token or password is in the log, and none in plain text in the database.
+    let log = plane.log();
+    assert!(!log.contains("the mailer's password") && !log.contains("correct horse"), "{log}");
+    let client = plane.superuser("insforge").await;
+    let plain =
+        client.query("select from auth.email_otps where otp_hash !~ '^(\\$2|[0-9a-f]{64}$)'", &[]).await.expect("rows");
+    assert!(plain.is_empty());
+}
+
+#[tokio::test]
+async fn the_sdk_signs_in_through_every_provider() {
+    let (provider, hostile) = (free_port(), free_port());
     let plane = Plane::start_with(&[
         ("HEARTH_OUTBOUND_ALLOW", "127.0.0.1"),
-        ("HEARTH_OAUTH_ENDPOINTS", &Value::Object(endpoints).to_string()),
+        ("HEARTH_OAUTH_ENDPOINTS", &provider_endpoints(provider)),
     ])
     .await;
     let apple = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
@@ -97,4 +121,33 @@ async fn the_sdk_signs_in_through_every_provider() {
     let stored =
         client.query("select from system.secrets where value_ciphertext like '%-secret%'", &[]).await.expect("rows");
     assert!(stored.is_empty(), "client secrets are encrypted");
+}
+
+#[tokio::test]
+async fn an_application_that_renders_on_a_server_keeps_the_session() {
+    let (mail, provider) = (Mail::new(), free_port());
+    let plane = Plane::start_with(&[
+        ("HEARTH_OUTBOUND_ALLOW", &format!("127.0.0.1,{}/32", mail.host)),
+        ("HEARTH_OUTBOUND_CA_FILE", &mail.roots()),
+        ("HEARTH_OAUTH_ENDPOINTS", &provider_endpoints(provider)),
+    ])
+    .await;
+    let input = json!({"baseUrl": plane.base, "anonKey": ANON_KEY, "apiKey": API_KEY, "smtp": mail.input, "providerPort": provider});
+    plane.script("rendering.mjs", &input).await;
+}
+
+#[tokio::test]
+async fn the_sdk_keeps_its_session_and_bears_failures() {
+    let plane = Plane::start().await;
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let input = json!({"baseUrl": plane.base, "anonKey": ANON_KEY, "apiKey": API_KEY, "jwtSecret": JWT_SECRET, "nobody": nobody});
+    plane.script("client.mjs", &input).await;
+}
+
+#[tokio::test]
+async fn answers_are_what_the_published_schemas_say() {
+    let plane = Plane::start().await;
+    let administrator = [ADMIN.0, ADMIN.1];
+    let input = json!({"baseUrl": plane.base, "anonKey": ANON_KEY, "apiKey": API_KEY, "administrator": administrator});
+    plane.script("schemas.mjs", &input).await;
 }

@@ -23,7 +23,7 @@ const SCHEMA: &str = "
     alter table books enable row level security;
     create policy readable on books for select to anon, authenticated using (not sold);
     create function two() returns int language sql as 'select 2';
-    create sequence tickets start 10 increment 5;
+    create sequence tickets start 10 increment 5 maxvalue 100 cycle;
     create view cheap as select id, title from books where price < 10;
     create trigger stamp before update on books for each row execute function system.update_updated_at();
     insert into authors (id, name, born) values (1, 'Ada; --', '1815-12-10'), (2, E'li\\nne', null);
@@ -49,7 +49,7 @@ async fn an_export_as_sql_can_be_imported_again() {
         "ALTER TABLE books ENABLE ROW LEVEL SECURITY;",
         "CREATE POLICY readable ON books AS PERMISSIVE FOR SELECT TO anon, authenticated USING ((NOT sold));",
         "CREATE TRIGGER stamp BEFORE UPDATE ON public.books",
-        "CREATE SEQUENCE IF NOT EXISTS \"tickets\" START WITH 10 INCREMENT BY 5",
+        "CREATE SEQUENCE IF NOT EXISTS \"tickets\" START WITH 10 INCREMENT BY 5 MINVALUE 1 MAXVALUE 100 CYCLE;",
         "CREATE OR REPLACE VIEW \"cheap\" AS",
         "CREATE OR REPLACE FUNCTION public.two()",
     ] {
@@ -118,7 +118,10 @@ async fn an_export_as_json_has_the_clients_values_and_says_what_is_left_out() {
     );
     assert_eq!((&books["rlsEnabled"], &books["policies"][0]["roles"]), (&json!(true), &json!("{anon,authenticated}")));
     assert_eq!(data["functions"], json!([]));
-    assert_eq!(data["sequences"][0]["sequenceName"], "tickets");
+    assert_eq!(
+        data["sequences"],
+        json!([{"sequenceName": "tickets", "startValue": "10", "increment": "5", "minValue": "1", "maxValue": "100", "cycle": "YES"}])
+    );
     assert_eq!(data["views"][0]["viewName"], "cheap");
     assert_eq!(project.get("/api/metadata/books").await.expect(200)["books"]["indexes"], books["indexes"]);
     for (bad, message) in [

@@ -47,7 +47,6 @@ impl Error {
     }
 
     /// Its stable code.
-    #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.body.code
     }

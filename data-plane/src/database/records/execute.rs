@@ -11,7 +11,10 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{error::Error, sql::Statement};
+use super::{
+    error::Error,
+    sql::{ASKED_BY_SQL, Statement},
+};
 use crate::database::{
     quoting::{identifier, literal},
     schema_cache::{Isolation, Settings},
@@ -231,7 +234,9 @@ impl Work {
     }
 
     fn outcome(&self, rows: Vec<Option<Row>>) -> Outcome {
-        outcome(rows, self.begun(), self.planned.is_some())
+        // The settings come first, and before them the beginning.
+        let rows = rows.into_iter().skip(1 + usize::from(self.begun()));
+        outcome(rows, self.statement.gathered, self.planned.is_some())
     }
 }
 
@@ -274,7 +279,13 @@ impl Question for Work {
         let count = values.len() - usize::from(scope.timezone.is_none());
         connection.add(ours, &settings(scope), values.iter().take(count).map(|value| value.as_bytes()))?;
         for statement in std::iter::once(&self.statement).chain(&self.planned) {
-            connection.add(self.reuse(), &statement.sql, statement.parameters.iter().map(String::as_bytes))?;
+            let values = statement.parameters.iter().map(String::as_bytes);
+            if statement.gathered {
+                connection.add_gathered(self.reuse(), &statement.sql, values)?;
+                connection.add(ours, &ASKED_BY_SQL, std::iter::empty())?;
+            } else {
+                connection.add(self.reuse(), &statement.sql, values)?;
+            }
         }
         if self.begun() && !self.held {
             connection.add(ours, "commit", std::iter::empty())?;
@@ -337,16 +348,17 @@ fn search_path(schema: &str) -> String {
     format!("{}, \"public\"", identifier(schema))
 }
 
-fn outcome(rows: Vec<Option<Row>>, begun: bool, planned: bool) -> Outcome {
-    // The settings come first, and before them the beginning.
-    let mut rows = rows.into_iter().skip(1 + usize::from(begun));
-    let row = rows.next().flatten().expect("an aggregate without grouping yields one row");
+fn outcome(mut rows: impl Iterator<Item = Option<Row>>, gathered: bool, planned: bool) -> Outcome {
+    let row =
+        rows.next().flatten().expect("an aggregate without grouping yields one row, and so does what is gathered");
+    let asked = if gathered { rows.next().flatten() } else { None };
+    let (asked, first) = asked.as_ref().map_or((&row, 2), |asked| (asked, 0));
     let planned = if planned { rows.next().flatten() } else { None };
     Outcome {
         page: row.number(0).unwrap_or_default(),
         body: row.bytes(1).unwrap_or_default(),
-        response_headers: row.text(2).map(str::to_owned),
-        response_status: row.text(3).map(str::to_owned),
+        response_headers: asked.text(first).map(str::to_owned),
+        response_status: asked.text(first + 1).map(str::to_owned),
         total: row.number(4),
         overwritten: row.number(5).unwrap_or_default(),
         location: row.text(6).map(str::to_owned),

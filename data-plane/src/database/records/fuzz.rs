@@ -137,9 +137,12 @@ fn statement(cache: &SchemaCache, raw: &str) -> bool {
     node.window = query.window();
     let form = BodyForm { media: Media::Json, shape: Shape::Rows };
     let Ok(statement) = sql::read(cache, &node, form, raw.len().is_multiple_of(2)) else { return false };
-    let parsed =
-        pg_query::parse(&statement.sql).unwrap_or_else(|error| panic!("{error}: {} of {raw:?}", statement.sql));
-    assert_eq!(parsed.protobuf.stmts.len(), 1, "{} of {raw:?}", statement.sql);
+    let gathered = sql::gathered(cache, &node).expect("what can be read whole can be read by row");
+    for statement in [Some(statement), gathered].into_iter().flatten() {
+        let parsed =
+            pg_query::parse(&statement.sql).unwrap_or_else(|error| panic!("{error}: {} of {raw:?}", statement.sql));
+        assert_eq!(parsed.protobuf.stmts.len(), 1, "{} of {raw:?}", statement.sql);
+    }
     true
 }
 

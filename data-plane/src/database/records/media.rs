@@ -75,6 +75,11 @@ impl Media {
         matches!(self, Self::Object { .. })
     }
 
+    /// True when the rows are JSON as it comes.
+    pub(crate) fn plain_json(self) -> bool {
+        !self.strips_nulls() && !matches!(self, Self::Csv | Self::GeoJson)
+    }
+
     /// True when null members are left out.
     pub(crate) fn strips_nulls(self) -> bool {
         matches!(self, Self::Object { stripped: true } | Self::Array { stripped: true })

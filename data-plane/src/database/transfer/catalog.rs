@@ -62,7 +62,8 @@ const FUNCTIONS: &str = "select coalesce(pg_catalog.json_agg(pg_catalog.json_bui
 
 const SEQUENCES: &str =
     "select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('sequenceName', c.relname, 'startValue', s.seqstart::text,
-        'increment', s.seqincrement::text, 'minValue', s.seqmin::text, 'maxValue', s.seqmax::text, 'cycle', s.seqcycle)
+        'increment', s.seqincrement::text, 'minValue', s.seqmin::text, 'maxValue', s.seqmax::text,
+        'cycle', case when s.seqcycle then 'YES' else 'NO' end)
         order by c.relname), '[]')
     from pg_sequence s join pg_class c on c.oid = s.seqrelid
     where c.relnamespace = 'public'::regnamespace

@@ -95,7 +95,7 @@ async fn rows(text: &mut String, session: &Session, name: &str, table: &TableSta
 }
 
 fn sequence(sequence: &Value) -> String {
-    let cycle = if sequence["cycle"] == true { " CYCLE" } else { "" };
+    let cycle = if sequence["cycle"] == "YES" { " CYCLE" } else { "" };
     format!(
         "CREATE SEQUENCE IF NOT EXISTS {} START WITH {} INCREMENT BY {} MINVALUE {} MAXVALUE {}{cycle};",
         identifier(field(sequence, "sequenceName")),

@@ -4,12 +4,13 @@
 //! Messages are those of the crate postgres-protocol; a general client answers statement by statement.
 
 mod connect;
+mod json_rows;
 mod pool;
 mod shared;
 mod socket;
 mod statements;
 
-use std::{collections::VecDeque, io, time::Instant};
+use std::{collections::VecDeque, io, sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 use fallible_iterator::FallibleIterator as _;
@@ -23,6 +24,7 @@ pub(crate) use pool::{Given, Lease, Pool, PoolError};
 pub(crate) use shared::{Answer, Question};
 pub(crate) use statements::Reuse;
 
+use json_rows::{Columns, JsonRows};
 use socket::Socket;
 use statements::{Statements, Use};
 
@@ -54,6 +56,8 @@ struct Group {
     /// Names of those that are prepared, in order; absent for unnamed ones.
     parsed: Vec<Option<(statements::Key, String)>>,
     executed: usize,
+    /// Which of them is answered by the JSON of all its rows.
+    gathered: Option<usize>,
 }
 
 /// What cancels a connection's statement.
@@ -126,20 +130,44 @@ impl Connection {
         sql: &str,
         values: impl ExactSizeIterator<Item = &'v [u8]>,
     ) -> io::Result<()> {
+        self.put(reuse, sql, values, false)
+    }
+
+    /// As [`Self::add`], for the statement that counts. It is answered by one row: how many rows there were, and their JSON array. It is
+    /// refused with `0A000` where a column's JSON does not follow from its text.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub(crate) fn add_gathered<'v>(
+        &mut self,
+        reuse: Reuse,
+        sql: &str,
+        values: impl ExactSizeIterator<Item = &'v [u8]>,
+    ) -> io::Result<()> {
+        self.group.gathered = Some(self.group.executed);
+        self.put(reuse, sql, values, true)
+    }
+
+    fn put<'v>(
+        &mut self,
+        reuse: Reuse,
+        sql: &str,
+        values: impl ExactSizeIterator<Item = &'v [u8]>,
+        described: bool,
+    ) -> io::Result<()> {
         let out = &mut self.outgoing;
-        let name = match self.statements.look_up(reuse, sql, |closed| frontend::close(b'S', closed, out))? {
-            Use::Prepared(name) => name,
-            Use::Once => {
-                frontend::parse("", sql, [], &mut self.outgoing)?;
-                self.group.parsed.push(None);
-                String::new()
-            }
-            Use::Prepare(key, name) => {
-                frontend::parse(&name, sql, [], &mut self.outgoing)?;
-                self.group.parsed.push(Some((key, name.clone())));
-                name
-            }
+        let (name, key) = match self.statements.look_up(reuse, sql, |closed| frontend::close(b'S', closed, out))? {
+            Use::Prepared(name) => (name, None),
+            Use::Once => (String::new(), Some(None)),
+            Use::Prepare(key, name) => (name.clone(), Some(Some((key, name)))),
         };
+        if let Some(key) = key {
+            frontend::parse(&name, sql, [], &mut self.outgoing)?;
+            if described {
+                frontend::describe(b'S', &name, &mut self.outgoing)?;
+            }
+            self.group.parsed.push(key);
+        }
         let write = |value: &'v [u8], out: &mut BytesMut| {
             out.extend_from_slice(value);
             Ok(postgres_protocol::IsNull::No)
@@ -185,7 +213,7 @@ impl Connection {
         frontend::query(sql, &mut self.outgoing).map_err(|error| Failure::Broken(error, None))?;
         self.sent.push_back(Group::default());
         self.send().await;
-        self.read_group().await.map(drop)
+        self.read_group(None).await.map(drop)
     }
 
     /// Reads the answer to the first transaction that was sent and not answered, as [`Self::exchange`] does.
@@ -194,7 +222,7 @@ impl Connection {
     /// As [`Self::exchange`].
     pub(crate) async fn answer(&mut self, reuse: Reuse, sql: &str) -> Result<Vec<Option<Row>>, Failure> {
         let began = Instant::now();
-        let outcome = self.read_group().await;
+        let outcome = self.read_group(Some((reuse, sql))).await;
         match &outcome {
             Ok(_) => self.statements.took(reuse, sql, began.elapsed()),
             // A changed schema may have made its preparation wrong.
@@ -211,12 +239,15 @@ impl Connection {
         self.statements.quick(reuse, sql)
     }
 
-    async fn read_group(&mut self) -> Result<Vec<Option<Row>>, Failure> {
+    async fn read_group(&mut self, counts: Option<(Reuse, &str)>) -> Result<Vec<Option<Row>>, Failure> {
         let group = self.sent.pop_front().unwrap_or_default();
         let mut parsed = group.parsed.into_iter();
         let mut rows = Vec::with_capacity(group.executed);
         let mut refusal: Option<Refusal> = None;
         let mut row = None;
+        let mut columns = counts.and_then(|(reuse, sql)| self.statements.columns(reuse, sql));
+        let mut gathered = group.gathered.map(|_| JsonRows::new());
+        let broken = |error| Failure::Broken(error, None);
         loop {
             let message = match self.receive().await {
                 Ok(message) => message,
@@ -229,8 +260,19 @@ impl Connection {
                         self.statements.keep(key, name);
                     }
                 }
-                Message::DataRow(body) if row.is_none() => {
-                    row = Some(Row::new(&body).map_err(|error| Failure::Broken(error, None))?);
+                Message::RowDescription(body) => {
+                    columns = Columns::read(&body).map_err(broken)?.map(Arc::new);
+                    if let Some((reuse, sql)) = counts {
+                        self.statements.describe(reuse, sql, columns.clone());
+                    }
+                }
+                Message::DataRow(body) if group.gathered == Some(rows.len()) => match (&mut gathered, &columns) {
+                    (Some(gathered), Some(columns)) => gathered.push(columns, &body).map_err(broken)?,
+                    _ => refusal = refusal.or_else(|| Some(Refusal::other_columns())),
+                },
+                Message::DataRow(body) if row.is_none() => row = Some(Row::new(&body).map_err(broken)?),
+                Message::CommandComplete(_) if group.gathered == Some(rows.len()) => {
+                    rows.push(gathered.take().map(JsonRows::finish));
                 }
                 Message::CommandComplete(_) | Message::EmptyQueryResponse => rows.push(row.take()),
                 Message::ErrorResponse(body) if refusal.is_none() => refusal = Some(Refusal::new(&body)),
@@ -301,6 +343,11 @@ impl Row {
 }
 
 impl Refusal {
+    /// As Postgres refuses a prepared statement whose columns are no longer what they were.
+    fn other_columns() -> Self {
+        Self { state: "0A000".to_owned(), message: "the columns are not those expected".to_owned(), ..Self::default() }
+    }
+
     fn new(body: &ErrorResponseBody) -> Self {
         let mut refusal = Self::default();
         let mut fields = body.fields();

@@ -3,7 +3,9 @@
 //! A text is sent unprepared the first time and prepared the second, so that one-off requests leave nothing behind. The
 //! role is part of the key because name resolution checks a schema's usage right only while a statement is prepared.
 
-use std::{collections::HashMap, io, time::Duration};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
+
+use super::json_rows::Columns;
 
 /// Statements kept per connection; the least recently used one goes first.
 const CAPACITY: usize = 256;
@@ -51,6 +53,8 @@ struct Entry {
     used: u64,
     /// How long it takes, once that is known.
     takes: Option<Duration>,
+    /// How its rows become JSON, where that was asked for and is known.
+    columns: Option<Arc<Columns>>,
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +92,8 @@ impl Statements {
                     self.make_room().map_or(Ok(()), |name| close(&name))?;
                 }
                 self.count += 1;
-                let entry = Entry { name: None, generation: reuse.generation, used: self.clock, takes: None };
+                let (used, generation) = (self.clock, reuse.generation);
+                let entry = Entry { name: None, generation, used, takes: None, columns: None };
                 self.by_role.entry(reuse.role).or_default().insert(sql.to_owned(), entry);
                 if !reuse.at_once {
                     return Ok(Use::Once);
@@ -106,6 +111,18 @@ impl Statements {
             entry.name = Some(name);
             entry.generation = key.generation;
         }
+    }
+
+    /// Keeps how a statement's rows become JSON.
+    pub(super) fn describe(&mut self, reuse: Reuse, sql: &str, columns: Option<Arc<Columns>>) {
+        if let Some(entry) = self.by_role.get_mut(reuse.role).and_then(|entries| entries.get_mut(sql)) {
+            entry.columns = columns;
+        }
+    }
+
+    /// How a statement's rows become JSON, as far as is known.
+    pub(super) fn columns(&self, reuse: Reuse, sql: &str) -> Option<Arc<Columns>> {
+        self.by_role.get(reuse.role).and_then(|entries| entries.get(sql))?.columns.clone()
     }
 
     /// Prepares a statement anew the next time.

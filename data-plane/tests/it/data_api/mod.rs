@@ -4,6 +4,7 @@ mod case;
 mod cases;
 mod crowd;
 mod differential;
+mod forms;
 mod generator;
 mod interruptions;
 mod isolation;

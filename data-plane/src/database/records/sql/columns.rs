@@ -48,14 +48,19 @@ impl Columns<'_> {
     pub(super) fn item(&self, statement: &mut Statement, node: &Node, item: &SelectItem) -> String {
         match item {
             SelectItem::Column { alias, field, cast } => {
-                let mut sql = self.field(statement, node, field);
-                if let Some(cast) = cast {
-                    sql = format!("({sql})::{}", self.type_name(&node.relation.schema, cast));
-                }
-                let name = alias.as_deref().unwrap_or_else(|| field.output_name());
-                format!("{sql} as {}", identifier(name))
+                let sql = self.value(statement, node, field, cast.as_deref());
+                named(&sql, alias.as_deref(), field)
             }
             _ => format!("{}.*", identifier(&node.alias)),
+        }
+    }
+
+    /// A column or a path into it, as the type asked for.
+    pub(super) fn value(&self, statement: &mut Statement, node: &Node, field: &Field, cast: Option<&str>) -> String {
+        let sql = self.field(statement, node, field);
+        match cast {
+            Some(cast) => format!("({sql})::{}", self.type_name(&node.relation.schema, cast)),
+            None => sql,
         }
     }
 
@@ -84,6 +89,11 @@ impl Columns<'_> {
         };
         format!("{name}{modifier}{array}")
     }
+}
+
+/// An expression under the name it has in the result.
+pub(super) fn named(sql: &str, alias: Option<&str>, field: &Field) -> String {
+    format!("{sql} as {}", identifier(alias.unwrap_or_else(|| field.output_name())))
 }
 
 /// A step by step path into a column of this relation, which is rendered already.

@@ -1,15 +1,17 @@
 //! Statements of the data API, rendered from a plan. Values are bound, names come quoted from the schema cache.
 //!
-//! Every statement yields one row: rows on the page, body, response headers and status asked for by SQL, total,
-//! rows overwritten by an upsert, and the key of the first written row.
+//! A statement yields one row: rows on the page, body, response headers and status asked for by SQL, total, rows overwritten by an upsert,
+//! and the key of the first written row. Only a gathered one yields the rows themselves (see [`gathered`]).
 
 mod call;
 mod columns;
 mod conditions;
+mod gathered;
 mod read;
 mod write;
 
 pub(crate) use call::{Call, CallArguments, call};
+pub(crate) use gathered::{ASKED_BY_SQL, gathered};
 pub(crate) use read::{plan_count, read};
 pub(crate) use write::{Change, Insert, delete, insert, update};
 
@@ -22,6 +24,8 @@ pub(crate) struct Statement {
     pub(crate) sql: String,
     /// `$1` …
     pub(crate) parameters: Vec<String>,
+    /// Whether its rows are gathered outside Postgres.
+    pub(crate) gathered: bool,
 }
 
 impl Statement {

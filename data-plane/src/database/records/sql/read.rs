@@ -63,6 +63,18 @@ impl Columns<'_> {
             // A row without columns could not be told from no row.
             list.push("true as \"present\"".to_owned());
         }
+        self.listed(statement, node, &list, source, joined)
+    }
+
+    /// One node as a select with this list.
+    pub(super) fn listed(
+        &self,
+        statement: &mut Statement,
+        node: &Node,
+        list: &[String],
+        source: &str,
+        joined: Option<&str>,
+    ) -> Result<String, Error> {
         let tail = self.source_and_filters(statement, node, source, joined)?;
         let ordering = self.ordering(statement, node)?.map(|terms| format!(" order by {terms}")).unwrap_or_default();
         let window = window(statement, node.window);
@@ -140,7 +152,7 @@ fn bare(node: &Node) -> bool {
 }
 
 /// What the outer select list takes from an embed.
-fn embedded_columns(embed: &Embed) -> Vec<String> {
+pub(super) fn embedded_columns(embed: &Embed) -> Vec<String> {
     let alias = identifier(&embed.alias);
     let bare = bare(&embed.node);
     if bare && (embed.spread || embed.node.embeds.is_empty()) {
