@@ -3,6 +3,7 @@
 use std::{
     hash::{BuildHasher as _, RandomState},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 /// The addresses of one cloud.
@@ -25,18 +26,17 @@ pub struct Ports {
 const CHOICE: std::ops::Range<u16> = 7_200..9_900;
 
 impl Ports {
-    /// Five different ports that nobody listens on now.
+    /// Five different ports that nobody listens on now and that this program was not given before: who was given them may not listen yet.
     ///
     /// # Panics
     /// When the machine has none left.
     #[must_use]
     pub fn free() -> Self {
-        // Other test programs choose at the same time, so each begins elsewhere.
-        let random = RandomState::new().hash_one(std::process::id());
-        let start = CHOICE.start + u16::try_from(random % CHOICE.len() as u64).expect("below the length");
+        static NEXT: LazyLock<Mutex<u16>> = LazyLock::new(|| Mutex::new(somewhere()));
+        let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
         // All are bound before any is released, so that they differ.
-        let listeners: Vec<TcpListener> = (start..CHOICE.end)
-            .chain(CHOICE.start..start)
+        let listeners: Vec<TcpListener> = (*next..CHOICE.end)
+            .chain(CHOICE.start..*next)
             .filter_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
             .take(5)
             .collect();
@@ -45,6 +45,13 @@ impl Ports {
         let [api, gateway_http, gateway_https, gateway_admin, gateway_postgres] = addresses[..] else {
             panic!("no five ports are free")
         };
+        *next = gateway_postgres.port() + 1;
         Self { api, gateway_http, gateway_https, gateway_admin, gateway_postgres }
     }
+}
+
+/// Other test programs choose at the same time, so each begins elsewhere.
+fn somewhere() -> u16 {
+    let random = RandomState::new().hash_one(std::process::id());
+    CHOICE.start + u16::try_from(random % CHOICE.len() as u64).expect("below the length")
 }

@@ -44,9 +44,10 @@ pub(super) async fn get_stats(State(app): State<Arc<App>>, _admin: RequireAdmin)
         let entries = newest(&app, source, COUNTED, |_| true).await?;
         // Clients read a time here always: of a file with no entry, when it was written.
         let last = match entries.last() {
-            Some(entry) => entry.at,
+            Some(entry) => Some(entry.at),
             None => written_at(&file).await?,
         };
+        let Some(last) = last else { continue };
         stats.push(json!({"source": source.name, "count": entries.len(), "lastActivity": clock::iso_millis(last)}));
     }
     Ok(Json(stats.into()))
@@ -133,9 +134,13 @@ pub(super) async fn read_source(
     Ok(Json(json!({"total": logs.len(), "logs": logs})))
 }
 
-async fn written_at(file: &std::path::Path) -> Result<DateTime<Utc>> {
-    let written = tokio::fs::metadata(file).await.and_then(|metadata| metadata.modified());
-    written.map(DateTime::from).map_err(|error| Error::internal("read a log file", &error))
+/// Absent where the file has been moved away meanwhile.
+async fn written_at(file: &std::path::Path) -> Result<Option<DateTime<Utc>>> {
+    match tokio::fs::metadata(file).await.and_then(|metadata| metadata.modified()) {
+        Ok(at) => Ok(Some(at.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::internal("read a log file", &error)),
+    }
 }
 
 async fn newest(

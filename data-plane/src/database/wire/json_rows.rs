@@ -13,6 +13,9 @@ use super::Row;
 /// Room for the answers that most requests get.
 const FIRST_ROOM: usize = 512;
 
+/// Postgres makes no longer text, and so no longer answer either, whatever makes it.
+const LONGEST: usize = 1 << 30;
+
 /// How the values of a statement's columns become members.
 #[derive(Debug)]
 pub(super) struct Columns(Vec<Column>);
@@ -135,6 +138,11 @@ impl JsonRows {
         }
         self.body.put_u8(b'}');
         Ok(())
+    }
+
+    /// Whether it is longer than an answer may be.
+    pub(super) fn too_long(&self) -> bool {
+        self.body.len() > LONGEST
     }
 
     /// One row: how many there were, and the array.

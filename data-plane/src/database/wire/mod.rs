@@ -267,7 +267,13 @@ impl Connection {
                     }
                 }
                 Message::DataRow(body) if group.gathered == Some(rows.len()) => match (&mut gathered, &columns) {
-                    (Some(gathered), Some(columns)) => gathered.push(columns, &body).map_err(broken)?,
+                    (Some(array), Some(columns)) => {
+                        array.push(columns, &body).map_err(broken)?;
+                        if array.too_long() {
+                            gathered = None;
+                            refusal = refusal.or_else(|| Some(Refusal::too_long()));
+                        }
+                    }
                     _ => refusal = refusal.or_else(|| Some(Refusal::other_columns())),
                 },
                 Message::DataRow(body) if row.is_none() => row = Some(Row::new(&body).map_err(broken)?),
@@ -346,6 +352,15 @@ impl Refusal {
     /// As Postgres refuses a prepared statement whose columns are no longer what they were.
     fn other_columns() -> Self {
         Self { state: "0A000".to_owned(), message: "the columns are not those expected".to_owned(), ..Self::default() }
+    }
+
+    /// As Postgres refuses to make a text this long.
+    fn too_long() -> Self {
+        Self {
+            state: "54000".to_owned(),
+            message: "the rows are too long for one answer".to_owned(),
+            ..Self::default()
+        }
     }
 
     fn new(body: &ErrorResponseBody) -> Self {
