@@ -245,8 +245,9 @@ impl Connection {
         let mut rows = Vec::with_capacity(group.executed);
         let mut refusal: Option<Refusal> = None;
         let mut row = None;
-        let mut columns = counts.and_then(|(reuse, sql)| self.statements.columns(reuse, sql));
         let mut gathered = group.gathered.map(|_| JsonRows::new());
+        let described = counts.filter(|_| gathered.is_some());
+        let mut columns = described.and_then(|(reuse, sql)| self.statements.columns(reuse, sql));
         let broken = |error| Failure::Broken(error, None);
         loop {
             let message = match self.receive().await {
@@ -262,7 +263,7 @@ impl Connection {
                 }
                 Message::RowDescription(body) => {
                     columns = Columns::read(&body).map_err(broken)?.map(Arc::new);
-                    if let Some((reuse, sql)) = counts {
+                    if let Some((reuse, sql)) = described {
                         self.statements.describe(reuse, sql, columns.clone());
                     }
                 }

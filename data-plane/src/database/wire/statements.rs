@@ -115,19 +115,19 @@ impl Statements {
 
     /// Keeps how a statement's rows become JSON.
     pub(super) fn describe(&mut self, reuse: Reuse, sql: &str, columns: Option<Arc<Columns>>) {
-        if let Some(entry) = self.by_role.get_mut(reuse.role).and_then(|entries| entries.get_mut(sql)) {
+        if let Some(entry) = self.entry_mut(reuse, sql) {
             entry.columns = columns;
         }
     }
 
     /// How a statement's rows become JSON, as far as is known.
     pub(super) fn columns(&self, reuse: Reuse, sql: &str) -> Option<Arc<Columns>> {
-        self.by_role.get(reuse.role).and_then(|entries| entries.get(sql))?.columns.clone()
+        self.entry(reuse, sql)?.columns.clone()
     }
 
     /// Prepares a statement anew the next time.
     pub(super) fn forget(&mut self, reuse: Reuse, sql: &str) {
-        if let Some(entry) = self.by_role.get_mut(reuse.role).and_then(|entries| entries.get_mut(sql)) {
+        if let Some(entry) = self.entry_mut(reuse, sql) {
             // A generation that no cache has: the name is closed when the statement is looked up again.
             entry.generation = u64::MAX;
         }
@@ -135,7 +135,7 @@ impl Statements {
 
     /// Notes how long a statement took.
     pub(super) fn took(&mut self, reuse: Reuse, sql: &str, time: Duration) {
-        if let Some(entry) = self.by_role.get_mut(reuse.role).and_then(|entries| entries.get_mut(sql)) {
+        if let Some(entry) = self.entry_mut(reuse, sql) {
             let known = entry.takes.unwrap_or(time);
             entry.takes = Some(known - known / SHARE_OF_NEWEST + time / SHARE_OF_NEWEST);
         }
@@ -143,12 +143,19 @@ impl Statements {
 
     /// Whether a statement is prepared from this schema and quick.
     pub(super) fn quick(&self, reuse: Reuse, sql: &str) -> bool {
-        let entry = self.by_role.get(reuse.role).and_then(|entries| entries.get(sql));
-        entry.is_some_and(|entry| {
+        self.entry(reuse, sql).is_some_and(|entry| {
             entry.name.is_some()
                 && entry.generation == reuse.generation
                 && entry.takes.is_some_and(|takes| takes < QUICK)
         })
+    }
+
+    fn entry(&self, reuse: Reuse, sql: &str) -> Option<&Entry> {
+        self.by_role.get(reuse.role)?.get(sql)
+    }
+
+    fn entry_mut(&mut self, reuse: Reuse, sql: &str) -> Option<&mut Entry> {
+        self.by_role.get_mut(reuse.role)?.get_mut(sql)
     }
 
     /// Drops the entry that was unused for longest; its name, if it has one.
