@@ -3,7 +3,6 @@
 
 use std::{
     io::Write as _,
-    net::{SocketAddr, TcpListener},
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -17,6 +16,7 @@ use reqwest::{
 };
 use serde_json::Value;
 use tempfile::TempDir;
+use test_ports::free_port;
 
 pub(crate) const API_KEY: &str = "ik_0123456789abcdef";
 pub(crate) const ANON_KEY: &str = "anon_0123456789abcdef";
@@ -260,12 +260,6 @@ impl Drop for Plane {
         let _already_gone = self.postgres.kill();
         let _reaped = self.postgres.wait();
     }
-}
-
-/// A port that nobody listens on now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
-    listener.local_addr().expect("bound").port()
 }
 
 async fn start_postgres(folder: &Path, port: u16) -> Child {

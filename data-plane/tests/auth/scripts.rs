@@ -3,8 +3,9 @@
 use rand::Rng as _;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
 use serde_json::{Value, json};
+use test_ports::free_port;
 
-use crate::harness::{ADMIN, ANON_KEY, API_KEY, JWT_SECRET, Plane, free_port};
+use crate::harness::{ADMIN, ANON_KEY, API_KEY, JWT_SECRET, Plane};
 
 /// A certificate authority of this test, and a certificate for an address.
 struct Certificates {

@@ -1,8 +1,9 @@
 //! The process on its own, configured by its environment only.
 
 use serde_json::json;
+use test_ports::free_port;
 
-use crate::harness::{API_KEY, Plane, free_port};
+use crate::harness::{API_KEY, Plane};
 
 #[tokio::test]
 async fn a_superuser_with_a_password_is_enough() {

@@ -1,13 +1,9 @@
 //! The gateway against nginx, both in front of the same tiny upstream.
 
-use std::{
-    fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
-    process::Command,
-};
+use std::{fs, net::SocketAddr, path::Path, process::Command};
 
 use serde_json::json;
+use test_ports::free_address;
 use tests::{Cloud, api::http_client};
 
 use crate::{
@@ -69,11 +65,6 @@ async fn publish(cloud: &Cloud, project: &str, upstream: SocketAddr) {
         .await
         .expect("the gateway takes routes");
     assert!(response.status().is_success(), "{}", response.status());
-}
-
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the kernel has a free port");
-    listener.local_addr().expect("a bound socket has an address")
 }
 
 fn configuration(folder: &Path, upstream: SocketAddr, proxy: SocketAddr) -> String {

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("clock", &[]),
     ("telemetry", &[]),
+    ("test-ports", &[]),
     ("schema-merge", &[]),
     ("outbound", &[]),
     ("identity-providers", &["outbound"]),
@@ -99,6 +100,7 @@ const ALL: &[&str] = &[
     "ids",
     "clock",
     "telemetry",
+    "test-ports",
     "schema-merge",
     "model",
     "saga",
@@ -115,7 +117,7 @@ const ALL: &[&str] = &[
 ];
 
 /// Arrows that only tests need.
-const TEST_ARROWS: &[(&str, &[&str])] = &[];
+const TEST_ARROWS: &[(&str, &[&str])] = &[("hearth-data-plane", &["test-ports"]), ("workflows", &["test-ports"])];
 
 /// Crates that a package must not know, prefixes of their names.
 const STRANGERS: &[(&str, &[&str])] = &[

@@ -1,18 +1,14 @@
 //! Applications sign their users in through the clients that the operator shares.
 
-use std::{
-    fs,
-    net::{Ipv4Addr, TcpListener},
-};
+use std::fs;
 
 use serde_json::json;
-use tests::{Cloud, DataPlane, Options, node, ports::Ports};
+use test_ports::free_port;
+use tests::{Cloud, DataPlane, Options, node};
 
 #[tokio::test]
 async fn applications_sign_in_through_the_operators_clients() {
-    // Four free ports, of which the provider needs one.
-    let provider = Ports::free().api.port();
-    let held = TcpListener::bind((Ipv4Addr::LOCALHOST, provider)).expect("it is free");
+    let provider = free_port();
     let at = |path: &str| format!("http://127.0.0.1:{provider}{path}");
     let endpoints = format!("authorize = '{}'\ntoken = '{}'\n", at("/auth"), at("/token"));
     let table = |name: &str, more: &str| {
@@ -40,7 +36,6 @@ async fn applications_sign_in_through_the_operators_clients() {
         "apiUrl": cloud.announcement().api_url,
         "providerPort": provider,
     });
-    drop(held);
     let result = node::run("shared-sign-in.mjs", &cloud.home().join("ca/ca.pem"), &input).await;
     assert_eq!(result["providers"], 3);
     let log = cloud.log();

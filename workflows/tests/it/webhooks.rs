@@ -29,6 +29,7 @@ use store::{
     webhook_deliveries::{self, Attempt, Delivery, Next},
     webhook_endpoints::{self, WebhookEndpoint},
 };
+use test_ports::free_address;
 use tokio::net::TcpListener;
 use workflows::{World, reconciler::Reconciler, webhook_delivery};
 
@@ -331,9 +332,7 @@ async fn a_project_that_is_refused_holds_up_no_other_and_is_given_up_after_a_day
 async fn a_receiver_that_was_down_gets_everything_when_it_is_back() {
     let stage = Stage::set().await;
     let late = Receiver { secrets: Arc::clone(&stage.receiver.secrets), ..Receiver::default() };
-    let free = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    let address = free.local_addr().expect("bound");
-    drop(free);
+    let address = free_address();
     sqlx::query("update webhook_endpoints set url = $1")
         .bind(format!("http://{address}/hook"))
         .execute(stage.cloud.pool())

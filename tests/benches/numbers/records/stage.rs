@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::PathBuf,
     process::Command,
     time::{Duration, Instant},
@@ -10,6 +9,7 @@ use std::{
 
 use reqwest::Method;
 use serde_json::json;
+use test_ports::free_port;
 use tests::{Cloud, DataPlane, Reply, binaries, postgres, wait};
 
 use super::shapes::{Shape, TABLES};
@@ -82,9 +82,7 @@ impl Stage {
         if !program.exists() {
             return self;
         }
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let listen = listener.local_addr().expect("an address").port();
-        drop(listener);
+        let listen = free_port();
         let database =
             format!("postgres://authenticator@/insforge?host={}&port={}", self.socket.display(), port(&self.socket));
         let mut command = Command::new(program);
