@@ -18,7 +18,7 @@ use super::{
 use crate::database::{
     quoting::{identifier, literal},
     schema_cache::{Isolation, Settings},
-    wire::{self, Answer, Connection, Failure, Given, Lease, Pool, PoolError, Question, Reuse, Row},
+    wire::{Answer, Connection, Failure, Given, Lease, Pool, PoolError, Question, Reuse, Row},
 };
 
 /// Longest time a request may take in Postgres.
@@ -155,7 +155,9 @@ impl Run<'_> {
     }
 
     async fn alone(&self, mut lease: Lease) -> Result<Outcome, Failed> {
-        let identity = lease.identity();
+        if !self.work.scope.read_only {
+            lease.let_go_on(TIMEOUT);
+        }
         match tokio::time::timeout(TIMEOUT, self.transact(&mut lease)).await {
             Ok(Err(failed)) if failed.lost => Err(failed),
             Ok(outcome) => {
@@ -163,10 +165,7 @@ impl Run<'_> {
                 outcome
             }
             Err(_) => {
-                drop(lease);
-                let config = self.pool.config().clone();
-                // The connection is given up either way; a cancel request that fails leaves the statement to notice that.
-                tokio::spawn(async move { wire::cancel(&config, identity).await.ok() });
+                lease.let_go_on(Duration::ZERO);
                 Err(Error::timed_out().into())
             }
         }

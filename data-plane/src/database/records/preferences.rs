@@ -73,6 +73,11 @@ impl Preferences {
         Ok(preferences)
     }
 
+    /// Whether rows are counted; the planner's number alone needs none.
+    pub(super) fn counts(&self) -> bool {
+        matches!(self.count, Some(Count::Exact | Count::Estimated))
+    }
+
     fn take(&mut self, word: &str) -> bool {
         match word {
             "resolution=merge-duplicates" => first(&mut self.resolution, Resolution::Merge),

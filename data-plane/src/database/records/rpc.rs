@@ -46,7 +46,7 @@ pub(crate) async fn serve(api: &DataApi<'_>, caller: &Caller, request: &Request)
     node.window = window;
     let form = BodyForm { media, shape: shape(function) };
     let call = Call { function, arguments: arguments.for_call(&chosen, names) };
-    let statement = sql::call(cache, &node, &call, form, preferences.count.is_some())?;
+    let statement = sql::call(cache, &node, &call, form, preferences.counts())?;
     let read_only = request.reads() || function.reads_only;
     let path = format!("/rpc/{}", request.name);
     let mut scope = request.scope(caller, schema.clone(), path, &preferences, read_only, cache);

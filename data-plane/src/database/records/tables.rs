@@ -98,8 +98,8 @@ impl Resolved<'_> {
 
     async fn read_whole(&self) -> Result<Outcome, Error> {
         let shape = if self.request.method == Method::HEAD { Shape::Nothing } else { Shape::Rows };
-        let exact = matches!(self.preferences.count, Some(Count::Exact | Count::Estimated));
-        let statement = sql::read(self.cache, &self.node, BodyForm { media: self.media, shape }, exact)?;
+        let form = BodyForm { media: self.media, shape };
+        let statement = sql::read(self.cache, &self.node, form, self.preferences.counts())?;
         let planned = match self.preferences.count {
             Some(Count::Planned | Count::Estimated) => Some(sql::plan_count(self.cache, &self.node)?),
             _ => None,
@@ -129,7 +129,7 @@ impl Resolved<'_> {
         // Without a value there is nothing to overwrite with.
         let merged = merged && (rows.count == 0 || !columns.is_empty());
         let status = if merged && outcome.overwritten >= outcome.page { 200 } else { 201 };
-        let total = self.preferences.count.map(|_| outcome.page);
+        let total = self.preferences.counts().then_some(outcome.page);
         Answer::new(status, self.written_type(), self.written_body(&outcome))
             .header("content-range", Some(ranges::content_range(0, 0, total)))
             .header("location", answer::location(&self.request.name, outcome.location.as_deref()))
@@ -176,7 +176,7 @@ impl Resolved<'_> {
         };
         let statement = sql::update(self.cache, &self.node, &change, self.form(), false)?;
         let outcome = self.run(statement, None, Some(&|outcome| self.approve(outcome))).await?;
-        let range = ranges::content_range(0, outcome.page, self.preferences.count.map(|_| outcome.page));
+        let range = ranges::content_range(0, outcome.page, self.preferences.counts().then_some(outcome.page));
         self.change_answer(&outcome, 200, Some(range), AppliedTo::Update)
     }
 
@@ -184,7 +184,7 @@ impl Resolved<'_> {
         ranges::check(self.node.window)?;
         let statement = sql::delete(self.cache, &self.node, self.form(), false)?;
         let outcome = self.run(statement, None, Some(&|outcome| self.approve(outcome))).await?;
-        let range = ranges::content_range(0, 0, self.preferences.count.map(|_| outcome.page));
+        let range = ranges::content_range(0, 0, self.preferences.counts().then_some(outcome.page));
         self.change_answer(&outcome, 200, Some(range), AppliedTo::Delete)
     }
 
