@@ -74,7 +74,8 @@ impl Front {
     }
 
     /// Requests for records need no router to be recognised.
-    async fn respond(&self, request: Request) -> Response {
+    async fn respond(&self, mut request: Request) -> Response {
+        request::forget_last_slash(&mut request);
         match DataApiRequest::recognise(request) {
             Ok(request) => request.answer(&self.app).await,
             Err(mut request) => {

@@ -2,11 +2,14 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, Request};
 use http::{Extensions, HeaderMap, request::Parts};
 
 use super::{Error, Result};
 use crate::{config::TrustedProxies, state::App};
+
+/// Below it, paths name stored objects.
+const OBJECTS: &str = "/api/storage/";
 
 /// The client's address as far as trusted proxies vouch for it.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,19 @@ impl FromRequestParts<Arc<App>> for ClientAddress {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Self::Rejection> {
         Ok(Self::of(&parts.headers, &parts.extensions, &app.config.trust_proxy))
+    }
+}
+
+/// Takes the slash from the end of a path, which says nothing there, except in the name of a stored object.
+pub(super) fn forget_last_slash(request: &mut Request) {
+    let uri = request.uri();
+    let shorter = uri.path().strip_suffix('/').filter(|path| path.starts_with("/api/") && !path.starts_with(OBJECTS));
+    let Some(path) = shorter else { return };
+    let text = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    if let Ok(shorter) = text.parse() {
+        // Refusals name the path as it came.
+        let original = OriginalUri(std::mem::replace(request.uri_mut(), shorter));
+        request.extensions_mut().insert(original);
     }
 }
 

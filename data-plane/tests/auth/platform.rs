@@ -46,6 +46,18 @@ async fn every_answer_has_the_platforms_headers() {
     assert_eq!(health.header("content-type"), "application/json; charset=utf-8");
     assert_eq!(health.expect(200)["service"], "Insforge OSS Backend");
     assert_eq!(plane.get("/api/health", "").await.header("access-control-allow-origin"), "");
+    for (path, same, status) in [
+        ("/api/health/", "/api/health", 200),
+        ("/api/database/tables/?a=b", "/api/database/tables?a=b", 200),
+        ("/api/database/records/nothing/?limit=1", "/api/database/records/nothing?limit=1", 404),
+    ] {
+        let (with, without) = (plane.get(path, API_KEY).await, plane.get(same, API_KEY).await);
+        assert_eq!((with.status, without.status), (status, status), "{path}");
+        assert!(status == 200 || with.text == without.text, "{path}: {}", with.text);
+    }
+    let (_, _, message) = plane.get("/api/nothing/?a=b", "").await.refusal();
+    assert_eq!(message, "Endpoint /api/nothing/?a=b not found");
+    assert_eq!(plane.get("/api/health//", "").await.status, 404);
 
     let missing = plane.get("/api/nothing?x=1", "").await;
     assert_eq!(
