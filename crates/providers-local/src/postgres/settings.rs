@@ -104,6 +104,8 @@ pub fn project_settings(size: InstanceSize) -> Settings {
         // Live clones hold their write-ahead log by a temporary slot each.
         ("max_replication_slots", "10".to_owned()),
         ("min_wal_size", "16MB".to_owned()),
+        // By itself Postgres takes no more than a segment, which is small here: writers would wait for the disk with pages locked.
+        ("wal_buffers", if small { "-1" } else { "16MB" }.to_owned()),
         ("max_wal_size", format!("{}MB", if small { 64 } else { (memory_mib / 4).clamp(256, 8192) })),
         ("checkpoint_timeout", "1h".to_owned()),
         ("autovacuum_max_workers", if small { 1 } else { 3 }.to_string()),
