@@ -10,7 +10,12 @@ mod shared;
 mod socket;
 mod statements;
 
-use std::{collections::VecDeque, io, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use fallible_iterator::FallibleIterator as _;
@@ -18,12 +23,13 @@ use postgres_protocol::message::{
     backend::{DataRowBody, ErrorResponseBody, Header, Message},
     frontend,
 };
+use tokio_postgres::Config;
 
-pub(crate) use connect::cancel;
 pub(crate) use pool::{Given, Lease, Pool, PoolError};
 pub(crate) use shared::{Answer, Question};
 pub(crate) use statements::Reuse;
 
+use connect::cancel;
 use json_rows::{Columns, JsonRows};
 use socket::Socket;
 use statements::{Statements, Use};
@@ -33,6 +39,9 @@ const READ_AHEAD: usize = 8 * 1024;
 
 /// A buffer that grew beyond this is given back after use.
 const KEPT_BUFFER: usize = 64 * 1024;
+
+/// How soon Postgres is asked again to cancel: a request that comes before the statement does is for nothing.
+const CANCEL_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// A connection to Postgres.
 #[derive(Debug)]
@@ -62,7 +71,7 @@ struct Group {
 
 /// What cancels a connection's statement.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Identity {
+struct Identity {
     process: i32,
     secret: i32,
 }
@@ -110,14 +119,26 @@ impl Connection {
         }
     }
 
-    /// What cancels the running statement.
-    pub(crate) fn identity(&self) -> Identity {
-        self.identity
-    }
-
     /// Whether the server has hung up, as far as is known without asking it.
     pub(crate) fn closed(&self) -> bool {
         self.socket.closed()
+    }
+
+    /// Waits until Postgres is done with what was sent and has hung up. After `patience` it is told to stop.
+    pub(super) async fn wind_up(mut self, config: &Config, patience: Duration) {
+        let mut farewell = BytesMut::new();
+        frontend::terminate(&mut farewell);
+        let Ok(()) = self.socket.send(&farewell).await else { return };
+        let mut wait = patience;
+        while tokio::time::timeout(wait, self.socket.drain()).await.is_err() {
+            if let Err(error) = cancel(config, self.identity).await {
+                tracing::debug!(
+                    cause = telemetry::chain(&error),
+                    "a statement that nobody waits for could not be cancelled"
+                );
+            }
+            wait = CANCEL_AGAIN_AFTER;
+        }
     }
 
     /// Adds a statement to what is sent next; values are texts whose types Postgres infers.

@@ -55,12 +55,15 @@ pub(crate) enum Given {
     Answer(Answer),
 }
 
-/// A connection that is closed, not returned, when its work ends half-way: its transaction may still be open.
+/// A connection that is closed, not returned, when its work ends half-way: its transaction may still be open. Its place is free again once
+/// Postgres is done with it, so that however often clients leave, no more statements run than there are places.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pool: Arc<Shared>,
     connection: Option<Box<Connection>>,
     used: bool,
+    /// How long what was sent may go on when its work ends half-way.
+    patience: Duration,
 }
 
 struct Shared {
@@ -136,11 +139,6 @@ impl Pool {
                 Err(_) => Err(PoolError::Busy),
             },
         }
-    }
-
-    /// Where connections go.
-    pub(crate) fn config(&self) -> &Config {
-        &self.0.config
     }
 
     /// Closes connections unused for `idle`; how many are left.
@@ -327,7 +325,13 @@ impl Drop for Place {
 
 impl Lease {
     fn new(pool: &Arc<Shared>, connection: Box<Connection>) -> Self {
-        Self { pool: Arc::clone(pool), connection: Some(connection), used: false }
+        Self { pool: Arc::clone(pool), connection: Some(connection), used: false, patience: Duration::ZERO }
+    }
+
+    /// Lets what is sent go on for a while although nobody waits for it any more, as a write should whose client has left. Otherwise it is
+    /// cancelled.
+    pub(crate) fn let_go_on(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Returns the connection, whose transaction has ended.
@@ -335,11 +339,6 @@ impl Lease {
         if let Some(connection) = self.connection.take() {
             self.pool.hand_on(connection);
         }
-    }
-
-    /// Where the connection goes.
-    pub(super) fn config(&self) -> &Config {
-        &self.pool.config
     }
 
     fn discard(mut self) {
@@ -369,8 +368,12 @@ impl Drop for Lease {
             // Nobody has said anything on it.
             Some(connection) if !self.used => self.pool.hand_on(connection),
             Some(connection) => {
-                drop(connection);
-                self.pool.lost_one();
+                let (place, patience) = (Place(Some(Arc::clone(&self.pool))), self.patience);
+                let config = self.pool.config.clone();
+                in_background(async move {
+                    connection.wind_up(&config, patience).await;
+                    drop(place);
+                });
             }
             None => {}
         }

@@ -7,7 +7,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{Connection, Failure, PoolError, Reuse, Row, cancel, pool::Lease};
+use super::{Connection, Failure, PoolError, Reuse, Row, pool::Lease};
 
 /// Most questions of one round trip.
 pub(super) const MOST: usize = 8;
@@ -77,8 +77,15 @@ pub(super) async fn serve(mut lease: Lease, mut batch: Vec<Asked>) {
         lease.end();
     }
     lease.send().await;
-    for Asked { question, answer } in batch {
-        match tokio::time::timeout(question.limit(), lease.answer(question.reuse(), question.sql())).await {
+    let alone = batch.len() == 1;
+    for Asked { question, mut answer } in batch {
+        let answered = tokio::time::timeout(question.limit(), lease.answer(question.reuse(), question.sql()));
+        let outcome = tokio::select! {
+            outcome = answered => outcome,
+            // Its client has gone. With others behind it, cancelling could hit one of them.
+            () = answer.closed(), if alone => return,
+        };
+        match outcome {
             Ok(outcome) => {
                 let broken = matches!(outcome, Err(Failure::Broken(..)));
                 // Who does not listen any more has gone.
@@ -89,10 +96,6 @@ pub(super) async fn serve(mut lease: Lease, mut batch: Vec<Asked>) {
             }
             Err(_) => {
                 drop(answer.send(Answer::Late));
-                // The connection is given up either way; a cancel request that fails leaves the statement to notice that.
-                let (config, identity) = (lease.config().clone(), lease.identity());
-                drop(lease);
-                drop(cancel(&config, identity).await);
                 return;
             }
         }

@@ -9,6 +9,8 @@ use tokio::{
 };
 use tokio_postgres::{Config, config::Host};
 
+const DRAINED_AT_ONCE: usize = 16 * 1024;
+
 #[derive(Debug)]
 pub(super) enum Socket {
     Unix(UnixStream),
@@ -43,6 +45,14 @@ impl Socket {
         match self {
             Self::Unix(stream) => stream.read_buf(buffer).await,
             Self::Tcp(stream) => stream.read_buf(buffer).await,
+        }
+    }
+
+    /// Reads until the other side has hung up, and forgets it all. It can be called again when it was dropped half-way.
+    pub(super) async fn drain(&mut self) {
+        let mut buffer = BytesMut::with_capacity(DRAINED_AT_ONCE);
+        while let Ok(1..) = self.receive(&mut buffer).await {
+            buffer.clear();
         }
     }
 

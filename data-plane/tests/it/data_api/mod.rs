@@ -8,6 +8,7 @@ mod forms;
 mod generator;
 mod interruptions;
 mod isolation;
+mod leaving;
 mod properties;
 mod reload;
 mod settings;
