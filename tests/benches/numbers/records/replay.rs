@@ -48,7 +48,9 @@ impl Replay {
         let mut statement: Option<String> = None;
         let mut count = 0;
         let mut random = String::new();
-        for line in log.lines() {
+        // Beside the request, the data plane may have read the schema anew on another connection.
+        let process = log.lines().find(|line| line.contains("set_config")).and_then(process_of);
+        for line in log.lines().filter(|line| process_of(line) == process) {
             if let Some(sql) = executed(line) {
                 replay.push(statement.replace(sql.to_owned()));
                 count += 1;
@@ -82,6 +84,11 @@ fn executed(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("LOG:  ")?;
     let (kind, sql) = rest.split_once(": ")?;
     (kind.starts_with("execute ") || kind == "statement").then_some(sql)
+}
+
+/// The process that wrote a line: `… [<process>] …`.
+fn process_of(line: &str) -> Option<&str> {
+    Some(line.split_once(" [")?.1.split_once("] ")?.0)
 }
 
 /// The values in `$1 = 'a', $2 = 'it''s'`.
