@@ -15,6 +15,9 @@ use crate::failure::Doing as _;
 
 const RETRY: Duration = Duration::from_millis(4);
 
+/// Far above what it takes.
+const STARTING_A_CHILD: Duration = Duration::from_millis(250);
+
 /// Long enough for any work under a lock but a plain copy of a very large parent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -44,6 +47,19 @@ pub(crate) async fn acquire(path: &Path, mode: Mode, patience: Duration) -> Resu
                 return Err(Error::transient(format!("waiting for {}", path.display()), "someone else works on it"));
             }
             Attempt::Busy => tokio::time::sleep(RETRY).await,
+        }
+    }
+}
+
+/// Takes a lock that this process has just let go of, if nobody else holds it. A child that is being started keeps its parent's locks until
+/// its program begins, so it is tried for a moment.
+pub(crate) async fn acquire_alone(path: &Path) -> io::Result<Option<Lock>> {
+    let deadline = Instant::now() + STARTING_A_CHILD;
+    loop {
+        match attempt(path, Mode::Exclusive)? {
+            Attempt::Held(lock) => return Ok(Some(lock)),
+            Attempt::Busy if Instant::now() < deadline => tokio::time::sleep(RETRY).await,
+            Attempt::NoFolder | Attempt::Busy => return Ok(None),
         }
     }
 }

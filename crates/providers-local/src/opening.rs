@@ -20,7 +20,7 @@ use crate::{
     failure::{Doing as _, blocking, chain},
     layout::Layout,
     limits::Limits,
-    lock::{Mode, PATIENCE, acquire, acquire_now},
+    lock::{Mode, PATIENCE, acquire, acquire_alone, acquire_now},
     mounts::{home_hash, home_number},
     node::Node,
     owner::{folder, private_folder},
@@ -117,9 +117,8 @@ pub(crate) async fn close(node: &Arc<Node>) -> Result<()> {
     node.closing.store(true, Ordering::Release);
     let _mounting = acquire(&node.layout.home.join("mounts.lock"), Mode::Exclusive, PATIENCE).await?;
     drop(node.presence.lock().expect("no holder of this lock panics").take());
-    let Some(_alone) =
-        acquire_now(&node.layout.home.join("presence.lock"), Mode::Exclusive).doing(|| "closing the node")?
-    else {
+    let presence = node.layout.home.join("presence.lock");
+    let Some(_alone) = acquire_alone(&presence).await.doing(|| "closing the node")? else {
         tracing::info!("projects keep running: another process serves them");
         return Ok(());
     };

@@ -23,8 +23,8 @@ use crate::{
     process::{Identity, Noted, Watched, boot_id},
 };
 
-/// How long one who saw the end may take to note it.
-const NOTING_PATIENCE: Duration = Duration::from_millis(250);
+/// How long one who saw the end may take to note it, on a machine that is busy. Only where nobody saw it is this waited for in vain.
+const NOTING_PATIENCE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(5);
 const MOMENT_EXTENSION: &str = "ended";
 

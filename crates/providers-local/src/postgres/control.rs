@@ -15,7 +15,7 @@ use crate::{
     config::home_uids,
     copy,
     failure::{Doing as _, remove_folder},
-    lock::{Lock, Mode, PATIENCE, acquire, acquire_now},
+    lock::{Lock, Mode, PATIENCE, acquire, acquire_alone},
     mounts::{expose, unlink, withdraw},
     owner::{Owner, operator_is_root, private_folder},
 };
@@ -112,8 +112,7 @@ impl ControlDatabase {
     pub async fn stop(&self) -> Result<()> {
         let _stopping = settle(&self.home).await?;
         drop(self.presence.lock().expect("no holder of this lock panics").take());
-        let alone =
-            acquire_now(&self.home.join(PRESENCE), Mode::Exclusive).doing(|| "stopping the control database")?;
+        let alone = acquire_alone(&self.home.join(PRESENCE)).await.doing(|| "stopping the control database")?;
         let Some(_alone) = alone else { return Ok(()) };
         self.cluster.stop().await?;
         if operator_is_root() {

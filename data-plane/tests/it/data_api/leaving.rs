@@ -16,40 +16,40 @@ create table written (id int primary key);
 create function slow_read() returns int language sql stable as $$ select 1 from pg_sleep(60) $$;
 create function slow_write(id int) returns int language sql volatile
     as $$ select pg_sleep(2); insert into written values (id) returning id $$;
-create view endless as select generate_series(1, 100000000) as n, repeat('x', 10000) as wide;";
+create view endless as
+    select generate_series(1, 100000000) as n, repeat('x', 10000) as wide, pg_sleep(0.005)::text as slept;";
 
 /// Of the pool.
 const PLACES: i64 = 10;
 const CLIENTS: i32 = 40;
-/// Shorter than the longest time that a statement may take.
-const LIMIT: Duration = Duration::from_secs(5);
-/// Enough for a statement to begin.
-const STAY: Duration = Duration::from_millis(300);
+/// Shorter than the longest time that a statement may take, which is ten seconds.
+const LIMIT: Duration = Duration::from_secs(8);
+/// How often it is counted what runs: those who came later would have begun by then.
+const LOOKS: u32 = 100;
 
 async fn running(direct: &tokio_postgres::Client) -> i64 {
     let asked = "select count(*) from pg_stat_activity where usename = 'authenticator' and state = 'active' and query not like 'LISTEN%'";
     direct.query_one(asked, &[]).await.expect("Postgres answers").get(0)
 }
 
-/// As many clients as there are numbers ask, and leave. The most statements that ran at a time.
+/// Clients ask until every place is taken, and leave. The most statements that ran at a time.
 async fn leave(project: &Arc<Project>, direct: &tokio_postgres::Client, path: impl Fn(i32) -> (Method, String)) -> i64 {
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
             let (project, (method, path)) = (Arc::clone(project), path(number));
             tokio::spawn(async move {
                 let body = (method == Method::POST).then(|| json!({"id": number}));
-                let asked = project.call(method, &path, API_KEY, body, &[]);
-                assert!(tokio::time::timeout(STAY, asked).await.is_err(), "{path} takes longer");
+                project.call(method, &path, API_KEY, body, &[]).await
             })
         })
         .collect();
-    let mut most = 0;
-    while !clients.iter().all(tokio::task::JoinHandle::is_finished) {
+    let (began, mut most, mut looked) = (Instant::now(), 0, 0);
+    while most < PLACES || looked < LOOKS {
         most = most.max(running(direct).await);
+        looked += 1;
+        assert!(began.elapsed() < LIMIT, "after {looked} looks only {most} statements run");
     }
-    for client in clients {
-        client.await.expect("it left");
-    }
+    clients.iter().for_each(tokio::task::JoinHandle::abort);
     most
 }
 
@@ -65,7 +65,7 @@ async fn a_read_whose_client_left_is_cancelled() {
     for path in ["rpc/slow_read", "records/endless"] {
         for _ in 0..3 {
             let most = leave(&project, &direct, |_| (Method::GET, format!("/api/database/{path}"))).await;
-            assert!((1..=PLACES).contains(&most), "{path}: {most} at a time");
+            assert_eq!(most, PLACES, "{path}");
         }
         let began = Instant::now();
         eventually("nothing runs any more", async || (running(&direct).await == 0).then_some(())).await;
@@ -79,11 +79,10 @@ async fn a_read_whose_client_left_is_cancelled() {
 async fn a_write_whose_client_left_is_finished() {
     let (project, direct) = stage().await;
     let most = leave(&project, &direct, |_| (Method::POST, "/api/database/rpc/slow_write".to_owned())).await;
-    assert!((1..=PLACES).contains(&most), "{most} at a time");
-    // Those who left before there was a place for them asked for nothing.
+    assert_eq!(most, PLACES);
     eventually("what began is written", async || {
         let written: i64 = direct.query_one("select count(*) from written", &[]).await.expect("rows").get(0);
-        (written == PLACES && running(&direct).await == 0).then_some(())
+        (written >= PLACES && running(&direct).await == 0).then_some(())
     })
     .await;
 }
