@@ -38,44 +38,47 @@ pub(crate) struct Lock {
 
 /// Takes the lock at `path`, or `None` when its folder does not exist. The file is made when absent.
 pub(crate) async fn acquire(path: &Path, mode: Mode, patience: Duration) -> Result<Option<Lock>> {
-    let deadline = Instant::now() + patience;
-    loop {
-        match attempt(path, mode).doing(|| format!("locking {}", path.display()))? {
-            Attempt::Held(lock) => return Ok(Some(lock)),
-            Attempt::NoFolder => return Ok(None),
-            Attempt::Busy if Instant::now() >= deadline => {
-                return Err(Error::transient(format!("waiting for {}", path.display()), "someone else works on it"));
-            }
-            Attempt::Busy => tokio::time::sleep(RETRY).await,
-        }
+    match attempt_for(path, mode, patience).await.doing(|| format!("locking {}", path.display()))? {
+        Attempt::Busy => Err(Error::transient(format!("waiting for {}", path.display()), "someone else works on it")),
+        outcome => Ok(outcome.lock()),
     }
 }
 
 /// Takes a lock that this process has just let go of, if nobody else holds it. A child that is being started keeps its parent's locks until
 /// its program begins, so it is tried for a moment.
 pub(crate) async fn acquire_alone(path: &Path) -> io::Result<Option<Lock>> {
-    let deadline = Instant::now() + STARTING_A_CHILD;
-    loop {
-        match attempt(path, Mode::Exclusive)? {
-            Attempt::Held(lock) => return Ok(Some(lock)),
-            Attempt::Busy if Instant::now() < deadline => tokio::time::sleep(RETRY).await,
-            Attempt::NoFolder | Attempt::Busy => return Ok(None),
-        }
-    }
+    attempt_for(path, Mode::Exclusive, STARTING_A_CHILD).await.map(Attempt::lock)
 }
 
 /// Takes the lock only if it is free now.
 pub(crate) fn acquire_now(path: &Path, mode: Mode) -> io::Result<Option<Lock>> {
-    match attempt(path, mode)? {
-        Attempt::Held(lock) => Ok(Some(lock)),
-        Attempt::NoFolder | Attempt::Busy => Ok(None),
-    }
+    attempt(path, mode).map(Attempt::lock)
 }
 
 enum Attempt {
     Held(Lock),
     Busy,
     NoFolder,
+}
+
+impl Attempt {
+    fn lock(self) -> Option<Lock> {
+        match self {
+            Self::Held(lock) => Some(lock),
+            Self::Busy | Self::NoFolder => None,
+        }
+    }
+}
+
+/// Tries until it is no longer busy, or `patience` has passed.
+async fn attempt_for(path: &Path, mode: Mode, patience: Duration) -> io::Result<Attempt> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match attempt(path, mode)? {
+            Attempt::Busy if Instant::now() < deadline => tokio::time::sleep(RETRY).await,
+            outcome => return Ok(outcome),
+        }
+    }
 }
 
 fn attempt(path: &Path, mode: Mode) -> io::Result<Attempt> {
